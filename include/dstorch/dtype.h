@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace dstorch {
+
+/// Element types a checkpoint may hold. The names follow PyTorch's.
+enum class DType {
+  boolean,
+  uint8,
+  int8,
+  int16,
+  uint16,
+  int32,
+  uint32,
+  int64,
+  uint64,
+  float8_e4m3fn,
+  float8_e5m2,
+  float16,
+  bfloat16,
+  float32,
+  float64,
+  complex64,
+  complex128,
+};
+
+/// Bytes of one element.
+std::size_t size_of(DType dtype) noexcept;
+
+/// PyTorch's name, e.g. "bfloat16", "bool".
+std::string_view to_string(DType dtype) noexcept;
+
+/// Accepts PyTorch's names, with or without "torch.", and the short forms "fp32", "fp16", "bf16", "half", "float",
+/// "double".
+std::optional<DType> parse_dtype(std::string_view name) noexcept;
+
+}  // namespace dstorch

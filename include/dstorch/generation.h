@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dstorch {
+
+/// Asks running work to stop, from any thread. Copies share one flag.
+class CancelToken {
+ public:
+  CancelToken() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
+  void cancel() const noexcept { flag_->store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool cancelled() const noexcept { return flag_->load(std::memory_order_relaxed); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> flag_;
+};
+
+/// Called with each piece of text as it becomes final: whole characters, never part of a stop string. Return false to
+/// stop; the finish reason is then `cancelled`.
+using TokenCallback = std::function<bool(std::string_view piece)>;
+
+/// How to continue a prompt. Every field has a default that generates finitely.
+struct GenerationOptions {
+  /// Most tokens to generate, at least 0. Unset by the caller means 256.
+  int64_t max_tokens = 256;
+  /// Divides the logits; 0 takes the most likely token (greedy). At least 0.
+  double temperature = 1.0;
+  /// Keep the k most likely tokens; 0 keeps all.
+  int64_t top_k = 0;
+  /// Keep the smallest set whose probability reaches this (Holtzman et al. 2019), in (0, 1]; 1 keeps all.
+  double top_p = 1.0;
+  /// Keep tokens at least this likely relative to the likeliest (Nguyen et al. 2024), in [0, 1]; 0 keeps all.
+  double min_p = 0.0;
+  /// Divides positive and multiplies negative logits of tokens seen in prompt or answer (Keskar et al. 2019); above 0,
+  /// 1 is off.
+  double repetition_penalty = 1.0;
+  /// Taken off a token's logit times its count in the answer (as OpenAI's API), in [-2, 2]; 0 is off.
+  double frequency_penalty = 0.0;
+  /// Taken off a token's logit once it is in the answer, in [-2, 2]; 0 is off.
+  double presence_penalty = 0.0;
+  /// Added to the logits of these token ids; -infinity forbids one.
+  std::map<int64_t, double> logit_bias;
+  /// Same seed, same text; unset draws one (reported in GenerationResult::seed).
+  std::optional<uint64_t> seed;
+  /// Record the log-probability of each token and of this many likeliest alternatives; unset records none. 0 to 100.
+  std::optional<int64_t> logprobs;
+  /// Generation ends before the first of these to appear, even across token borders; it is not part of the text.
+  std::vector<std::string> stop_sequences;
+  /// Go on past the model's end tokens.
+  bool ignore_eos = false;
+  /// Put the model's special tokens into the text too.
+  bool skip_special_tokens = true;
+  TokenCallback on_token;
+  /// Stops within one token, from another thread; the finish reason is then `cancelled`.
+  std::optional<CancelToken> cancel;
+};
+
+enum class FinishReason { stop, length, cancelled };
+/// "stop" (an end token or a stop string), "length", "cancelled".
+std::string_view to_string(FinishReason reason) noexcept;
+
+struct Usage {
+  int64_t prompt_tokens = 0;
+  int64_t completion_tokens = 0;
+};
+
+/// Natural logarithms, of the distribution the model gave (before temperature and filters).
+struct TokenLogprob {
+  int64_t token = 0;
+  double logprob = 0;
+  /// Likeliest first.
+  std::vector<std::pair<int64_t, double>> top;
+};
+
+/// Seconds.
+struct Timings {
+  double prompt_seconds = 0;
+  double generation_seconds = 0;
+};
+
+struct GenerationResult {
+  std::string text;
+  /// The ids made, an end token included.
+  std::vector<int64_t> tokens;
+  FinishReason finish_reason = FinishReason::length;
+  /// The stop string that ended it, if one did.
+  std::optional<std::string> stop_sequence;
+  Usage usage;
+  uint64_t seed = 0;
+  std::vector<TokenLogprob> logprobs;
+  Timings timings;
+};
+
+}  // namespace dstorch

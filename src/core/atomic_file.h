@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace dstorch {
+
+/// Writes a file that appears under its final name only when it is whole: bytes go to a temporary name beside it,
+/// `commit()` flushes them to disk and renames. Without `commit()` (an exception, say) the temporary file is removed.
+/// Not thread-safe.
+class AtomicFile {
+ public:
+  /// Throws LMError{io} when the folder cannot be written.
+  explicit AtomicFile(std::filesystem::path path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  /// Throws LMError{io}, e.g. on a full disk.
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  void commit();
+
+  [[nodiscard]] std::size_t bytes_written() const noexcept { return written_; }
+
+ private:
+  [[noreturn]] void fail_write(int error) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+  std::size_t written_ = 0;
+};
+
+/// Writes `text` to `path` through an AtomicFile.
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+/// Reads a whole file; throws LMError (not_found, io, or format when it is larger than `max_bytes`).
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = std::size_t{1} << 30);
+
+}  // namespace dstorch
