@@ -1,0 +1,13 @@
+#pragma once
+
+#include "ops/types.h"
+
+namespace dstorch::ops {
+
+/// residual + x · Wᵀ + b: x [.., in], residual [.., out] -> [.., out].
+/// The fast path (conditions as `norm_linear`) writes into `residual` and returns it; treat `residual` as consumed.
+at::Tensor linear_residual(const at::Tensor& x, const LinearWeights& linear, at::Tensor residual);
+
+at::Tensor linear_residual_reference(const at::Tensor& x, const LinearWeights& linear, const at::Tensor& residual);
+
+}  // namespace dstorch::ops

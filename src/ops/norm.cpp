@@ -1,0 +1,25 @@
+#include "ops/norm.h"
+
+#include "core/throw.h"
+
+namespace dstorch::ops {
+
+at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
+  if (norm.kind == NormKind::none) {
+    return x;
+  }
+  const auto dtype = x.scalar_type();
+  auto y = x.to(at::kFloat);
+  if (norm.kind == NormKind::rms) {
+    y = y * at::rsqrt(y.square().mean(-1, /*keepdim=*/true) + norm.eps);
+    // The product with the weight is taken in the model's dtype, as the reference implementations do.
+    return norm.weight * y.to(dtype);
+  }
+  y = at::layer_norm(y, {x.size(-1)}, norm.weight.to(at::kFloat),
+                     norm.bias.defined() ? norm.bias.to(at::kFloat) : at::Tensor(), norm.eps);
+  return y.to(dtype);
+}
+
+at::Tensor norm(const at::Tensor& x, const NormWeights& norm) { return norm_reference(x, norm); }
+
+}  // namespace dstorch::ops

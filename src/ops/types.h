@@ -1,0 +1,54 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace dstorch::ops {
+
+/// A linear layer's parameters: y = x · weightᵀ + bias. Views of what the module owns.
+struct LinearWeights {
+  at::Tensor weight;  // [out, in]
+  at::Tensor bias;    // [out], or undefined
+};
+
+enum class NormKind { none, rms, layer };
+
+/// What is done to the features before a linear layer.
+struct NormWeights {
+  NormKind kind = NormKind::none;
+  at::Tensor weight;  // [features]
+  at::Tensor bias;    // [features], or undefined
+  double eps = 1e-5;
+};
+
+enum class Activation { silu, gelu, gelu_tanh, relu };
+
+/// Rotary embedding angles (Su et al. 2021), one row a position. Undefined tensors: no rotation.
+struct RopeTable {
+  at::Tensor cos;  // float32 [positions, rotary_dim / 2]
+  at::Tensor sin;  // float32 [positions, rotary_dim / 2]
+};
+
+/// Keys and values of the positions seen so far, of one layer and one sequence. Filled by `attention`.
+struct LayerCache {
+  at::Tensor keys;    // [kv_heads, capacity, head_dim], rotated
+  at::Tensor values;  // [kv_heads, capacity, head_dim]
+};
+
+/// Everything about one attention layer that is not data.
+struct AttentionConfig {
+  int64_t num_heads = 0;
+  int64_t num_kv_heads = 0;
+  int64_t head_dim = 0;
+  /// Multiplies q·k, usually 1 / sqrt(head_dim).
+  double scale = 1.0;
+  /// A position attends to the last this many positions, itself included; 0 is all.
+  int64_t sliding_window = 0;
+  /// RMS norm over head_dim of each query and key head, before the rotation (Qwen3); `none` for the others.
+  NormWeights query_norm;
+  NormWeights key_norm;
+};
+
+}  // namespace dstorch::ops
