@@ -9,5 +9,16 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 
-# LibTorch's own config asks for a CUDA language check and appends -D_GLIBCXX_USE_CXX11_ABI through a variable.
+# Debian's, or another through CMAKE_PREFIX_PATH. Its config also looks for a CUDA compiler when it was built with CUDA.
 find_package(Torch REQUIRED)
+
+# Debian's LibTorch computes with whatever libblas.so.3 is; the reference BLAS is sixty times slower than OpenBLAS.
+set(dstorch_blas /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libblas.so.3)
+if(TORCH_INSTALL_PREFIX STREQUAL "/usr" AND EXISTS ${dstorch_blas})
+  file(REAL_PATH ${dstorch_blas} dstorch_blas)
+  if(NOT dstorch_blas MATCHES "openblas|mkl|blis|atlas")
+    message(WARNING "LibTorch will run on the reference BLAS (${dstorch_blas}), about sixty times slower than need be: "
+                    "install libopenblas0-openmp, or choose it with "
+                    "update-alternatives --config libblas.so.3-${CMAKE_LIBRARY_ARCHITECTURE}")
+  endif()
+endif()

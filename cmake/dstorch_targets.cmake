@@ -35,29 +35,43 @@ function(dstorch_compile_options target)
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${DSTORCH_SANITIZE})
   endif()
+  if(DSTORCH_BUILD_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
   if(DSTORCH_COVERAGE)
     target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
     target_link_options(${target} PUBLIC --coverage)
   endif()
 endfunction()
 
-# Links LibTorch and reuses one precompiled <torch/torch.h>, which costs ten seconds a file otherwise.
+# LibTorch as one target that carries its flags.
+add_library(dstorch_torch INTERFACE)
+set_target_properties(dstorch_torch PROPERTIES EXPORT_NAME torch)
+target_link_libraries(
+  dstorch_torch INTERFACE $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch$<SEMICOLON>torch_library>
+                          fmt::fmt nlohmann_json::nlohmann_json)
+
+# Links LibTorch and reuses one precompiled header of its tensors and modules. <torch/torch.h> in whole would be 660 MB
+# and leave seconds of pending templates to every file: include the narrow header of what else you use.
 function(dstorch_use_torch target)
   target_link_libraries(${target} PUBLIC dstorch_torch)
+  # What ccache asks for before it will keep a precompiled header and what is compiled with it.
+  set(pch_options $<IF:$<CXX_COMPILER_ID:GNU>,-fpch-preprocess,SHELL:-Xclang$<SEMICOLON>-fno-pch-timestamp>)
   if(NOT TARGET dstorch_torch_pch)
     file(WRITE ${PROJECT_BINARY_DIR}/torch_pch.cpp "")
     add_library(dstorch_torch_pch OBJECT ${PROJECT_BINARY_DIR}/torch_pch.cpp)
     target_link_libraries(dstorch_torch_pch PRIVATE dstorch_torch)
     dstorch_compile_options(dstorch_torch_pch)
-    target_precompile_headers(dstorch_torch_pch PRIVATE <torch/torch.h> <fmt/core.h> <nlohmann/json.hpp>)
+    target_compile_options(dstorch_torch_pch PRIVATE ${pch_options})
+    target_precompile_headers(dstorch_torch_pch PRIVATE <torch/nn/module.h> <fmt/core.h> <nlohmann/json.hpp>)
+  endif()
+  target_compile_options(${target} PRIVATE ${pch_options})
+  # The header is compiled with -fPIC, and the compiler refuses it to a program's -fPIE.
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL EXECUTABLE)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
   endif()
   target_precompile_headers(${target} REUSE_FROM dstorch_torch_pch)
   add_dependencies(${target} dstorch_torch_pch)
 endfunction()
-
-# LibTorch as a target that carries its flags; a system header, so that its warnings are not ours.
-add_library(dstorch_torch INTERFACE)
-target_include_directories(dstorch_torch SYSTEM INTERFACE $<BUILD_INTERFACE:${TORCH_INCLUDE_DIRS}>)
-target_link_libraries(dstorch_torch INTERFACE ${TORCH_LIBRARIES} fmt::fmt nlohmann_json::nlohmann_json)
-separate_arguments(dstorch_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
-target_compile_options(dstorch_torch INTERFACE ${dstorch_torch_flags})

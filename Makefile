@@ -1,0 +1,62 @@
+# What people type. CMake and its presets do the work; tools/setup.sh installs what Debian has and this machine lacks.
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+export PROMPT ?= $(shell printf 'python3-yaml\t')
+
+configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check asan fuzz tidy format coverage bench install clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: build ## Build, and let the bundled model complete PROMPT (a package's name and a tab)
+	build/release/dstorch generate "$$PROMPT" --temperature 0 --max-tokens 64
+
+build: ## Install what is missing and build
+	@tools/setup.sh build
+	$(call configure_and_build,release)
+
+check: ## Look for includes that point up and for unformatted files
+	@tools/setup.sh build
+	tools/check_layers.sh
+	tools/format.sh --check
+
+test: check build ## Run every test
+	ctest --preset release --parallel $(JOBS)
+
+asan: ## Run the tests under the address and undefined-behaviour sanitizers
+	@tools/setup.sh build clang
+	$(call configure_and_build,asan)
+	ctest --preset asan --parallel $(JOBS)
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS
+	@tools/setup.sh build clang
+	cmake --preset asan && cmake --build --preset asan --parallel $(JOBS) --target fuzzers
+	tools/fuzz.sh build/asan $(FUZZ_SECONDS) $(JOBS)
+
+tidy: ## Run clang-tidy over src, include and apps
+	@tools/setup.sh build clang
+	tools/tidy.sh $(JOBS)
+
+format: ## Format every C++ file
+	@tools/setup.sh build
+	tools/format.sh
+
+coverage: ## Print the line coverage of src; fail under 90 %
+	@tools/setup.sh build coverage
+	$(call configure_and_build,coverage)
+	tools/coverage.sh build/coverage $(JOBS)
+
+bench: ## Build and run the benchmarks
+	@tools/setup.sh build bench
+	$(call configure_and_build,bench)
+	set -e; for program in build/bench/bench/bench_*; do $$program; done
+
+install: build ## Install the package and the command under PREFIX
+	cmake --install build/release --prefix $(PREFIX)
+
+clean: ## Remove everything that was built
+	rm -rf build

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Fails on what the layering forbids (CONTRIBUTING.md, "Layers"), one line for each place:
+#   an include that points up; torch in a folder that knows none; an app, example or binding that includes anything
+#   but <dstorch/...> and its own files; a LibTorch version #if outside src/core/torch_compat.h; too many public headers.
+# Usage: tools/check_layers.sh [ROOT]
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
+max_public_headers=15
+
+folders=()
+for folder in src include apps bindings examples; do [ ! -d $folder ] || folders+=("$folder"); done
+find "${folders[@]}" \( -name node_modules -o -name build \) -prune -o \
+  -type f \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) -print | LC_ALL=C sort |
+  awk -v max_public_headers=$max_public_headers '
+BEGIN {
+  # What a folder may include beside itself: its own words and all that these may include.
+  may("core", "");              may("text", "core");          may("io", "core");       may("device", "core")
+  may("ops", "device core");    may("nn", "ops");             may("models", "nn io");  may("generate", "models text")
+  may("train", "generate");     may("program", "generate");   may("driver", "program train")
+  no_torch["core"]; no_torch["text"]; no_torch["io"]; no_torch["ops/cpu"]
+}
+function may(folder, words,    list, n, i, other) {
+  known[folder]
+  allowed[folder, folder]
+  n = split(words, list, " ")
+  for (i = 1; i <= n; i++)
+    for (other in known)
+      if ((list[i], other) in allowed) allowed[folder, other]
+}
+function complain(text) { print file ":" line ": " text; bad = 1 }
+function is_torch(path) { return path ~ /^(torch|ATen|c10|caffe2)\// || path == "core/torch_compat.h" }
+
+function check_src(path, quoted,    folder, part, target) {
+  folder = file; sub(/^src\//, "", folder)
+  part = folder ~ /^ops\/cpu\// ? "ops/cpu" : ""
+  sub(/\/.*/, "", folder)
+  if (is_torch(path) && file != "src/core/torch_compat.h" && ((part != "" ? part : folder) in no_torch))
+    complain((part != "" ? part : folder) " knows no torch, but includes " path)
+  if (!(folder in known)) { complain("unknown layer src/" folder ": give it its place in tools/check_layers.sh"); return }
+  target = path; sub(/\/.*/, "", target)
+  if (!(target in known)) {
+    if (quoted && path !~ /^dstorch\//) complain("includes \"" path "\": write it relative to src/, or <...> if it is not ours")
+  } else if (!((folder, target) in allowed)) {
+    complain(folder " may not include " path ": includes point down only")
+  } else if (part == "ops/cpu" && target != "core" && path !~ /^ops\/cpu\//) {
+    complain("ops/cpu may include only core and itself, but includes " path)
+  }
+}
+function check_outside(path, quoted,    target) {
+  target = path; sub(/\/.*/, "", target)
+  if (is_torch(path) && file ~ /^apps\//) complain("apps use the library through <dstorch/...>, but this includes " path)
+  else if (target in known || path ~ /^\.\.\// || path ~ /^src\//)
+    complain("only <dstorch/...> may be included here, not " path)
+}
+{
+  file = $0; line = 0
+  if (file ~ /^include\//) {
+    public_headers++
+    if (file !~ /^include\/dstorch\/[^\/]*$/) { line = 1; complain("public headers lie in include/dstorch/ itself") }
+  }
+  while ((getline text < file) > 0) {
+    line++
+    if (text ~ /^[ \t]*#[ \t]*(if|elif)/ && text ~ /(TORCH_(VERSION|MAJOR|MINOR|PATCH|API_)|TORCH_VERSION_)/ && file != "src/core/torch_compat.h")
+      complain("what differs between versions of LibTorch belongs in src/core/torch_compat.h")
+    if (text !~ /^[ \t]*#[ \t]*include[ \t]*["<]/) continue
+    path = text; sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", path); sub(/[">].*/, "", path)
+    quoted = text ~ /include[ \t]*"/
+    if (file ~ /^src\//) check_src(path, quoted)
+    else if (file ~ /^include\// && quoted && path !~ /^dstorch\//) complain("a public header includes only \"dstorch/...\" and system headers, not " path)
+    else check_outside(path, quoted)
+  }
+  close(file)
+}
+END {
+  if (public_headers > max_public_headers) {
+    print "include/dstorch: " public_headers " public headers, at most " max_public_headers " are allowed"; bad = 1
+  }
+  exit bad
+}'
