@@ -1,0 +1,41 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <vector>
+
+#include "dstorch/checkpoint.h"
+#include "dstorch/torch_model.h"
+
+namespace dstorch {
+
+/// The plain `architecture`: Linear(input, hidden), ReLU, (num_layers - 1) x [Linear(hidden, hidden), ReLU],
+/// Linear(hidden, output). Parameters are named as those of the same `torch.nn.Sequential`: `0.weight`, `0.bias`,
+/// `2.weight`, ... Forward passes may run on several threads at once.
+class SimpleTransformer : public torch::nn::Module {
+ public:
+  /// Weights drawn as torch.nn.Linear does (uniform in ±1/sqrt(in)), from `seed`, on `device`.
+  /// Throws LMError{invalid_argument} for sizes below 1.
+  SimpleTransformer(const Architecture& architecture, uint64_t seed, const Device& device = {});
+  /// The weights of a state dict, its sizes inferred from their shapes. Throws LMError{format} that says what does not
+  /// fit.
+  explicit SimpleTransformer(std::shared_ptr<const Checkpoint> checkpoint, const Device& device = {});
+
+  /// x [.., input_size] -> [.., output_size]; differentiable.
+  at::Tensor forward(const at::Tensor& x);
+
+  [[nodiscard]] const Architecture& architecture() const noexcept { return architecture_; }
+
+ private:
+  void add_layers(std::vector<at::Tensor> weights, std::vector<at::Tensor> biases);
+
+  Architecture architecture_;
+  std::vector<at::Tensor> weights_;  // [out, in], by layer
+  std::vector<at::Tensor> biases_;   // [out]
+};
+
+/// The sizes of the SimpleTransformer whose state dict `checkpoint` is, or none if it is another model's.
+std::optional<Architecture> simple_transformer_architecture(const Checkpoint& checkpoint);
+
+}  // namespace dstorch

@@ -1,0 +1,63 @@
+#include "dstorch/device.h"
+
+#include <torch/torch.h>
+
+#include <charconv>
+
+#include "core/throw.h"
+
+namespace dstorch {
+
+Device Device::parse(std::string_view text) {
+  if (text == "cpu") {
+    return {DeviceType::cpu, 0};
+  }
+  if (text == "webgl") {
+    return {DeviceType::webgl, 0};
+  }
+  constexpr std::string_view cuda = "cuda";
+  if (text == cuda) {
+    return {DeviceType::cuda, 0};
+  }
+  if (text.starts_with("cuda:")) {
+    const auto digits = text.substr(cuda.size() + 1);
+    int index = -1;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+    if (error == std::errc() && end == digits.data() + digits.size() && index >= 0) {
+      return {DeviceType::cuda, index};
+    }
+  }
+  fail(ErrorKind::invalid_argument, "device must be cpu, cuda, cuda:N or webgl, got \"{}\"", text);
+}
+
+std::string Device::to_string() const {
+  switch (type) {
+    case DeviceType::cpu:
+      return "cpu";
+    case DeviceType::cuda:
+      return fmt::format("cuda:{}", index);
+    case DeviceType::webgl:
+      return "webgl";
+  }
+  return "unknown";
+}
+
+void Device::require_available() const {
+  switch (type) {
+    case DeviceType::cpu:
+      return;
+    case DeviceType::cuda:
+      require(torch::cuda::is_available(), ErrorKind::unsupported,
+              "device {} needs a LibTorch built with CUDA and an NVIDIA driver; this one is {} without. Use --device "
+              "cpu, or "
+              "build with CMAKE_PREFIX_PATH set to a CUDA LibTorch",
+              to_string(), TORCH_VERSION);
+      require(index < static_cast<int>(torch::cuda::device_count()), ErrorKind::invalid_argument,
+              "device {} must be one of the {} present", to_string(), torch::cuda::device_count());
+      return;
+    case DeviceType::webgl:
+      fail(ErrorKind::unsupported, "device webgl is not part of this build; use --device cpu");
+  }
+}
+
+}  // namespace dstorch

@@ -1,0 +1,114 @@
+#include "models/checkpoint_weights.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "core/throw.h"
+#include "device/torch_types.h"
+
+namespace dstorch::models {
+namespace {
+
+constexpr std::size_t kListed = 20;
+
+/// What checkpoints hold beside parameters: attention masks and rotary frequencies of older versions.
+bool is_known_buffer(std::string_view name) {
+  constexpr std::array<std::string_view, 4> suffixes{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq",
+                                                     "rotary_emb.original_inv_freq"};
+  return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view suffix) { return name.ends_with(suffix); });
+}
+
+std::string_view without_model_prefix(std::string_view name) {
+  for (const std::string_view prefix : {"model.", "transformer."}) {
+    if (name.starts_with(prefix)) {
+      return name.substr(prefix.size());
+    }
+  }
+  return name;
+}
+
+}  // namespace
+
+at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view) {
+  const auto options = at::TensorOptions().dtype(to_torch(view.dtype));
+  if (view.numel() == 0) {
+    return at::empty(view.shape, options);
+  }
+  auto* data = const_cast<std::byte*>(view.data());  // the mapping is private: writes never reach the file
+  if (reinterpret_cast<std::uintptr_t>(data) % size_of(view.dtype) != 0) {
+    // A file that packs tensors without padding: element access would be misaligned, so this one is copied.
+    const auto whole = static_cast<int64_t>(view.storage.size() - view.storage_offset * size_of(view.dtype));
+    auto bytes = at::empty({whole / static_cast<int64_t>(size_of(view.dtype))}, options);
+    std::copy_n(data, bytes.nbytes(), static_cast<std::byte*>(bytes.data_ptr()));
+    return bytes.as_strided(view.shape, view.strides);
+  }
+  return at::from_blob(
+      data, view.shape, view.strides, [checkpoint](void*) {}, options);
+}
+
+CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
+    : checkpoint_(std::move(checkpoint)), options_(std::move(options)) {}
+
+const TensorView* CheckpointWeights::find(const std::string& name) const {
+  if (const auto* view = checkpoint_->find(name)) {
+    return view;
+  }
+  return checkpoint_->find(without_model_prefix(name));
+}
+
+bool CheckpointWeights::has(const std::string& name) const { return find(name) != nullptr; }
+
+at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
+  const auto* view = find(name);
+  if (view == nullptr) {
+    problems_.push_back(fmt::format("missing: {} [{}]", name, fmt::join(shape, ", ")));
+    return at::empty({0});
+  }
+  used_.insert(view->name);
+  if (!std::equal(shape.begin(), shape.end(), view->shape.begin(), view->shape.end())) {
+    problems_.push_back(
+        fmt::format("misshapen: {} must be [{}], is [{}]", name, fmt::join(shape, ", "), fmt::join(view->shape, ", ")));
+    return at::empty({0});
+  }
+  auto tensor = tensor_over(checkpoint_, *view);
+  if (!tensor.is_floating_point()) {
+    problems_.push_back(fmt::format("mistyped: {} must be floating point, is {}", name, to_string(view->dtype)));
+    return at::empty({0});
+  }
+  const auto dtype = options_.dtype.value_or(tensor.scalar_type());
+  if (transposed) {
+    tensor = tensor.t().to(options_.device, dtype).contiguous().t();
+  } else {
+    tensor = tensor.to(options_.device, dtype).contiguous();
+  }
+  bytes_ += static_cast<int64_t>(tensor.nbytes());
+  numel_ += tensor.numel();
+  if (options_.on_progress) {
+    const auto total = static_cast<int64_t>(checkpoint_->tensors().size());
+    const bool go_on = options_.on_progress({"weights", static_cast<int64_t>(used_.size()), total});
+    require(go_on, ErrorKind::cancelled, "loading was cancelled");
+  }
+  return tensor;
+}
+
+void CheckpointWeights::finish() const {
+  auto problems = problems_;
+  for (const auto& view : checkpoint_->tensors()) {
+    const bool tied_head = view.name == "lm_head.weight";
+    if (!used_.contains(view.name) && !tied_head && !is_known_buffer(view.name)) {
+      problems.push_back(fmt::format("unexpected: {} [{}]", view.name, fmt::join(view.shape, ", ")));
+    }
+  }
+  if (problems.empty()) {
+    return;
+  }
+  const auto listed = std::min(problems.size(), kListed);
+  const auto more = problems.size() > listed ? fmt::format("; and {} more", problems.size() - listed) : std::string();
+  fail(ErrorKind::format, "the weights do not fit config.json: {}{}",
+       fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(listed), "; "), more);
+}
+
+}  // namespace dstorch::models

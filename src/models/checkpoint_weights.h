@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dstorch/checkpoint.h"
+#include "dstorch/log.h"
+#include "nn/weight_source.h"
+
+namespace dstorch::models {
+
+/// A tensor over the view's bytes, without a copy where they are aligned; it keeps `checkpoint` mapped.
+at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view);
+
+/// Gives modules the weights of a checkpoint. Mismatches are collected, so that `finish` can list them all.
+class CheckpointWeights : public nn::WeightSource {
+ public:
+  struct Options {
+    at::Device device = at::kCPU;
+    /// Floating-point weights are converted to it; unset keeps them as they are.
+    std::optional<at::ScalarType> dtype;
+    ProgressCallback on_progress;
+  };
+
+  CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options);
+
+  at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
+  [[nodiscard]] bool has(const std::string& name) const override;
+  [[nodiscard]] bool trainable() const override { return false; }
+
+  /// Throws LMError{format} that lists every weight that was missing, misshapen or not finite, and those nobody asked
+  /// for (buffers that older Hugging Face versions saved, and a tied head, are no surprise).
+  void finish() const;
+
+  /// Bytes of the weights handed out.
+  [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] int64_t count() const noexcept { return numel_; }
+
+ private:
+  [[nodiscard]] const TensorView* find(const std::string& name) const;
+
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  Options options_;
+  std::set<std::string> used_;
+  std::vector<std::string> problems_;
+  int64_t bytes_ = 0;
+  int64_t numel_ = 0;
+};
+
+}  // namespace dstorch::models

@@ -1,0 +1,33 @@
+#include "models/config_checks.h"
+
+namespace dstorch::models {
+
+int64_t get_size(const Json& config, const std::string& key) {
+  const auto value = json_get<int64_t>(config, key, "config.json");
+  require(value >= 1 && value <= kMaxDimension, ErrorKind::format, "config.json: {} must be between 1 and {}, got {}",
+          key, kMaxDimension, value);
+  return value;
+}
+
+int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback) {
+  return config.contains(key) && !config[key].is_null() ? get_size(config, key) : fallback;
+}
+
+ops::Activation parse_activation(const std::string& name) {
+  if (name == "silu" || name == "swish") {
+    return ops::Activation::silu;
+  }
+  if (name == "gelu") {
+    return ops::Activation::gelu;
+  }
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") {
+    return ops::Activation::gelu_tanh;
+  }
+  if (name == "relu") {
+    return ops::Activation::relu;
+  }
+  fail(ErrorKind::unsupported,
+       "config.json: the activation must be silu, gelu, gelu_new, gelu_pytorch_tanh or relu, got \"{}\"", name);
+}
+
+}  // namespace dstorch::models

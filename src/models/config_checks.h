@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/json.h"
+#include "ops/types.h"
+
+namespace dstorch::models {
+
+/// No dimension of a language model comes near this; products of three of them stay inside int64.
+inline constexpr int64_t kMaxDimension = int64_t{1} << 20;
+
+/// `config[key]` as a count between 1 and kMaxDimension; throws LMError{format}.
+int64_t get_size(const Json& config, const std::string& key);
+/// The same, `fallback` when the key is missing or null.
+int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback);
+
+/// `hidden_act` as Hugging Face spells it. Throws LMError{unsupported}.
+ops::Activation parse_activation(const std::string& name);
+
+}  // namespace dstorch::models

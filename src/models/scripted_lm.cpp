@@ -1,0 +1,81 @@
+#include "models/scripted_lm.h"
+
+#include <limits>
+
+#include "core/throw.h"
+
+namespace dstorch::models {
+namespace {
+
+/// An archive says nothing of its context; positions are limited by memory alone.
+constexpr int64_t kUnlimited = int64_t{1} << 20;
+
+class TokenHistory : public nn::SequenceState {
+ public:
+  using SequenceState::SequenceState;
+  at::Tensor tokens;  // [1, length]
+};
+
+}  // namespace
+
+ScriptedLM::ScriptedLM(const std::filesystem::path& path, at::Device device) {
+  try {
+    module_ = torch::jit::load(path.string(), device);
+    module_.eval();
+  } catch (const c10::Error& e) {
+    fail(ErrorKind::format, "LibTorch cannot load the TorchScript archive {}: {}", path.string(),
+         e.what_without_backtrace());
+  }
+  sizes_.model_type = "torchscript";
+  sizes_.max_positions = kUnlimited;
+}
+
+std::unique_ptr<nn::SequenceState> ScriptedLM::make_state(int64_t capacity) const {
+  return std::make_unique<TokenHistory>(capacity);
+}
+
+at::Tensor ScriptedLM::hidden(const at::Tensor& tokens, nn::SequenceState* state) {
+  auto* history = static_cast<TokenHistory*>(state);
+  auto all = tokens;
+  if (history != nullptr) {
+    all = history->length() == 0 ? tokens : at::cat({history->tokens, tokens}, 1);
+    history->tokens = all;
+    history->advance(tokens.size(1));
+  }
+  const auto logits = run(all);
+  require(logits.dim() == 3 && logits.size(1) == all.size(1), ErrorKind::inference,
+          "a scripted language model must return logits [1, {}, vocab], it returned {} dimensions", all.size(1),
+          logits.dim());
+  return logits.narrow(1, all.size(1) - tokens.size(1), tokens.size(1)).to(at::kFloat);
+}
+
+at::Tensor ScriptedLM::run(const at::Tensor& input) {
+  auto output = module_.forward({input});
+  if (output.isTuple() && !output.toTupleRef().elements().empty()) {
+    output = output.toTupleRef().elements()[0];
+  }
+  require(output.isTensor(), ErrorKind::inference, "the scripted model must return a tensor, it returned {}",
+          output.tagKind());
+  return output.toTensor();
+}
+
+int64_t ScriptedLM::input_size() const {
+  for (const auto& parameter : module_.parameters()) {
+    if (parameter.dim() == 2) {
+      return parameter.size(1);
+    }
+  }
+  return 0;
+}
+
+std::pair<int64_t, int64_t> ScriptedLM::parameter_count_and_bytes() const {
+  int64_t count = 0;
+  int64_t bytes = 0;
+  for (const auto& parameter : module_.parameters()) {
+    count += parameter.numel();
+    bytes += static_cast<int64_t>(parameter.nbytes());
+  }
+  return {count, bytes};
+}
+
+}  // namespace dstorch::models

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "ops/types.h"
+
+namespace dstorch::nn {
+
+/// How the rotation frequencies are made; the names are those of Hugging Face's `rope_scaling`/`rope_parameters`.
+struct RopeConfig {
+  /// "default", "linear", "llama3", "yarn"; "dynamic" equals "default" within the model's own context.
+  std::string type = "default";
+  double theta = 10000.0;
+  double factor = 1.0;
+  double low_freq_factor = 1.0;
+  double high_freq_factor = 4.0;
+  double original_max_positions = 0;
+  double beta_fast = 32.0;
+  double beta_slow = 1.0;
+  double attention_factor = 0;  ///< yarn; 0 derives it from `factor`.
+  double mscale = 0;
+  double mscale_all_dim = 0;
+  bool truncate = true;
+
+  /// From a model's config.json, old spelling (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
+  /// Throws LMError{unsupported} for a type that is not listed above, or a partial rotation.
+  static RopeConfig from_json(const Json& config, double default_theta, int64_t max_positions);
+};
+
+/// Rotation angles by position, grown as longer sequences come. Thread-safe.
+class Rope {
+ public:
+  Rope(const RopeConfig& config, int64_t head_dim, at::Device device);
+  /// At least `positions` rows. A row's values do not depend on how many there are.
+  ops::RopeTable table(int64_t positions);
+
+ private:
+  std::vector<double> frequencies_;  // radians per position, head_dim / 2 of them
+  double amplitude_ = 1.0;
+  at::Device device_;
+  std::mutex mutex_;
+  ops::RopeTable table_;
+};
+
+}  // namespace dstorch::nn

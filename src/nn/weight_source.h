@@ -1,0 +1,59 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+namespace dstorch::nn {
+
+/// Where a module's parameters come from. Modules ask for them by checkpoint name while they are built, so that weights
+/// are made once, on their device and in their dtype.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  /// A tensor of `shape` for the parameter `name`. `transposed` asks for memory in which the transpose is contiguous (a
+  /// [in, out] weight whose rows of `out` are then ready for the kernels).
+  virtual at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) = 0;
+  /// Whether the source can tell that there is such a weight; fresh weights have all.
+  [[nodiscard]] virtual bool has(const std::string& name) const = 0;
+  /// Whether gradients will be asked for.
+  [[nodiscard]] virtual bool trainable() const = 0;
+};
+
+/// A source seen from one module: names are relative to the module's.
+class WeightScope {
+ public:
+  explicit WeightScope(WeightSource& source, std::string prefix = {}) : source_(&source), prefix_(std::move(prefix)) {}
+
+  [[nodiscard]] WeightScope operator/(const std::string& child) const { return WeightScope(*source_, name(child)); }
+  [[nodiscard]] WeightScope operator/(int64_t index) const { return *this / std::to_string(index); }
+
+  [[nodiscard]] at::Tensor get(const std::string& parameter, at::IntArrayRef shape, bool transposed = false) const {
+    return source_->get(name(parameter), shape, transposed);
+  }
+  [[nodiscard]] bool has(const std::string& parameter) const { return source_->has(name(parameter)); }
+  [[nodiscard]] bool trainable() const { return source_->trainable(); }
+
+ private:
+  [[nodiscard]] std::string name(const std::string& child) const {
+    return prefix_.empty() ? child : prefix_ + "." + child;
+  }
+
+  WeightSource* source_;
+  std::string prefix_;
+};
+
+/// Uninitialised weights for training from nothing; whoever trains fills them.
+class FreshWeights : public WeightSource {
+ public:
+  explicit FreshWeights(at::TensorOptions options) : options_(options) {}
+  at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
+  [[nodiscard]] bool has(const std::string&) const override { return true; }
+  [[nodiscard]] bool trainable() const override { return true; }
+
+ private:
+  at::TensorOptions options_;
+};
+
+}  // namespace dstorch::nn
