@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "text/piece.h"
+#include "text/regex.h"
+
+namespace dstorch::text {
+
+/// A token that is looked for in the text before the model sees it.
+struct AddedToken {
+  int64_t id = 0;
+  std::string content;
+  /// Not within a word.
+  bool single_word = false;
+  /// Takes the white space before, or after, with it.
+  bool lstrip = false;
+  bool rstrip = false;
+  /// Looked for in the normalized text, else in the text as it came.
+  bool normalized = false;
+  /// Controls the model; left out of decoded text when asked to.
+  bool special = false;
+};
+
+/// Finds the added tokens of one kind (normalized or not) in a text: of those that begin first, the longest.
+/// Immutable once filled.
+class AddedTokenMatcher {
+ public:
+  /// `pattern`: what to look for, usually the token's content. Empty ones are ignored.
+  void add(std::string_view pattern, const AddedToken& token);
+  [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
+
+  struct Part {
+    Span span;
+    /// Null for the text between tokens.
+    const AddedToken* token = nullptr;
+  };
+  /// Appends the parts of `text`. Special tokens are plain text unless `parse_special`.
+  void find(std::string_view text, bool parse_special, std::vector<Part>& parts) const;
+
+ private:
+  struct Node {
+    std::vector<std::pair<char, int>> children;
+    int token = -1;
+  };
+  [[nodiscard]] int child(int node, char c) const;
+  // The longest token that begins at `at`, and its end; -1 without one.
+  int longest(std::string_view text, std::size_t at, std::size_t& end) const;
+
+  std::vector<Node> nodes_ = std::vector<Node>(1);
+  std::vector<AddedToken> tokens_;
+  std::array<bool, 256> begins_{};
+};
+
+}  // namespace dstorch::text

@@ -1,0 +1,167 @@
+#include "text/decoders.h"
+
+#include <utility>
+#include <vector>
+
+#include "text/decode_stages.h"
+#include "text/metaspace.h"
+#include "text/regex.h"
+#include "text/utf8.h"
+
+namespace dstorch::text {
+namespace {
+
+constexpr std::string_view kWhere = "decoder";
+
+// A decoder of one stage, which `make(DecodeStage* next)` makes.
+template <typename F>
+class SimpleDecoder final : public Decoder {
+ public:
+  explicit SimpleDecoder(F make) : make_(std::move(make)) {}
+
+  DecodeStage* start(DecodeStage* next, std::vector<std::unique_ptr<DecodeStage>>& stages) const override {
+    stages.push_back(make_(next));
+    return stages.back().get();
+  }
+
+ private:
+  F make_;
+};
+
+template <typename F>
+std::unique_ptr<const Decoder> decoder_of(F make) {
+  return std::make_unique<SimpleDecoder<F>>(std::move(make));
+}
+
+template <typename Stage>
+std::unique_ptr<const Decoder> plain_decoder() {
+  return decoder_of([](DecodeStage* next) { return std::make_unique<Stage>(next); });
+}
+
+class SequenceDecoder final : public Decoder {
+ public:
+  explicit SequenceDecoder(std::vector<std::unique_ptr<const Decoder>> decoders) : decoders_(std::move(decoders)) {}
+
+  DecodeStage* start(DecodeStage* next, std::vector<std::unique_ptr<DecodeStage>>& stages) const override {
+    for (auto decoder = decoders_.rbegin(); decoder != decoders_.rend(); ++decoder) {
+      next = (*decoder)->start(next, stages);
+    }
+    return next;
+  }
+
+ private:
+  std::vector<std::unique_ptr<const Decoder>> decoders_;
+};
+
+std::unique_ptr<const Decoder> make_sequence(const Json& json) {
+  std::vector<std::unique_ptr<const Decoder>> decoders;
+  for (const Json& decoder : json_get<Json>(json, "decoders", kWhere)) {
+    require(!decoder.is_null(), ErrorKind::format, "{}: a Sequence must not hold null", kWhere);
+    decoders.push_back(make_decoder(decoder));
+  }
+  return std::make_unique<SequenceDecoder>(std::move(decoders));
+}
+
+std::unique_ptr<const Decoder> make_strip(const Json& json) {
+  const auto content = json_get_or<std::string>(json, "content", " ", kWhere);
+  require(!content.empty() && utf8_length(content[0]) == content.size(), ErrorKind::format,
+          "{}: Strip's \"content\" must be one character, got \"{}\"", kWhere, content);
+  const auto start = json_get_or<int64_t>(json, "start", 0, kWhere);
+  const auto stop = json_get_or<int64_t>(json, "stop", 0, kWhere);
+  require(start >= 0 && stop >= 0, ErrorKind::format, "{}: Strip's \"start\" and \"stop\" must not be negative",
+          kWhere);
+  return decoder_of([=](DecodeStage* next) {
+    return std::make_unique<StripStage>(next, content, static_cast<std::size_t>(start), static_cast<std::size_t>(stop));
+  });
+}
+
+std::unique_ptr<const Decoder> make_replace(const Json& json) {
+  const auto content = json_get<std::string>(json, "content", kWhere);
+  const auto pattern = parse_pattern(json, kWhere);
+  if (json["pattern"].contains("String")) {
+    const auto text = json_get<std::string>(json["pattern"], "String", kWhere);
+    if (!text.empty() && utf8_length(text[0]) == text.size()) {
+      return decoder_of(
+          [=](DecodeStage* next) { return std::make_unique<ReplaceCharacterStage>(next, text, content); });
+    }
+  }
+  const auto regex = std::make_shared<const Regex>(pattern);
+  return decoder_of([=](DecodeStage* next) { return std::make_unique<ReplaceStage>(next, regex, content); });
+}
+
+}  // namespace
+
+std::unique_ptr<const Decoder> make_byte_level_decoder() { return plain_decoder<ByteLevelStage>(); }
+
+std::unique_ptr<const Decoder> make_decoder(const Json& json) {
+  if (json.is_null()) {
+    return plain_decoder<JoinWithSpacesStage>();
+  }
+  const auto type = json_get<std::string>(json, "type", kWhere);
+  if (type == "Sequence") {
+    return make_sequence(json);
+  }
+  if (type == "ByteLevel") {
+    return make_byte_level_decoder();
+  }
+  if (type == "ByteFallback") {
+    return plain_decoder<ByteFallbackStage>();
+  }
+  if (type == "Fuse") {
+    return plain_decoder<FuseStage>();
+  }
+  if (type == "Strip") {
+    return make_strip(json);
+  }
+  if (type == "Replace") {
+    return make_replace(json);
+  }
+  if (type == "Metaspace") {
+    const MetaspaceOptions options = parse_metaspace(json, kWhere);
+    const bool drop_first = options.prepend != MetaspaceOptions::Prepend::never;
+    return decoder_of(
+        [=](DecodeStage* next) { return std::make_unique<MetaspaceStage>(next, options.replacement, drop_first); });
+  }
+  if (type == "BPEDecoder") {
+    const auto suffix = json_get_or<std::string>(json, "suffix", "</w>", kWhere);
+    return decoder_of([=](DecodeStage* next) { return std::make_unique<SuffixStage>(next, suffix); });
+  }
+  if (type == "WordPiece") {
+    const auto prefix = json_get_or<std::string>(json, "prefix", "##", kWhere);
+    const bool cleanup = json_get_or<bool>(json, "cleanup", true, kWhere);
+    return decoder_of([=](DecodeStage* next) { return std::make_unique<WordPieceStage>(next, prefix, cleanup); });
+  }
+  fail(ErrorKind::unsupported,
+       "decoder \"{}\" is not supported; known are ByteLevel, ByteFallback, Fuse, Strip, Replace, Metaspace, "
+       "BPEDecoder, "
+       "WordPiece and Sequence",
+       type);
+}
+
+// The end of the chain.
+class DecodeRun::Output final : public DecodeStage {
+ public:
+  Output() : DecodeStage(nullptr) {}
+  void push(std::string_view fragment) override { text += fragment; }
+  void end_token() override {}
+  void finish() override {}
+
+  std::string text;
+};
+
+DecodeRun::DecodeRun(const Decoder& decoder)
+    : output_(std::make_unique<Output>()), first_(decoder.start(output_.get(), stages_)) {}
+DecodeRun::~DecodeRun() = default;
+DecodeRun::DecodeRun(DecodeRun&&) noexcept = default;
+DecodeRun& DecodeRun::operator=(DecodeRun&&) noexcept = default;
+
+void DecodeRun::push(std::string_view token) {
+  first_->push(token);
+  first_->end_token();
+}
+
+void DecodeRun::finish() { first_->finish(); }
+
+std::string DecodeRun::take() { return std::exchange(output_->text, {}); }
+
+}  // namespace dstorch::text

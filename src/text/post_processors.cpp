@@ -1,0 +1,98 @@
+#include "text/post_processors.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace dstorch::text {
+namespace {
+
+constexpr std::string_view kWhere = "post_processor";
+// What no real tokenizer comes near, so that a hostile one cannot multiply the text at will.
+constexpr std::size_t kMaxCopies = 16;
+constexpr std::size_t kMaxPieces = 1024;
+
+}  // namespace
+
+PostProcessor PostProcessor::from_json(const Json& json) {
+  PostProcessor processor;
+  processor.add(json);
+  return processor;
+}
+
+PostProcessor PostProcessor::around(std::vector<int64_t> before, std::vector<int64_t> after) {
+  Template around(before.begin(), before.end());
+  around.emplace_back(std::nullopt);
+  around.insert(around.end(), after.begin(), after.end());
+  PostProcessor processor;
+  processor.templates_.push_back(std::move(around));
+  return processor;
+}
+
+void PostProcessor::add(const Json& json) {
+  if (json.is_null()) {
+    return;
+  }
+  const auto type = json_get<std::string>(json, "type", kWhere);
+  if (type == "Sequence") {
+    for (const Json& processor : json_get<Json>(json, "processors", kWhere)) {
+      add(processor);
+    }
+  } else if (type == "TemplateProcessing") {
+    add_template(json);
+  } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    add_bert(json);
+  } else {
+    // ByteLevel only moves the offsets of tokens, which nobody asks for here.
+    require(type == "ByteLevel", ErrorKind::unsupported,
+            "post_processor \"{}\" is not supported; known are TemplateProcessing, ByteLevel, BertProcessing, "
+            "RobertaProcessing and Sequence",
+            type);
+  }
+}
+
+void PostProcessor::add_template(const Json& json) {
+  const auto special = json_get_or<Json>(json, "special_tokens", Json::object(), kWhere);
+  Template pieces;
+  for (const Json& piece : json_get<Json>(json, "single", kWhere)) {
+    if (piece.is_object() && piece.contains("Sequence")) {
+      pieces.emplace_back(std::nullopt);
+      continue;
+    }
+    const auto token = json_get<Json>(piece, "SpecialToken", kWhere);
+    const auto name = json_get<std::string>(token, "id", kWhere);
+    const auto entry = json_get<Json>(special, name, "post_processor special_tokens");
+    for (const int64_t id : json_get<std::vector<int64_t>>(entry, "ids", kWhere)) {
+      pieces.emplace_back(id);
+    }
+  }
+  const auto texts = static_cast<std::size_t>(std::count(pieces.begin(), pieces.end(), std::nullopt));
+  copies_ *= texts;
+  require(copies_ <= kMaxCopies && pieces.size() <= kMaxPieces && templates_.size() < kMaxPieces,
+          ErrorKind::unsupported, "post_processor: the text must come at most {} times, with at most {} special tokens",
+          kMaxCopies, kMaxPieces);
+  templates_.push_back(std::move(pieces));
+}
+
+void PostProcessor::add_bert(const Json& json) {
+  const auto cls = json_get<std::pair<std::string, int64_t>>(json, "cls", kWhere);
+  const auto sep = json_get<std::pair<std::string, int64_t>>(json, "sep", kWhere);
+  templates_.push_back({cls.second, std::nullopt, sep.second});
+}
+
+void PostProcessor::apply(std::vector<int64_t>& ids, bool add_special_tokens) const {
+  for (const Template& pieces : templates_) {
+    std::vector<int64_t> out;
+    out.reserve(ids.size() + pieces.size());
+    for (const auto& piece : pieces) {
+      if (!piece) {
+        out.insert(out.end(), ids.begin(), ids.end());
+      } else if (add_special_tokens) {
+        out.push_back(*piece);
+      }
+    }
+    ids = std::move(out);
+  }
+}
+
+}  // namespace dstorch::text
