@@ -8,7 +8,11 @@
 namespace dstorch::cli {
 
 /// Each adds one subcommand to `app`; its callback does the work and throws LMError when it fails.
+void add_bench(CLI::App& app);
+void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_logits(CLI::App& app);
+void add_perplexity(CLI::App& app);
 void add_tokenize(CLI::App& app);
 
 /// The work ended because of Ctrl-C; the process exits with 130.

@@ -15,8 +15,12 @@ int run(int argc, char** argv) {
   CLI::App app("Load, run and train language models on LibTorch, without Python.", "dstorch");
   app.require_subcommand(1);
   app.set_version_flag("--version", DSTORCH_VERSION);
+  dstorch::cli::add_generate(app);
   dstorch::cli::add_tokenize(app);
+  dstorch::cli::add_logits(app);
+  dstorch::cli::add_perplexity(app);
   dstorch::cli::add_inspect(app);
+  dstorch::cli::add_bench(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

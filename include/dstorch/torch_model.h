@@ -59,6 +59,8 @@ struct ModelInfo {
   int64_t max_context = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
+  /// Bytes of weights read to make one token: all but an input table that is not the head's too.
+  int64_t bytes_per_token = 0;
 };
 
 struct PerplexityResult {

@@ -1,0 +1,14 @@
+#pragma once
+
+// Everything that knows no torch. The tensor side is in torch_utils.h and simple_transformer.h.
+
+#include "dstorch/checkpoint.h"
+#include "dstorch/device.h"
+#include "dstorch/dtype.h"
+#include "dstorch/error.h"
+#include "dstorch/generation.h"
+#include "dstorch/lm_driver.h"
+#include "dstorch/log.h"
+#include "dstorch/tokenizer.h"
+#include "dstorch/torch_model.h"
+#include "dstorch/train.h"

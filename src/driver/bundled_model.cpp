@@ -1,0 +1,28 @@
+#include <cstdlib>
+#include <vector>
+
+#include "core/throw.h"
+#include "dstorch/torch_model.h"
+
+namespace dstorch {
+
+std::filesystem::path bundled_model_path() {
+  std::vector<std::filesystem::path> folders;
+  if (const char* models = std::getenv("DSTORCH_MODELS")) {
+    folders.emplace_back(models);
+  }
+  folders.emplace_back(DSTORCH_INSTALLED_MODELS);
+  folders.emplace_back(DSTORCH_SOURCE_MODELS);
+  for (const auto& folder : folders) {
+    const auto path = folder / "default";
+    if (std::filesystem::exists(path / "config.json")) {
+      return path;
+    }
+  }
+  fail(ErrorKind::not_found,
+       "the bundled model is not at {}; name a model (-m MODEL), or set DSTORCH_MODELS to the folder that holds "
+       "\"default\"",
+       (folders.front() / "default").string());
+}
+
+}  // namespace dstorch

@@ -1,0 +1,224 @@
+#include "dstorch/torch_model.h"
+
+#include <ATen/Parallel.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <shared_mutex>
+#include <thread>
+
+#include "core/throw.h"
+#include "driver/loaded_model.h"
+#include "generate/scoring.h"
+
+namespace dstorch {
+namespace {
+
+/// Runs `work`; whatever LibTorch or the standard library throws becomes an LMError in the framework's words.
+template <typename Work>
+auto guarded(Work&& work) {
+  constexpr const char* failed = "Torch model inference failed";
+  try {
+    return work();
+  } catch (const LMError& e) {
+    throw LMError(e.kind(), failed, std::current_exception());
+  } catch (const std::bad_alloc&) {
+    throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
+  } catch (const c10::Error& e) {
+    throw LMError(ErrorKind::inference, failed,
+                  std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
+  } catch (const std::exception&) {
+    throw LMError(ErrorKind::inference, failed, std::current_exception());
+  }
+}
+
+}  // namespace
+
+class TorchModel::Impl {
+ public:
+  explicit Impl(TorchModelConfig config) : config_(std::move(config)) {}
+
+  void init() {
+    const std::unique_lock lock(mutex_);
+    if (model_) {
+      return;
+    }
+    require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
+            config_.threads);
+    // LibTorch starts with one.
+    at::set_num_threads(config_.threads > 0 ? config_.threads
+                                            : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+    constexpr const char* failed = "Failed to initialize Torch model";
+    try {
+      model_ = driver::load_model(config_);
+    } catch (const LMError& e) {
+      throw LMError(e.kind(), failed, std::current_exception());
+    } catch (const std::bad_alloc&) {
+      throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
+    } catch (const c10::Error& e) {
+      throw LMError(ErrorKind::internal, failed,
+                    std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
+    } catch (const std::exception&) {
+      throw LMError(ErrorKind::io, failed, std::current_exception());
+    }
+  }
+
+  void cleanup() {
+    const std::unique_lock lock(mutex_);
+    model_.reset();
+    ::malloc_trim(0);
+  }
+
+  [[nodiscard]] bool initialized() const {
+    const std::shared_lock lock(mutex_);
+    return model_ != nullptr;
+  }
+
+  /// Calls `work` with the loaded model, which stays loaded meanwhile.
+  template <typename Work>
+  auto with_model(Work&& work) const {
+    const std::shared_lock lock(mutex_);
+    require(model_ != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+    return work(*model_);
+  }
+
+  GenerationResult complete(std::string_view prompt, const GenerationOptions& options) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] {
+        if (model.plain || (model.plain_scripted && !model.engine->tokenizer)) {
+          return complete_plain(model, prompt, options);
+        }
+        return generate::complete(*model.engine, encode(model, prompt), options);
+      });
+    });
+  }
+
+  GenerationResult complete(std::span<const int64_t> prompt, const GenerationOptions& options) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] { return generate::complete(engine(model), prompt, options); });
+    });
+  }
+
+  std::vector<float> logits(std::span<const int64_t> prompt) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] { return generate::next_logits(engine(model), prompt); });
+    });
+  }
+
+  std::vector<float> embed(std::string_view text) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] { return generate::mean_hidden(engine(model), encode(model, text)); });
+    });
+  }
+
+  PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] {
+        const auto tokens = encode(model, text);
+        require(tokens.size() >= 2, ErrorKind::invalid_argument,
+                "perplexity needs a text of at least two tokens, got {}", tokens.size());
+        PerplexityResult result;
+        result.nll = generate::negative_log_likelihood(engine(model), tokens, on_progress);
+        result.tokens = static_cast<int64_t>(tokens.size());
+        result.bytes = static_cast<int64_t>(text.size());
+        result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens - 1));
+        result.bits_per_byte = result.nll / std::numbers::ln2 / static_cast<double>(result.bytes);
+        return result;
+      });
+    });
+  }
+
+ private:
+  static generate::Engine& engine(driver::LoadedModel& model) {
+    require(model.engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
+            model.info.model_type);
+    return *model.engine;
+  }
+
+  static std::vector<int64_t> encode(driver::LoadedModel& model, std::string_view text) {
+    const auto& tokenizer = engine(model).tokenizer;
+    require(
+        tokenizer != nullptr, ErrorKind::unsupported,
+        "the model's directory must hold a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt); "
+        "give one, or token ids instead of text");
+    return tokenizer->encode(text);
+  }
+
+  static GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
+                                         const GenerationOptions& options) {
+    const at::NoGradGuard no_grad;
+    const auto input = driver::plain_input(prompt, model.plain_input_size);
+    at::Tensor output;
+    if (model.plain) {
+      output = model.plain->forward(input.to(model.plain->parameters().front().device()));
+    } else {
+      output = model.plain_scripted->run(input.to(model.engine->device));
+    }
+    GenerationResult result;
+    result.text = driver::plain_output(output);
+    result.finish_reason = FinishReason::stop;
+    if (options.on_token) {
+      options.on_token(result.text);
+    }
+    return result;
+  }
+
+  TorchModelConfig config_;
+  mutable std::shared_mutex mutex_;
+  std::unique_ptr<driver::LoadedModel> model_;
+};
+
+TorchModel::TorchModel(TorchModelConfig config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+
+TorchModel::~TorchModel() = default;
+
+void TorchModel::init() { impl_->init(); }
+
+void TorchModel::cleanup() { impl_->cleanup(); }
+
+bool TorchModel::initialized() const { return impl_->initialized(); }
+
+std::string TorchModel::generate(std::string_view prompt, const GenerationOptions& options) {
+  return impl_->complete(prompt, options).text;
+}
+
+std::future<std::string> TorchModel::generate_async(std::string prompt, GenerationOptions options) {
+  return std::async(std::launch::async, [this, prompt = std::move(prompt), options = std::move(options)] {
+    return impl_->complete(prompt, options).text;
+  });
+}
+
+GenerationResult TorchModel::complete(std::string_view prompt, const GenerationOptions& options) {
+  return impl_->complete(prompt, options);
+}
+
+GenerationResult TorchModel::complete(std::span<const int64_t> prompt, const GenerationOptions& options) {
+  return impl_->complete(prompt, options);
+}
+
+GenerationResult TorchModel::stream(std::string_view prompt, TokenCallback on_token, GenerationOptions options) {
+  options.on_token = std::move(on_token);
+  return impl_->complete(prompt, options);
+}
+
+std::vector<float> TorchModel::embed(std::string_view text) { return impl_->embed(text); }
+
+std::vector<float> TorchModel::logits(std::span<const int64_t> prompt) { return impl_->logits(prompt); }
+
+PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCallback& on_progress) {
+  return impl_->perplexity(text, on_progress);
+}
+
+ModelInfo TorchModel::info() const {
+  return impl_->with_model([](const driver::LoadedModel& model) { return model.info; });
+}
+
+std::shared_ptr<const Tokenizer> TorchModel::tokenizer() const {
+  return impl_->with_model([](const driver::LoadedModel& model) -> std::shared_ptr<const Tokenizer> {
+    return model.engine ? model.engine->tokenizer : nullptr;
+  });
+}
+
+}  // namespace dstorch
