@@ -39,7 +39,7 @@ fuzz: ## Run each fuzz target for FUZZ_SECONDS
 
 tidy: ## Run clang-tidy over src, include and apps
 	@tools/setup.sh build clang
-	tools/tidy.sh $(JOBS)
+	tools/tidy.sh $(TIDY) $(JOBS)
 
 format: ## Format every C++ file
 	@tools/setup.sh build

@@ -1,0 +1,27 @@
+# cmake -DBUILD=... -DSOURCE=... -DGENERATOR=... -DCOMPILER=... -DPREFIX_PATH=... -DTYPE=... -P run.cmake
+# Installs the build under a prefix of its own, builds the consumer against that alone, runs it and looks at its answer.
+set(work ${BUILD}/consumer)
+file(REMOVE_RECURSE ${work})
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    list(JOIN ARGN " " command)
+    message(FATAL_ERROR "${command}\nended with ${status}:\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
+# Moved, so that a path into the prefix it was installed to shows.
+file(RENAME ${work}/prefix ${work}/moved)
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=${TYPE} -DCMAKE_CXX_COMPILER=${COMPILER}
+    "-DCMAKE_PREFIX_PATH=${work}/moved;${PREFIX_PATH}")
+run(${CMAKE_COMMAND} --build ${work}/build)
+run(${work}/build/consumer)
+if(NOT output MATCHES "a canned answer")
+  message(FATAL_ERROR "the consumer printed: ${output}")
+endif()
+if(EXISTS ${work}/moved/bin/dstorch)
+  run(${work}/moved/bin/dstorch --version)
+endif()
