@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "dstorch/error.h"
+#include "support/paths.h"
 
 namespace dstorch {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::filesystem::path kTextModel = std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/parity/fixtures/text/model";
+const std::filesystem::path kTextModel = test::source_dir() / "tests/parity/fixtures/text/model";
 
 std::unique_ptr<TorchModel> load(const TorchModelConfig& config) {
   auto model = std::make_unique<TorchModel>(config);
@@ -239,7 +240,7 @@ TEST(TorchModel, LogprobsAgreeWithTheLogits) {
 }
 
 TEST(TorchModel, ADirectoryWithoutATokenizerTakesIdsOnly) {
-  const auto path = std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/parity/fixtures/llama/model";
+  const auto path = test::source_dir() / "tests/parity/fixtures/llama/model";
   const auto model = load({.model_path = path});
   EXPECT_THAT(error_of([&] { model->generate("text"); }).what(), HasSubstr("tokenizer"));
   const std::vector<int64_t> ids{1, 2, 3};
