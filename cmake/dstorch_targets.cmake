@@ -58,7 +58,7 @@ function(dstorch_use_torch target)
   # What ccache asks for before it will keep a precompiled header and what is compiled with it.
   set(pch_options $<IF:$<CXX_COMPILER_ID:GNU>,-fpch-preprocess,SHELL:-Xclang$<SEMICOLON>-fno-pch-timestamp>)
   if(NOT TARGET dstorch_torch_pch)
-    file(WRITE ${PROJECT_BINARY_DIR}/torch_pch.cpp "")
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/torch_pch.cpp CONTENT "")
     add_library(dstorch_torch_pch OBJECT ${PROJECT_BINARY_DIR}/torch_pch.cpp)
     target_link_libraries(dstorch_torch_pch PRIVATE dstorch_torch)
     dstorch_compile_options(dstorch_torch_pch)
