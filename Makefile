@@ -28,14 +28,14 @@ test: check build ## Run every test
 	ctest --preset release --parallel $(JOBS)
 
 asan: ## Run the tests under the address and undefined-behaviour sanitizers
-	@tools/setup.sh build clang
+	@tools/setup.sh build
 	$(call configure_and_build,asan)
 	ctest --preset asan --parallel $(JOBS)
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS
 	@tools/setup.sh build clang
-	cmake --preset asan && cmake --build --preset asan --parallel $(JOBS) --target fuzzers
-	tools/fuzz.sh build/asan $(FUZZ_SECONDS) $(JOBS)
+	$(call configure_and_build,fuzz) --target fuzzers
+	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS) $(JOBS)
 
 tidy: ## Run clang-tidy over src, include and apps
 	@tools/setup.sh build clang

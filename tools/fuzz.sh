@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of BUILD for SECONDS, JOBS at a time. What it finds stays in BUILD/fuzz/NAME: the grown corpus,
+# Runs every fuzz target of BUILD for SECONDS, JOBS at a time. What it finds stays in BUILD/found/NAME: the grown corpus,
 # and inputs that fail as crash-*, oom-* or timeout-*.
 # Usage: tools/fuzz.sh BUILD SECONDS [JOBS]
 set -euo pipefail
@@ -10,7 +10,7 @@ fuzz_one() {  # fuzz_one PROGRAM
   local program=$1 name dir seeds
   name=$(basename "$program")
   name=${name#fuzz_}
-  dir=$build/fuzz/$name
+  dir=$build/found/$name
   seeds=tests/fuzz/corpus/$name
   mkdir -p "$dir/corpus"
   if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
