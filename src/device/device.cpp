@@ -1,6 +1,6 @@
 #include "dstorch/device.h"
 
-#include <torch/torch.h>
+#include <torch/cuda.h>
 
 #include <charconv>
 
