@@ -1,6 +1,9 @@
 #include "ops/norm.h"
 
 #include "core/throw.h"
+#include "ops/cpu/linear.h"
+#include "ops/cpu_views.h"
+#include "ops/fast_path.h"
 
 namespace dstorch::ops {
 
@@ -20,6 +23,14 @@ at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
   return y.to(dtype);
 }
 
-at::Tensor norm(const at::Tensor& x, const NormWeights& norm) { return norm_reference(x, norm); }
+at::Tensor norm(const at::Tensor& x, const NormWeights& norm) {
+  if (norm.kind == NormKind::none || !fast_path_allowed(x) || !kernel_takes(norm, x.size(-1))) {
+    return norm_reference(x, norm);
+  }
+  const auto input = x.contiguous();
+  auto y = at::empty_like(input);
+  cpu::norm(rows_of(input), view_of(norm), y.data_ptr<float>(), x.size(-1));
+  return y;
+}
 
 }  // namespace dstorch::ops

@@ -1,5 +1,8 @@
 #include "ops/norm_linear.h"
 
+#include "ops/cpu/linear.h"
+#include "ops/cpu_views.h"
+#include "ops/fast_path.h"
 #include "ops/norm.h"
 
 namespace dstorch::ops {
@@ -23,7 +26,27 @@ at::Tensor norm_linear_reference(const at::Tensor& x, const NormWeights& norm, s
 }
 
 at::Tensor norm_linear(const at::Tensor& x, const NormWeights& norm, std::span<const LinearWeights> linears) {
-  return norm_linear_reference(x, norm, linears);
+  c10::SmallVector<cpu::Matrix, 4> matrices;
+  int64_t outputs = 0;
+  bool fast = fast_path_allowed(x) && kernel_takes(norm, x.size(-1));
+  for (const auto& linear : linears) {
+    fast = fast && kernel_takes(linear, x.size(-1));
+    if (fast) {
+      matrices.push_back(view_of(linear));
+      outputs += matrices.back().rows;
+    }
+  }
+  if (!fast) {
+    return norm_linear_reference(x, norm, linears);
+  }
+  const auto input = x.contiguous();
+  auto y = empty_rows(input, outputs);
+  cpu::linear({.x = rows_of(input),
+               .norm = view_of(norm),
+               .matrices = {matrices.data(), matrices.size()},
+               .y = y.data_ptr<float>(),
+               .y_stride = outputs});
+  return y;
 }
 
 }  // namespace dstorch::ops

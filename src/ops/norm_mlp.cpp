@@ -1,6 +1,9 @@
 #include "ops/norm_mlp.h"
 
 #include "core/throw.h"
+#include "ops/cpu/linear.h"
+#include "ops/cpu_views.h"
+#include "ops/fast_path.h"
 #include "ops/norm.h"
 #include "ops/norm_linear.h"
 
@@ -29,7 +32,23 @@ at::Tensor norm_mlp_reference(const at::Tensor& x, const NormWeights& norm, cons
 
 at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate, const LinearWeights& up,
                     Activation activation) {
-  return norm_mlp_reference(x, norm, gate, up, activation);
+  const bool gated = up.weight.defined();
+  const bool fast = fast_path_allowed(x) && kernel_takes(norm, x.size(-1)) && kernel_takes(gate, x.size(-1)) &&
+                    (!gated || (kernel_takes(up, x.size(-1)) && up.weight.size(0) == gate.weight.size(0)));
+  if (!fast) {
+    return norm_mlp_reference(x, norm, gate, up, activation);
+  }
+  const auto input = x.contiguous();
+  const auto features = gate.weight.size(0);
+  auto y = empty_rows(input, features);
+  cpu::mlp({.x = rows_of(input),
+            .norm = view_of(norm),
+            .gate = view_of(gate),
+            .up = gated ? view_of(up) : cpu::Matrix{},
+            .activation = activation,
+            .y = y.data_ptr<float>(),
+            .y_stride = features});
+  return y;
 }
 
 }  // namespace dstorch::ops

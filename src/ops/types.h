@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "ops/cpu/types.h"
+
 namespace dstorch::ops {
 
 /// A linear layer's parameters: y = x · weightᵀ + bias. Views of what the module owns.
@@ -13,8 +15,6 @@ struct LinearWeights {
   at::Tensor bias;    // [out], or undefined
 };
 
-enum class NormKind { none, rms, layer };
-
 /// What is done to the features before a linear layer.
 struct NormWeights {
   NormKind kind = NormKind::none;
@@ -22,8 +22,6 @@ struct NormWeights {
   at::Tensor bias;    // [features], or undefined
   double eps = 1e-5;
 };
-
-enum class Activation { silu, gelu, gelu_tanh, relu };
 
 /// Rotary embedding angles (Su et al. 2021), one row a position. Undefined tensors: no rotation.
 struct RopeTable {

@@ -1,0 +1,235 @@
+#include "ops/cpu/linear.h"
+
+#include <algorithm>
+
+#include "ops/cpu/threads.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/linear.cpp"
+#include <hwy/foreach_target.h>
+
+#include "ops/cpu/activation-inl.h"
+#include "ops/cpu/norm-inl.h"
+#include "ops/cpu/product-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dstorch::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Outputs computed between two looks at the rows of x.
+constexpr int64_t kPanel = 32;
+/// Smallest share of outputs a thread gets: a cache line of y.
+constexpr int64_t kShareUnit = 16;
+/// Rows of x worked on together should stay in the second-level cache.
+constexpr int64_t kChunkBytes = int64_t{192} << 10;
+
+/// The rows of x as the products want them: normed, whole vectors, zeros beyond the features.
+struct Input {
+  const float* data;
+  int64_t count;
+  int64_t stride;
+};
+
+/// What one call needs of scratch: the normed rows, shared or per worker, and a tile and a panel per worker.
+struct Plan {
+  int64_t shared = 0;
+  int64_t own = 0;
+  int64_t chunk = 0;  // rows
+  bool copies = false;
+  int threads = 1;
+  float* scratch = nullptr;
+
+  Plan(const Rows& x, const Norm& norm, int64_t outputs, int panels) {
+    const auto width = padded(x.features);
+    copies = norm.kind != NormKind::none || width != x.features;
+    chunk = HWY_MAX(kChunkBytes / (width * int64_t{sizeof(float)}), 8) / kBlockRows * kBlockRows;
+    chunk = HWY_MIN(HWY_MAX(chunk, kBlockRows), x.count);
+    // One row is normed by every worker for itself, which costs less than waiting for another.
+    shared = copies && x.count > 1 ? x.count * width : 0;
+    own = round_up((copies && x.count == 1 ? width : 0) + kTileOutputs * width + panels * chunk * kPanel, 16);
+    threads = static_cast<int>(HWY_MAX(int64_t{1}, HWY_MIN(int64_t{num_threads()}, outputs / kShareUnit)));
+    shared = round_up(shared, 16);
+    scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
+  }
+  ~Plan() { Scratch::of_this_thread().trim(); }
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  float* of(Worker worker) const { return scratch + shared + worker.index * own; }
+};
+
+/// Norms the rows of x, all workers together, and moves `own` beyond what it took of it.
+Input prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worker, float*& own) {
+  if (!plan.copies) {
+    return {x.data, x.count, x.stride};
+  }
+  const auto width = padded(x.features);
+  if (x.count == 1) {
+    float* row = own;
+    own += width;
+    norm_row(norm, x.data, row, x.features, true);
+    return {row, 1, width};
+  }
+  const auto range = share(x.count, 1, worker);
+  for (int64_t r = range.begin; r < range.end; ++r) {
+    norm_row(norm, x.data + r * x.stride, plan.scratch + r * width, x.features, true);
+  }
+  worker.barrier();
+  return {plan.scratch, x.count, width};
+}
+
+/// out[r][n] = x[r] · (row `first` + n of the matrix).
+void multiply(const Input& x, int64_t features, const Matrix& matrix, int64_t first, int64_t outputs, float* out,
+              int64_t out_stride, float* tile) {
+  with_element(matrix.dtype, [&]<class T>(const T*) HWY_ATTR {
+    product(x.data, x.count, x.stride, static_cast<const T*>(matrix.data) + first * matrix.stride, matrix.stride,
+            features, outputs, out, out_stride, tile);
+  });
+}
+
+/// y = (residual) + sums + bias for one row of a panel.
+HWY_INLINE void finish_linear(const float* sums_row, const Vector& bias, int64_t first, const float* residual, float* y,
+                              int64_t outputs) {
+  for (int64_t n = 0; n < outputs; n += kLanes) {
+    const auto width = HWY_MIN(kLanes, outputs - n);
+    auto v = load_upto<float>(sums_row, n, width);
+    if (bias.data != nullptr) {
+      v = hn::Add(v, load_any(bias, first + n, width));
+    }
+    if (residual != nullptr) {
+      v = hn::Add(load_upto<float>(residual, n, width), v);
+    }
+    store_part(v, y + n, width);
+  }
+}
+
+void linear_worker(const LinearCall& call, const Plan& plan, int64_t total, Worker worker) {
+  float* own = plan.of(worker);
+  const auto input = prepare(plan, call.x, call.norm, worker, own);
+  float* tile = own;
+  float* panel = own + kTileOutputs * padded(call.x.features);
+  const auto range = share(total, kShareUnit, worker);
+  for (int64_t r = 0; r < input.count; r += plan.chunk) {
+    const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
+    int64_t column = 0;  // where the matrix begins in y
+    for (const auto& matrix : call.matrices) {
+      const auto begin = HWY_MAX(range.begin - column, int64_t{0});
+      const auto end = HWY_MIN(range.end - column, matrix.rows);
+      const bool plain = matrix.bias.data == nullptr && call.residual == nullptr;
+      for (int64_t n = begin; n < end; n += kPanel) {
+        const auto outputs = HWY_MIN(kPanel, end - n);
+        const auto at = r * call.y_stride + column + n;
+        multiply(rows, call.x.features, matrix, n, outputs, plain ? call.y + at : panel, plain ? call.y_stride : kPanel,
+                 tile);
+        for (int64_t i = 0; i < (plain ? 0 : rows.count); ++i) {
+          const auto row = at + i * call.y_stride;
+          finish_linear(panel + i * kPanel, matrix.bias, n, call.residual == nullptr ? nullptr : call.residual + row,
+                        call.y + row, outputs);
+        }
+      }
+      column += matrix.rows;
+    }
+  }
+}
+
+HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const float* up_row, int64_t first, float* y,
+                           int64_t outputs) {
+  for (int64_t n = 0; n < outputs; n += kLanes) {
+    const auto width = HWY_MIN(kLanes, outputs - n);
+    auto v = load_upto<float>(gate_row, n, width);
+    if (call.gate.bias.data != nullptr) {
+      v = hn::Add(v, load_any(call.gate.bias, first + n, width));
+    }
+    v = activate(call.activation, v);
+    if (call.up.data != nullptr) {
+      auto factor = load_upto<float>(up_row, n, width);
+      if (call.up.bias.data != nullptr) {
+        factor = hn::Add(factor, load_any(call.up.bias, first + n, width));
+      }
+      v = hn::Mul(v, factor);
+    }
+    store_part(v, y + n, width);
+  }
+}
+
+void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
+  float* own = plan.of(worker);
+  const auto input = prepare(plan, call.x, call.norm, worker, own);
+  float* tile = own;
+  float* gates = own + kTileOutputs * padded(call.x.features);
+  float* ups = gates + plan.chunk * kPanel;
+  const auto range = share(call.gate.rows, kShareUnit, worker);
+  for (int64_t r = 0; r < input.count; r += plan.chunk) {
+    const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
+    for (int64_t n = range.begin; n < range.end; n += kPanel) {
+      const auto outputs = HWY_MIN(kPanel, range.end - n);
+      multiply(rows, call.x.features, call.gate, n, outputs, gates, kPanel, tile);
+      if (call.up.data != nullptr) {
+        multiply(rows, call.x.features, call.up, n, outputs, ups, kPanel, tile);
+      }
+      for (int64_t i = 0; i < rows.count; ++i) {
+        finish_mlp(call, gates + i * kPanel, ups + i * kPanel, n, call.y + (r + i) * call.y_stride + n, outputs);
+      }
+    }
+  }
+}
+
+void Linear(const LinearCall& call) {
+  int64_t total = 0;
+  for (const auto& matrix : call.matrices) {
+    total += matrix.rows;
+  }
+  const Plan plan(call.x, call.norm, total, 1);
+  const auto work = [&](Worker worker) { linear_worker(call, plan, total, worker); };
+  run_parallel(plan.threads, work);
+}
+
+void Mlp(const MlpCall& call) {
+  const Plan plan(call.x, call.norm, call.gate.rows, 2);
+  const auto work = [&](Worker worker) { mlp_worker(call, plan, worker); };
+  run_parallel(plan.threads, work);
+}
+
+void NormRows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
+  constexpr int64_t kWorthAThread = int64_t{16} << 10;
+  const auto threads = std::min<int64_t>({num_threads(), x.count, 1 + x.count * x.features / kWorthAThread});
+  const auto work = [&](Worker worker) HWY_ATTR {
+    const auto range = share(x.count, 1, worker);
+    for (int64_t r = range.begin; r < range.end; ++r) {
+      norm_row(norm, x.data + r * x.stride, y + r * y_stride, x.features, false);
+    }
+  };
+  run_parallel(static_cast<int>(threads), work);
+}
+
+}  // namespace
+}  // namespace dstorch::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dstorch::ops::cpu {
+
+HWY_EXPORT(Linear);
+HWY_EXPORT(Mlp);
+HWY_EXPORT(NormRows);
+
+void linear(const LinearCall& call) {
+  if (call.x.count > 0) {
+    HWY_DYNAMIC_DISPATCH(Linear)(call);
+  }
+}
+
+void mlp(const MlpCall& call) {
+  if (call.x.count > 0) {
+    HWY_DYNAMIC_DISPATCH(Mlp)(call);
+  }
+}
+
+void norm(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
+  if (x.count > 0) {
+    HWY_DYNAMIC_DISPATCH(NormRows)(x, norm, y, y_stride);
+  }
+}
+
+}  // namespace dstorch::ops::cpu
+#endif

@@ -1,0 +1,77 @@
+#include "ops/cpu/half.h"
+
+#include <cmath>
+
+#include "kernels/support.h"
+#include "ops/cpu/linear.h"
+
+namespace dstorch::ops::cpu {
+namespace {
+
+double value_of_half(uint32_t bits) {
+  const int exponent = static_cast<int>(bits >> 10 & 31);
+  const double fraction = bits & 1023;
+  const double magnitude = exponent == 31  ? (fraction == 0 ? INFINITY : NAN)
+                           : exponent == 0 ? std::ldexp(fraction, -24)
+                                           : std::ldexp(fraction + 1024, exponent - 25);
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+TEST(Half, EveryValueThereAndBack) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const F16 half{static_cast<uint16_t>(bits)};
+    const Bf16 brain{static_cast<uint16_t>(bits)};
+    const auto want = value_of_half(bits);
+    if (std::isnan(want)) {
+      EXPECT_TRUE(std::isnan(to_float(half)));
+      EXPECT_TRUE(std::isnan(to_float(from_float<F16>(to_float(half)))));
+    } else {
+      ASSERT_EQ(to_float(half), want) << bits;
+      ASSERT_EQ(from_float<F16>(to_float(half)).bits, bits);
+    }
+    if (!std::isnan(to_float(brain))) {
+      ASSERT_EQ(from_float<Bf16>(to_float(brain)).bits, bits);
+    }
+  }
+}
+
+TEST(Half, RoundsToNearestEven) {
+  for (uint32_t bits = 0; bits < 0x7bff; ++bits) {  // between each half and the next
+    const auto low = value_of_half(bits), high = value_of_half(bits + 1), middle = (low + high) / 2;
+    ASSERT_EQ(from_float<F16>(static_cast<float>(middle)).bits, bits + (bits & 1));
+    ASSERT_EQ(from_float<F16>(std::nextafter(static_cast<float>(middle), 0.0f)).bits, bits);
+    ASSERT_EQ(from_float<F16>(-std::nextafter(static_cast<float>(middle), 1e9f)).bits, 0x8000 + bits + 1);
+  }
+  EXPECT_EQ(from_float<F16>(65519.0f).bits, 0x7bff);
+  EXPECT_EQ(from_float<F16>(65520.0f).bits, 0x7c00);
+  EXPECT_EQ(from_float<F16>(1e30f).bits, 0x7c00);
+  EXPECT_EQ(from_float<Bf16>(1.00390625f).bits, 0x3f80);  // a tie goes to the even one
+  EXPECT_EQ(from_float<Bf16>(1.01171875f).bits, 0x3f82);
+  EXPECT_EQ(from_float<Bf16>(3.4e38f).bits, 0x7f80);
+  EXPECT_TRUE(std::isnan(to_float(from_float<Bf16>(std::bit_cast<float>(0x7f800001u)))));
+}
+
+class WideningLoads : public EveryTarget {};
+DSTORCH_EVERY_TARGET(WideningLoads);
+
+TEST_P(WideningLoads, EveryHalfValue) {
+  for (const auto dtype : {DType::float16, DType::bfloat16}) {
+    std::vector<uint16_t> bits(65536);
+    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<uint16_t>(i);
+    std::vector<float> ones(1, 1.0f), y(bits.size());
+    // Sixteen features, fifteen of them zero in x, would turn infinities into NaN: one feature a row.
+    const Matrix matrix{bits.data(), dtype, 65536, 1, {}};
+    linear({{ones.data(), 1, 1, 1}, {}, {&matrix, 1}, y.data(), 65536});
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+      const auto want = dtype == DType::float16 ? to_float(F16{bits[i]}) : to_float(Bf16{bits[i]});
+      if (std::isnan(want)) {
+        ASSERT_TRUE(std::isnan(y[i])) << i;
+      } else {
+        ASSERT_EQ(y[i], want) << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dstorch::ops::cpu

@@ -1,0 +1,184 @@
+#include "ops/cpu/linear.h"
+
+#include <cmath>
+
+#include "kernels/support.h"
+
+namespace dstorch::ops::cpu {
+namespace {
+
+class LinearKernel : public EveryTarget {};
+DSTORCH_EVERY_TARGET(LinearKernel);
+
+struct Layer {
+  Stored weight, bias;
+  Matrix matrix;
+
+  Layer(DType dtype, int64_t rows, int64_t features, bool with_bias, unsigned seed, int64_t gap = 0)
+      : weight(dtype, random_floats(rows * (features + gap), seed)), bias(dtype, random_floats(rows, seed + 1)) {
+    matrix = {weight.data(), dtype, rows, features + gap, with_bias ? bias.vector() : Vector{}};
+  }
+  double at(const float* x, int64_t features, int64_t row) const {
+    double sum = matrix.bias.data != nullptr ? bias[row] : 0.0;
+    for (int64_t k = 0; k < features; ++k) {
+      sum += static_cast<double>(x[k]) * weight[row * matrix.stride + k];
+    }
+    return sum;
+  }
+};
+
+/// Sums of `features` products of standard normal numbers, in float32.
+double tolerance(int64_t features) { return 4e-7 * (2.0 + std::sqrt(static_cast<double>(features)) * 4); }
+
+TEST_P(LinearKernel, AnySizeTypeAndAlignment) {
+  for (const auto dtype : kStoredTypes) {
+    for (const int64_t features : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 130}) {
+      for (const int64_t outputs : {1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 65, 130}) {
+        const Layer layer(dtype, outputs, features, outputs % 2 == 1, 7);
+        for (const int64_t rows : {1, 2, 3, 4, 7, 9}) {
+          const auto x = random_floats(rows * features + 1, 3);
+          std::vector<float> y(static_cast<std::size_t>(rows * outputs) + 1, NAN);
+          linear({.x = {x.data() + 1, rows, features, features},
+                  .norm = {},
+                  .matrices = {&layer.matrix, 1},
+                  .y = y.data() + 1,
+                  .y_stride = outputs});
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t n = 0; n < outputs; ++n) {
+              ASSERT_NEAR(y[1 + r * outputs + n], layer.at(x.data() + 1 + r * features, features, n),
+                          tolerance(features))
+                  << to_string(dtype) << " rows " << rows << " features " << features << " outputs " << outputs
+                  << " row " << r << " output " << n;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// The rule that prompts, batches and single tokens rely on.
+TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
+  constexpr int64_t kRows = 70;
+  const auto residual = random_floats(kRows * 500, 11);
+  for (const auto dtype : kStoredTypes) {
+    for (const int64_t features : {33, 576}) {
+      const Layer a(dtype, 101, features, false, 1);
+      const Layer b(dtype, 67, features, true, 2);
+      const Matrix matrices[] = {a.matrix, b.matrix};
+      const int64_t outputs = 168;
+      const auto x = random_floats(kRows * features, 5);
+      const Stored gain(dtype, random_floats(features, 8));
+      for (const auto kind : {NormKind::none, NormKind::rms, NormKind::layer}) {
+        for (const bool add : {false, true}) {
+          const auto run = [&](int64_t first, int64_t rows, int threads) {
+            set_num_threads(threads);
+            std::vector<float> y(static_cast<std::size_t>(rows * outputs), NAN);
+            linear({.x = {x.data() + first * features, rows, features, features},
+                    .norm = {kind, gain.vector(), {}, 1e-5f},
+                    .matrices = matrices,
+                    .y = y.data(),
+                    .y_stride = outputs,
+                    .residual = add ? residual.data() + first * outputs : nullptr});
+            return y;
+          };
+          const auto all = run(0, kRows, 1);
+          for (const int threads : {1, 2, 3}) {
+            for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 64, 70}) {
+              for (const int64_t first : {int64_t{0}, kRows - rows}) {
+                const auto some = run(first, rows, threads);
+                ASSERT_TRUE(same_bits(some.data(), all.data() + first * outputs, rows * outputs))
+                    << to_string(dtype) << " features " << features << " rows " << first << "+" << rows << " on "
+                    << threads;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(LinearKernel, ManyRowsOfManyFeaturesGoInChunks) {
+  constexpr int64_t kRows = 50, kFeatures = 5000, kOutputs = 37;  // a chunk is about ten such rows
+  const Layer layer(DType::bfloat16, kOutputs, kFeatures, true, 1);
+  const auto x = random_floats(kRows * kFeatures, 2);
+  std::vector<float> y(kRows * kOutputs, NAN), one(kOutputs);
+  linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs});
+  for (int64_t r = 0; r < kRows; ++r) {
+    linear({{x.data() + r * kFeatures, 1, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, one.data(), kOutputs});
+    ASSERT_TRUE(same_bits(one.data(), y.data() + r * kOutputs, kOutputs)) << r;
+  }
+  EXPECT_NEAR(y[3 * kOutputs + 5], layer.at(x.data() + 3 * kFeatures, kFeatures, 5), tolerance(kFeatures));
+}
+
+TEST_P(LinearKernel, StridesOfWeightsInputAndOutput) {
+  constexpr int64_t kRows = 5, kFeatures = 19, kOutputs = 21;
+  const Layer layer(DType::float16, kOutputs, kFeatures, true, 1, /*gap=*/6);
+  const auto x = random_floats(kRows * 30, 2);
+  std::vector<float> y(kRows * 40, 123.0f);
+  linear({{x.data(), kRows, 30, kFeatures}, {}, {&layer.matrix, 1}, y.data(), 40});
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t n = 0; n < 40; ++n) {
+      const auto want = n < kOutputs ? layer.at(x.data() + r * 30, kFeatures, n) : 123.0;
+      EXPECT_NEAR(y[r * 40 + n], want, tolerance(kFeatures)) << r << " " << n;
+    }
+  }
+}
+
+TEST_P(LinearKernel, ResidualInPlace) {
+  constexpr int64_t kRows = 9, kFeatures = 40, kOutputs = 50;
+  const Layer layer(DType::bfloat16, kOutputs, kFeatures, true, 1);
+  const auto x = random_floats(kRows * kFeatures, 2);
+  auto y = random_floats(kRows * kOutputs, 3);
+  const auto before = y;
+  linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs, y.data()});
+  for (int64_t i = 0; i < kRows * kOutputs; ++i) {
+    EXPECT_NEAR(y[i], before[i] + layer.at(x.data() + i / kOutputs * kFeatures, kFeatures, i % kOutputs),
+                tolerance(kFeatures));
+  }
+}
+
+TEST_P(LinearKernel, NotANumberSpreadsToItsRowOnly) {
+  constexpr int64_t kRows = 7, kFeatures = 37, kOutputs = 12;
+  const Layer layer(DType::float32, kOutputs, kFeatures, false, 1);
+  auto x = random_floats(kRows * kFeatures, 2);
+  x[4 * kFeatures + 36] = NAN;
+  std::vector<float> y(kRows * kOutputs);
+  linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs});
+  for (int64_t i = 0; i < kRows * kOutputs; ++i) {
+    EXPECT_EQ(std::isnan(y[i]), i / kOutputs == 4) << i;
+  }
+}
+
+class NormKernel : public EveryTarget {};
+DSTORCH_EVERY_TARGET(NormKernel);
+
+TEST_P(NormKernel, AgreesWithItsDefinition) {
+  for (const auto dtype : kStoredTypes) {
+    for (int64_t features = 1; features <= 70; ++features) {
+      const Stored gain(dtype, random_floats(features, 1)), shift(dtype, random_floats(features, 2));
+      const auto x = random_floats(3 * features, 4, 5.0f);
+      for (const auto kind : {NormKind::rms, NormKind::layer}) {
+        const bool layer = kind == NormKind::layer;
+        std::vector<float> y(x.size());
+        norm({x.data(), 3, features, features}, {kind, gain.vector(), layer ? shift.vector() : Vector{}, 1e-3f},
+             y.data(), features);
+        for (int64_t r = 0; r < 3; ++r) {
+          const auto* row = x.data() + r * features;
+          double mean = 0, squares = 0;
+          for (int64_t i = 0; layer && i < features; ++i) mean += row[i] / static_cast<double>(features);
+          for (int64_t i = 0; i < features; ++i) squares += (row[i] - mean) * (row[i] - mean);
+          const auto scale = 1 / std::sqrt(squares / static_cast<double>(features) + 1e-3);
+          for (int64_t i = 0; i < features; ++i) {
+            const auto want = (row[i] - mean) * scale * gain[i] + (layer ? shift[i] : 0.0f);
+            ASSERT_NEAR(y[r * features + i], want, 3e-6 * (1 + std::abs(want))) << features << " " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dstorch::ops::cpu

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "ops/cpu/half.h"
+#include "ops/cpu/threads.h"
+#include "ops/cpu/types.h"
+
+namespace dstorch::ops::cpu {
+
+/// Runs each test once for every instruction set that is compiled in and that this processor has.
+class EveryTarget : public ::testing::TestWithParam<int64_t> {
+ protected:
+  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
+  void TearDown() override {
+    hwy::SetSupportedTargetsForTest(0);
+    set_num_threads(threads_);
+  }
+
+ private:
+  int threads_ = num_threads();
+};
+
+inline std::string target_name(const ::testing::TestParamInfo<int64_t>& info) { return hwy::TargetName(info.param); }
+
+#define DSTORCH_EVERY_TARGET(suite) \
+  INSTANTIATE_TEST_SUITE_P(, suite, ::testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), target_name)
+
+constexpr DType kStoredTypes[] = {DType::float32, DType::bfloat16, DType::float16};
+
+/// Numbers of a type in memory that begins one element off any alignment and ends where the allocation does, so that
+/// the address sanitizer sees what reads too far. The values as they were rounded, too.
+class Stored {
+ public:
+  Stored() = default;
+  Stored(DType dtype, const std::vector<float>& values) : dtype_(dtype), bytes_((values.size() + 1) * size_of(dtype)) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      with_element(dtype, [&]<class T>(const T*) {
+        const auto element = from_float<T>(values[i]);
+        std::memcpy(bytes_.data() + (i + 1) * sizeof(T), &element, sizeof(T));
+        values_.push_back(to_float(element));
+      });
+    }
+  }
+  const void* data() const { return bytes_.data() + size_of(dtype_); }
+  Vector vector() const { return {data(), dtype_}; }
+  DType dtype() const { return dtype_; }
+  float operator[](std::size_t i) const { return values_[i]; }
+
+ private:
+  DType dtype_ = DType::float32;
+  std::vector<unsigned char> bytes_;
+  std::vector<float> values_;
+};
+
+inline std::vector<float> random_floats(int64_t count, unsigned seed, float scale = 1.0f) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<float> normal(0.0f, scale);
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (auto& value : values) {
+    value = normal(engine);
+  }
+  return values;
+}
+
+inline bool same_bits(const float* a, const float* b, int64_t count) {
+  return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
+}
+
+}  // namespace dstorch::ops::cpu

@@ -1,0 +1,162 @@
+#include "ops/cpu/linear.h"
+#include "ops/cpu_views.h"
+#include "ops/linear_residual.h"
+#include "ops/norm.h"
+#include "ops/norm_linear.h"
+#include "ops/norm_mlp.h"
+#include "ops/support.h"
+
+namespace dstorch::ops {
+namespace {
+
+/// Every op's reference computes norms in float32 whatever x is, hence one float32 rounding in it, too.
+TEST(Norm, AgreesWithReference) {
+  torch::manual_seed(1);
+  const torch::NoGradGuard no_grad;
+  for (const auto type : kWeightTypes) {
+    for (const auto kind : kNormKinds) {
+      const auto x = torch::randn({2, 3, 45}) * 3;
+      const auto weights = random_norm(kind, 45, type);
+      EXPECT_LT(distance(norm(x, weights), norm_reference(x, in_double(weights))), kTolerance);
+      const auto strided = x.transpose(0, 1);
+      EXPECT_LT(distance(norm(strided, weights), norm_reference(strided, in_double(weights))), kTolerance);
+    }
+  }
+}
+
+TEST(NormLinear, AgreesWithReference) {
+  torch::manual_seed(2);
+  const torch::NoGradGuard no_grad;
+  for (const auto type : kWeightTypes) {
+    for (const auto kind : kNormKinds) {
+      for (const bool bias : {false, true}) {
+        const LinearWeights linears[] = {random_linear(48, 64, type, bias), random_linear(17, 64, type, false),
+                                         random_linear(17, 64, at::kFloat, bias)};
+        const LinearWeights exact[] = {in_double(linears[0]), in_double(linears[1]), in_double(linears[2])};
+        const auto weights = random_norm(kind, 64, type);
+        for (const int64_t rows : {1, 2, 40}) {
+          const auto x = torch::randn({1, rows, 64});
+          const auto y = norm_linear(x, weights, linears);
+          ASSERT_EQ(y.sizes(), (at::IntArrayRef{1, rows, 82}));
+          EXPECT_LT(distance(y, norm_linear_reference(x.to(at::kDouble), in_double(weights), exact)), kTolerance);
+        }
+      }
+    }
+  }
+}
+
+TEST(NormLinear, TakesTheFastPathWithoutGradient) {
+  const torch::NoGradGuard no_grad;
+  const auto x = torch::randn({5, 576});
+  const auto linear = random_linear(300, 576, at::kBFloat16, false);
+  auto y = torch::empty({5, 300});
+  const auto matrix = view_of(linear);
+  cpu::linear({rows_of(x), {}, {&matrix, 1}, y.data_ptr<float>(), 300});
+  EXPECT_TRUE(norm_linear(x, {}, {&linear, 1}).equal(y));
+  // What the guard is for: the composed form adds up in another order.
+  EXPECT_FALSE(norm_linear_reference(x, {}, {&linear, 1}).equal(y));
+}
+
+TEST(NormLinear, WeightsThatAreViews) {
+  const torch::NoGradGuard no_grad;
+  const auto whole = torch::randn({20, 100}).to(at::kBFloat16);
+  const LinearWeights rows{whole.narrow(1, 10, 64), {}};        // rows apart
+  const LinearWeights columns{whole.narrow(1, 0, 20).t(), {}};  // columns contiguous: not for the kernel
+  const auto x = torch::randn({3, 64});
+  const auto rows_exact = in_double(rows), columns_exact = in_double(columns);
+  EXPECT_LT(distance(norm_linear(x, {}, {&rows, 1}), linear_reference(x.to(at::kDouble), rows_exact)), kTolerance);
+  const auto narrow = x.narrow(1, 0, 20);
+  EXPECT_LT(distance(norm_linear(narrow, {}, {&columns, 1}), linear_reference(narrow.to(at::kDouble), columns_exact)),
+            kTolerance);
+}
+
+TEST(NormLinear, MisshapenWeightsAreRefused) {
+  const torch::NoGradGuard no_grad;
+  const auto linear = random_linear(8, 16, at::kFloat, false);
+  EXPECT_ANY_THROW(norm_linear(torch::randn({2, 15}), {}, {&linear, 1}));
+}
+
+TEST(NormLinear, NoRows) {
+  const torch::NoGradGuard no_grad;
+  const auto linear = random_linear(8, 16, at::kFloat, false);
+  EXPECT_EQ(norm_linear(torch::empty({1, 0, 16}), {}, {&linear, 1}).sizes(), (at::IntArrayRef{1, 0, 8}));
+}
+
+TEST(NormLinear, GradientsFlow) {
+  auto linear = random_linear(8, 16, at::kFloat, true);
+  auto norm = random_norm(NormKind::rms, 16, at::kFloat);
+  for (auto* parameter : {&linear.weight, &linear.bias, &norm.weight}) parameter->requires_grad_();
+  norm_linear(torch::randn({3, 16}), norm, {&linear, 1}).square().sum().backward();
+  for (const auto& parameter : {linear.weight, linear.bias, norm.weight}) {
+    ASSERT_TRUE(parameter.grad().defined());
+    EXPECT_GT(parameter.grad().abs().sum().item<double>(), 0);
+  }
+}
+
+TEST(LinearResidual, AgreesWithReferenceAndWritesInPlace) {
+  torch::manual_seed(3);
+  const torch::NoGradGuard no_grad;
+  for (const auto type : kWeightTypes) {
+    for (const bool bias : {false, true}) {
+      for (const int64_t rows : {1, 2, 40}) {
+        const auto linear = random_linear(50, 96, type, bias);
+        const auto x = torch::randn({1, rows, 96}), residual = torch::randn({1, rows, 50});
+        const auto want = linear_residual_reference(x.to(at::kDouble), in_double(linear), residual.to(at::kDouble));
+        const auto y = linear_residual(x, linear, residual);
+        EXPECT_LT(distance(y, want), kTolerance);
+        EXPECT_EQ(y.data_ptr(), residual.data_ptr());
+      }
+    }
+  }
+}
+
+TEST(LinearResidual, GradientsFlowAndTheResidualStays) {
+  auto linear = random_linear(8, 16, at::kFloat, true);
+  linear.weight.requires_grad_();
+  const auto residual = torch::randn({3, 8});
+  const auto before = residual.clone();
+  linear_residual(torch::randn({3, 16}), linear, residual).square().sum().backward();
+  EXPECT_GT(linear.weight.grad().abs().sum().item<double>(), 0);
+  EXPECT_TRUE(residual.equal(before));
+}
+
+TEST(NormMlp, AgreesWithReference) {
+  torch::manual_seed(4);
+  const torch::NoGradGuard no_grad;
+  for (const auto type : kWeightTypes) {
+    for (const auto kind : kNormKinds) {
+      for (const auto activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
+        const auto weights = random_norm(kind, 64, type);
+        const auto gate = random_linear(90, 64, type, true), up = random_linear(90, 64, type, false);
+        for (const int64_t rows : {1, 3, 33}) {
+          const auto x = torch::randn({rows, 64});
+          for (const auto& second : {up, LinearWeights{}}) {
+            const auto want = norm_mlp_reference(x.to(at::kDouble), in_double(weights), in_double(gate),
+                                                 in_double(second), activation);
+            EXPECT_LT(distance(norm_mlp(x, weights, gate, second, activation), want), kTolerance)
+                << static_cast<int>(activation) << " rows " << rows;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(NormMlp, GradientsFlow) {
+  auto gate = random_linear(8, 16, at::kFloat, true), up = random_linear(8, 16, at::kFloat, false);
+  gate.weight.requires_grad_();
+  up.weight.requires_grad_();
+  norm_mlp(torch::randn({3, 16}), {}, gate, up, Activation::silu).square().sum().backward();
+  EXPECT_GT(gate.weight.grad().abs().sum().item<double>(), 0);
+  EXPECT_GT(up.weight.grad().abs().sum().item<double>(), 0);
+}
+
+TEST(Ops, TheReferenceServesOtherTypesOfX) {
+  const torch::NoGradGuard no_grad;
+  const auto linear = random_linear(8, 16, at::kBFloat16, true);
+  const auto x = torch::randn({3, 16}).to(at::kBFloat16);
+  EXPECT_EQ(norm_linear(x, random_norm(NormKind::rms, 16, at::kBFloat16), {&linear, 1}).scalar_type(), at::kBFloat16);
+}
+
+}  // namespace
+}  // namespace dstorch::ops

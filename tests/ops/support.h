@@ -1,0 +1,46 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+
+#include "ops/types.h"
+
+namespace dstorch::ops {
+
+/// How far a fused op may be from its reference computed in float64, of the largest value of the result. The weights'
+/// type does not matter: both use the values as they are stored, and sums are float32.
+constexpr double kTolerance = 3e-6;
+/// Where values pass through a cache of the type and are rounded there at another place of the computation.
+inline double cache_tolerance(at::ScalarType type) {
+  return type == at::kBFloat16 ? 1.5e-2 : type == at::kHalf ? 2e-3 : kTolerance;
+}
+
+constexpr at::ScalarType kWeightTypes[] = {at::kFloat, at::kBFloat16, at::kHalf};
+
+inline double distance(const at::Tensor& got, const at::Tensor& want) {
+  const auto difference = (got.to(at::kDouble) - want.to(at::kDouble)).abs().max();
+  return (difference / want.to(at::kDouble).abs().max()).item<double>();
+}
+
+inline LinearWeights random_linear(int64_t out, int64_t in, at::ScalarType type, bool bias) {
+  return {(torch::randn({out, in}) / std::sqrt(static_cast<double>(in))).to(type),
+          bias ? torch::randn({out}).to(type) : at::Tensor()};
+}
+
+inline NormWeights random_norm(NormKind kind, int64_t features, at::ScalarType type) {
+  if (kind == NormKind::none) {
+    return {};
+  }
+  return {kind, (1 + 0.3 * torch::randn({features})).to(type),
+          kind == NormKind::layer ? torch::randn({features}).to(type) : at::Tensor(), 1e-5};
+}
+
+inline at::Tensor in_double(const at::Tensor& x) { return x.defined() ? x.to(at::kDouble) : x; }
+inline LinearWeights in_double(const LinearWeights& w) { return {in_double(w.weight), in_double(w.bias)}; }
+inline NormWeights in_double(const NormWeights& w) { return {w.kind, in_double(w.weight), in_double(w.bias), w.eps}; }
+
+constexpr NormKind kNormKinds[] = {NormKind::none, NormKind::rms, NormKind::layer};
+
+}  // namespace dstorch::ops
