@@ -1,6 +1,7 @@
 #include "dstorch/device.h"
 
 #include <torch/cuda.h>
+#include <torch/version.h>
 
 #include <charconv>
 

@@ -1,6 +1,8 @@
 #include "generate/scoring.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "core/throw.h"
 
@@ -13,6 +15,15 @@ constexpr int64_t kHeadRows = 64;
 std::vector<float> to_vector(const at::Tensor& tensor) {
   const auto flat = tensor.to(at::kCPU, at::kFloat).contiguous();
   return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
+}
+
+/// Damaged weights show as NaN in everything the model makes.
+template <typename Numbers>
+void check_numbers(const Numbers& numbers) {
+  const bool valid = std::none_of(numbers.begin(), numbers.end(), [](auto number) { return std::isnan(number); });
+  require(valid, ErrorKind::inference,
+          "the model's numbers are not numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype "
+          "float32");
 }
 
 void check_fits(const Engine& engine, std::span<const int64_t> tokens) {
@@ -38,6 +49,7 @@ double loss_of(Engine& engine, const at::Tensor& hidden, std::span<const int64_t
     const auto chosen = logits.gather(1, target.unsqueeze(1)).squeeze(1).to(at::kDouble);
     loss += (at::logsumexp(logits, 1).to(at::kDouble) - chosen).sum().item<double>();
   }
+  check_numbers(std::array{loss});
   return loss;
 }
 
@@ -53,8 +65,13 @@ std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt) 
     last = hidden.narrow(0, hidden.size(0) - 1, 1);
     return true;
   });
-  const std::lock_guard lock(engine.step_mutex);
-  return to_vector(engine.model->logits(last));
+  std::vector<float> logits;
+  {
+    const std::lock_guard lock(engine.step_mutex);
+    logits = to_vector(engine.model->logits(last));
+  }
+  check_numbers(logits);
+  return logits;
 }
 
 std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) {
@@ -68,7 +85,9 @@ std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) 
     sum = sum.defined() ? sum + part : part;
     return true;
   });
-  return to_vector(sum / static_cast<double>(tokens.size()));
+  auto mean = to_vector(sum / static_cast<double>(tokens.size()));
+  check_numbers(mean);
+  return mean;
 }
 
 double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/mapped_file.h"
 #include "core/throw.h"
 #include "device/torch_types.h"
 
@@ -83,6 +84,10 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
     tensor = tensor.t().to(options_.device, dtype).contiguous().t();
   } else {
     tensor = tensor.to(options_.device, dtype).contiguous();
+  }
+  if (tensor.data_ptr() != view->data()) {
+    // It was copied: the file's pages need not stay in memory beside the copy.
+    MappedFile::dont_need({view->data(), view->bytes()});
   }
   bytes_ += static_cast<int64_t>(tensor.nbytes());
   numel_ += tensor.numel();
