@@ -12,6 +12,7 @@
 
 #include "dstorch/checkpoint.h"
 #include "dstorch/error.h"
+#include "support/paths.h"
 
 namespace dstorch {
 
@@ -41,7 +42,7 @@ class TemporaryFolder {
 };
 
 inline std::filesystem::path io_data(const std::string& name) {
-  return std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/io/data" / name;
+  return test::source_dir() / "tests/io/data" / name;
 }
 
 inline std::string slurp(const std::filesystem::path& path) {

@@ -1,0 +1,158 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#include "commands.h"
+#include "dstorch/checkpoint.h"
+
+namespace dstorch::cli {
+namespace {
+
+struct InspectOptions {
+  std::string model;
+  bool json = false;
+};
+
+/// What the tensors come to. Tied ones, the same bytes under two names, count once.
+struct Totals {
+  int64_t parameters = 0;
+  std::size_t bytes = 0;
+};
+
+Totals totals_of(const Checkpoint& checkpoint) {
+  Totals totals;
+  std::set<std::tuple<const std::byte*, DType, std::vector<int64_t>, std::vector<int64_t>>> seen;
+  for (const auto& tensor : checkpoint.tensors()) {
+    if (tensor.numel() > 0 && seen.emplace(tensor.data(), tensor.dtype, tensor.shape, tensor.strides).second) {
+      totals.parameters += tensor.numel();
+      totals.bytes += tensor.bytes();
+    }
+  }
+  return totals;
+}
+
+std::optional<std::string> model_type_beside(const std::filesystem::path& model) {
+  std::error_code ignored;
+  const auto folder = std::filesystem::is_directory(model, ignored) ? model : model.parent_path();
+  std::ifstream file(folder / "config.json");
+  const auto config = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string()) {
+    return config["model_type"].get<std::string>();
+  }
+  return std::nullopt;
+}
+
+/// Linear layers with a ReLU between: 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else.
+bool is_simple_transformer(const Checkpoint& checkpoint) {
+  const auto count = checkpoint.tensors().size();
+  if (count == 0 || count % 2 != 0) {
+    return false;
+  }
+  int64_t width = -1;
+  for (std::size_t layer = 0; layer < count; layer += 2) {
+    const auto* weight = checkpoint.find(fmt::format("{}.weight", layer));
+    const auto* bias = checkpoint.find(fmt::format("{}.bias", layer));
+    if (weight == nullptr || bias == nullptr || weight->shape.size() != 2 ||
+        bias->shape != std::vector{weight->shape[0]} || (width >= 0 && weight->shape[1] != width)) {
+      return false;
+    }
+    width = weight->shape[0];
+  }
+  return true;
+}
+
+std::optional<std::string> architecture_of(const Checkpoint& checkpoint, const std::filesystem::path& model) {
+  return is_simple_transformer(checkpoint) ? "simple_transformer" : model_type_beside(model);
+}
+
+/// "134.5M" for thousands, millions and so on.
+std::string human(double value) {
+  constexpr std::array<std::string_view, 5> kUnits{"", "k", "M", "G", "T"};
+  std::size_t unit = 0;
+  while (value >= 1000 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f}", value) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+/// A terminal obeys control characters, and names come from a file.
+std::string printable(std::string name) {
+  std::replace_if(
+      name.begin(), name.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7F; }, '?');
+  return name;
+}
+
+void print_json(const Checkpoint& checkpoint, const std::optional<std::string>& architecture, const Totals& totals) {
+  using OrderedJson = nlohmann::ordered_json;
+  OrderedJson result;
+  result["kind"] = to_string(checkpoint.kind());
+  result["architecture"] = architecture ? OrderedJson(*architecture) : OrderedJson();
+  result["parameters"] = totals.parameters;
+  result["bytes"] = totals.bytes;
+  result["tensors"] = OrderedJson::array();
+  for (const auto& tensor : checkpoint.tensors()) {
+    OrderedJson row;
+    row["name"] = tensor.name;
+    row["dtype"] = to_string(tensor.dtype);
+    row["shape"] = tensor.shape;
+    result["tensors"].push_back(std::move(row));
+  }
+  fmt::print("{}\n", result.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+}
+
+void print_table(const Checkpoint& checkpoint, const std::optional<std::string>& architecture, const Totals& totals) {
+  std::size_t name_width = 4;
+  std::size_t dtype_width = 5;
+  for (const auto& tensor : checkpoint.tensors()) {
+    name_width = std::max(name_width, tensor.name.size());
+    dtype_width = std::max(dtype_width, to_string(tensor.dtype).size());
+  }
+  constexpr std::size_t kWidest = 80;
+  name_width = std::min(name_width, kWidest);
+  fmt::print("{:<{}}  {:<{}}  {}\n", "name", name_width, "dtype", dtype_width, "shape");
+  for (const auto& tensor : checkpoint.tensors()) {
+    fmt::print("{:<{}}  {:<{}}  [{}]\n", printable(tensor.name), name_width, to_string(tensor.dtype), dtype_width,
+               fmt::join(tensor.shape, ", "));
+  }
+  fmt::print("\n{}{}: {} tensors, {} parameters, {}B in {} file{}\n", to_string(checkpoint.kind()),
+             architecture ? ", " + printable(*architecture) : "", checkpoint.tensors().size(),
+             human(static_cast<double>(totals.parameters)), human(static_cast<double>(totals.bytes)),
+             checkpoint.files().size(), checkpoint.files().size() == 1 ? "" : "s");
+}
+
+void inspect(const InspectOptions& options) {
+  const auto checkpoint = Checkpoint::open(options.model);
+  const auto architecture = architecture_of(*checkpoint, options.model);
+  const auto totals = totals_of(*checkpoint);
+  if (options.json) {
+    print_json(*checkpoint, architecture, totals);
+  } else {
+    print_table(*checkpoint, architecture, totals);
+  }
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto* command = app.add_subcommand("inspect", "List the tensors of a checkpoint without reading them.");
+  const auto options = std::make_shared<InspectOptions>();
+  command
+      ->add_option("model", options->model,
+                   "A .safetensors, .pt, .pth or .bin file, a *.index.json, or a folder that holds a model")
+      ->required();
+  command->add_flag("--json", options->json, "Print one JSON object");
+  command->footer(example("dstorch inspect model.safetensors"));
+  command->callback([options] { inspect(*options); });
+}
+
+}  // namespace dstorch::cli

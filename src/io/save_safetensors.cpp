@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <numeric>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "io/byte_cursor.h"
+#include "io/dense_copy.h"
+#include "io/safetensors.h"
+
+namespace dstorch {
+namespace {
+
+constexpr std::size_t kHeaderAlignment = 8;
+constexpr std::string_view kMetadataKey = "__metadata__";
+
+std::string to_json_text(const Json& value, std::string_view where) {
+  try {
+    return value.dump();
+  } catch (const Json::exception& error) {
+    fail(ErrorKind::invalid_argument, "{}: names and metadata must be UTF-8: {}", where, error.what());
+  }
+}
+
+void check_tensors(std::span<const TensorView> tensors, std::string_view where) {
+  check_unique_names(tensors, ErrorKind::invalid_argument, where);
+  for (const auto& tensor : tensors) {
+    check_view(tensor, ErrorKind::invalid_argument, where);
+    require(tensor.name != kMetadataKey, ErrorKind::invalid_argument, "{}: no tensor may be called {}", where,
+            kMetadataKey);
+    require(!safetensors_name(tensor.dtype).empty(), ErrorKind::unsupported,
+            "{}: safetensors has no type for {}, which tensor {} has", where, to_string(tensor.dtype),
+            Quoted(tensor.name));
+  }
+}
+
+/// Larger elements first, as the reference implementation does: then each tensor is aligned for its type.
+std::vector<std::size_t> data_order(std::span<const TensorView> tensors) {
+  std::vector<std::size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return size_of(tensors[a].dtype) > size_of(tensors[b].dtype); });
+  return order;
+}
+
+std::string make_header(std::span<const TensorView> tensors, const std::vector<std::size_t>& order,
+                        const std::map<std::string, std::string>& metadata, std::string_view where) {
+  std::vector<std::size_t> begins(tensors.size());
+  std::size_t end = 0;
+  for (const auto i : order) {
+    begins[i] = end;
+    end += tensors[i].bytes();
+  }
+  std::string header = "{";
+  if (!metadata.empty()) {
+    header += fmt::format("\"{}\":{}", kMetadataKey, to_json_text(metadata, where));
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Json entry{{"dtype", safetensors_name(tensors[i].dtype)},
+                     {"shape", tensors[i].shape},
+                     {"data_offsets", {begins[i], begins[i] + tensors[i].bytes()}}};
+    header += header.size() > 1 ? "," : "";
+    header += to_json_text(tensors[i].name, where) + ":" + entry.dump();
+  }
+  header += '}';
+  header.append((kHeaderAlignment - header.size() % kHeaderAlignment) % kHeaderAlignment, ' ');
+  return header;
+}
+
+}  // namespace
+
+void save_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  const auto where = path.string();
+  check_tensors(tensors, where);
+  const auto order = data_order(tensors);
+  const auto header = make_header(tensors, order, metadata, where);
+  const uint64_t header_bytes = header.size();
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(&header_bytes, 1)));
+  file.write(header);
+  for (const auto i : order) {
+    for_each_dense_piece(tensors[i], [&](std::span<const std::byte> piece) { file.write(piece); });
+  }
+  file.commit();
+}
+
+}  // namespace dstorch
