@@ -21,7 +21,7 @@ enum class PickleType : uint8_t {
   tuple,
   dict,  ///< `items` alternate keys and values.
   set,
-  global,   ///< `text` and `text2` are module and name; `index` is the host's.
+  global,   ///< `index` is the host's.
   storage,  ///< `index` is the host's.
   tensor,   ///< `index` is the host's.
   opaque,   ///< Something allowed that nobody needs.
@@ -36,7 +36,6 @@ struct PickleNode {
     std::size_t index;
   };
   std::string_view text;
-  std::string_view text2;
   std::vector<PickleNode*> items;
 };
 
@@ -45,15 +44,21 @@ struct PickleNode {
 class PickleArena {
  public:
   /// `where` names the source in errors.
-  explicit PickleArena(std::string_view where) : where_(where) {}
+  explicit PickleArena(std::string_view where);
 
   PickleNode* make(PickleType type);
+  /// None, True and False are one value each, as in Python.
+  PickleNode* none() noexcept { return &none_; }
+  PickleNode* boolean(bool value) noexcept { return value ? &true_ : &false_; }
   /// Counts work that makes no value: stack slots, items of a container.
   void charge(std::size_t work);
   [[nodiscard]] std::string_view where() const noexcept { return where_; }
 
  private:
   std::string_view where_;
+  PickleNode none_;
+  PickleNode true_;
+  PickleNode false_;
   std::deque<PickleNode> nodes_;
   std::size_t work_ = 0;
 };

@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, 3> kWrappers{"state_dict", "model_state_d
 constexpr int kMaxDepth = 32;
 constexpr std::size_t kMaxNameBytes = 4096;
 /// Dicts may share parts, so that a small pickle can unfold into very many names.
-constexpr std::size_t kMaxVisits = std::size_t{1} << 22U;
+constexpr std::size_t kMaxVisits = std::size_t{1} << 20U;
 
 bool is_text(const PickleNode& node) { return node.type == PickleType::string || node.type == PickleType::bytes; }
 

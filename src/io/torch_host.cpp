@@ -62,15 +62,14 @@ PickleNode* TorchHost::global(PickleArena& arena, std::string_view module, std::
           "state_dict() instead",
           arena.where(), Quoted(module), Quoted(name));
   auto* node = arena.make(PickleType::global);
-  node->text = module;
-  node->text2 = name;
   node->index = globals_.size();
   globals_.push_back(*row);
   return node;
 }
 
 PickleNode* TorchHost::reduce(PickleArena& arena, const PickleNode& callable, const PickleNode& args) {
-  const auto meaning = globals_[callable.index].meaning;
+  const auto& global = globals_[callable.index];
+  const auto meaning = global.meaning;
   switch (meaning) {
     case TorchGlobal::dict:
       return make_dict(arena, args);
@@ -99,7 +98,7 @@ PickleNode* TorchHost::reduce(PickleArena& arena, const PickleNode& callable, co
     case TorchGlobal::dtype:
       break;
   }
-  wrong(arena, fmt::format("{}.{} is called, it was not executed", callable.text, callable.text2));
+  wrong(arena, fmt::format("{}.{} is called, it was not executed", global.module, global.name));
 }
 
 PickleNode* TorchHost::make_dict(PickleArena& arena, const PickleNode& args) const {

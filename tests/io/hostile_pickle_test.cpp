@@ -142,7 +142,7 @@ TEST(HostilePickle, Cycles) {
 TEST(HostilePickle, DeepNesting) {
   std::string deep = "\x80\x02";
   for (int i = 0; i < 200'000; ++i) {
-    deep += "}" + text("k");
+    deep.append("}").append(text("k"));
   }
   deep += "N" + std::string(200'000, 's') + ".";
   expect_refused(deep, "levels deep");
@@ -154,8 +154,8 @@ TEST(HostilePickle, UnfoldsIntoTooMuch) {
   // Each dict holds the one before it twice: 2^30 names from a kilobyte.
   std::string doubling = "\x80\x02}q" + std::string(1, '\0');
   for (char i = 1; i <= 30; ++i) {
-    const auto before = "h" + std::string(1, static_cast<char>(i - 1));
-    doubling += "}q" + std::string(1, i) + text("a") + before + "s" + text("b") + before + "s";
+    const std::string before{'h', static_cast<char>(i - 1)};
+    doubling.append({'}', 'q', i}).append(text("a") + before + "s" + text("b") + before + "s");
   }
   expect_refused(doubling + ".", "unfolds into over");
 }
@@ -166,7 +166,12 @@ TEST(HostilePickle, ClaimsThatAreNotThere) {
                          "\x8B" + le(0x7FFFFFFFU), "B" + le(0xFFFFFFFFU), std::string("\x8C\xFFshort")}) {
     expect_refused("\x80\x04" + op + ".", "");
   }
-  expect_refused("\x80\x02" + std::string(1U << 24U, 'N') + ".", "at most");
+  expect_refused("\x80\x02" + std::string((1U << 24U) + 1, 'N') + ".", "at most");
+  std::string many = "\x80\x02";
+  for (int i = 0; i <= 1 << 22; ++i) {
+    many += "K\x01";
+  }
+  expect_refused(many + ".", "at most 4194304 values");
 }
 
 TEST(HostilePickle, DuplicateNames) {
@@ -179,10 +184,8 @@ TEST(HostilePickle, DuplicateNames) {
 TEST(OldPickle, WhatPythonTwoWrote) {
   // OrderedDict([[name, tensor]]), str as SHORT_BINSTRING, a long in text.
   const auto one = tensor(storage("FloatStorage", 4), 0, {4}, {1});
-  const auto pickle = "\x80\x02" + global("collections", "OrderedDict") +
-                      "(](](("
-                      "U\x01w" +
-                      one + "e]((U\x01nI99999999999\neeetR.";
+  const auto pickle =
+      "\x80\x02" + global("collections", "OrderedDict") + "(](](U\x01w" + one + "e](U\x01nI99999999999\neetR.";
   const auto table = read(pickle);
   ASSERT_EQ(table.tensors.size(), 1U);
   EXPECT_EQ(table.tensors[0].name, "w");

@@ -14,11 +14,11 @@ namespace dstorch {
 namespace pickled {
 
 inline std::string text(std::string_view value) {
-  return "X" + le(static_cast<uint32_t>(value.size())) + std::string(value);
+  return std::string("X") + le(static_cast<uint32_t>(value.size())) + std::string(value);
 }
-inline std::string integer(int64_t value) { return "\x8A\x08" + le(value); }
+inline std::string integer(int64_t value) { return std::string("\x8A\x08") + le(value); }
 inline std::string global(std::string_view module, std::string_view name) {
-  return "c" + std::string(module) + "\n" + std::string(name) + "\n";
+  return std::string("c").append(module) + "\n" + std::string(name) + "\n";
 }
 inline std::string tuple(const std::vector<int64_t>& values) {
   std::string result = "(";
@@ -28,7 +28,7 @@ inline std::string tuple(const std::vector<int64_t>& values) {
   return result + "t";
 }
 inline std::string storage(std::string_view type, int64_t numel, std::string_view key = "0") {
-  return "(" + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(numel) + "tQ";
+  return std::string("(") + text("storage") + global("torch", type) + text(key) + text("cpu") + integer(numel) + "tQ";
 }
 inline std::string tensor(const std::string& storage, int64_t offset, const std::vector<int64_t>& shape,
                           const std::vector<int64_t>& strides) {
@@ -36,7 +36,7 @@ inline std::string tensor(const std::string& storage, int64_t offset, const std:
          tuple(strides) + "\x89}tR";
 }
 /// A dict of one tensor "w".
-inline std::string dict_of(const std::string& value) { return "\x80\x02}" + text("w") + value + "s."; }
+inline std::string dict_of(const std::string& value) { return std::string("\x80\x02}") + text("w") + value + "s."; }
 
 }  // namespace pickled
 

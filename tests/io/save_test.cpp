@@ -77,8 +77,8 @@ TEST_P(SaveRoundTrip, Safetensors) {
 
 INSTANTIATE_TEST_SUITE_P(Files, SaveRoundTrip,
                          testing::Values("dtypes.pt", "dtypes.safetensors", "views.pt", "views_legacy.pt", "module.pt"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& file) {
+                           std::string name = file.param;
                            name[name.find('.')] = '_';
                            return name;
                          });

@@ -41,9 +41,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-inline std::filesystem::path io_data(const std::string& name) {
-  return test::source_dir() / "tests/io/data" / name;
-}
+inline std::filesystem::path io_data(const std::string& name) { return test::source_dir() / "tests/io/data" / name; }
 
 inline std::string slurp(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
