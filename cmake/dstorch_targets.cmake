@@ -75,3 +75,8 @@ function(dstorch_use_torch target)
   target_precompile_headers(${target} REUSE_FROM dstorch_torch_pch)
   add_dependencies(${target} dstorch_torch_pch)
 endfunction()
+
+# For whatever includes Highway. Only instruction sets with a fixed vector length, since the kernels keep vectors in arrays
+# (Arm's scalable ones run as NEON), and without a step that hardly any machine stops at.
+set(DSTORCH_HIGHWAY_DEFINITIONS
+    "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")

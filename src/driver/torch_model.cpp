@@ -7,11 +7,11 @@
 #include <cmath>
 #include <numbers>
 #include <shared_mutex>
-#include <thread>
 
 #include "core/throw.h"
 #include "driver/loaded_model.h"
 #include "generate/scoring.h"
+#include "ops/cpu/threads.h"
 
 namespace dstorch {
 namespace {
@@ -47,9 +47,10 @@ class TorchModel::Impl {
     }
     require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
             config_.threads);
-    // LibTorch starts with one.
-    at::set_num_threads(config_.threads > 0 ? config_.threads
-                                            : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())));
+    if (config_.threads > 0) {
+      ops::set_num_threads(config_.threads);
+    }
+    at::set_num_threads(ops::num_threads());  // LibTorch starts with one
     constexpr const char* failed = "Failed to initialize Torch model";
     try {
       model_ = driver::load_model(config_);
