@@ -14,6 +14,8 @@ void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_tokenize(CLI::App& app);
+void add_train(CLI::App& app);
+void add_train_tokenizer(CLI::App& app);
 
 /// The work ended because of Ctrl-C; the process exits with 130.
 struct Interrupted {};

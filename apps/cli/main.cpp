@@ -21,6 +21,8 @@ int run(int argc, char** argv) {
   dstorch::cli::add_perplexity(app);
   dstorch::cli::add_inspect(app);
   dstorch::cli::add_bench(app);
+  dstorch::cli::add_train(app);
+  dstorch::cli::add_train_tokenizer(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

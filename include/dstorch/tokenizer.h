@@ -69,10 +69,17 @@ struct BpeTrainerOptions {
   int64_t min_frequency = 2;
   /// Added first, so that they have the ids 0, 1, ...
   std::vector<std::string> special_tokens = {"<|endoftext|>"};
+  /// A regular expression whose matches, and what lies between them, are the pieces that merges stay inside. Empty is
+  /// GPT-2's.
+  std::string pattern;
 };
 
 /// Learns a byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2) from `texts` and returns the `tokenizer.json` that
 /// `Tokenizer::from_json` and Hugging Face `tokenizers` read. Deterministic. Throws LMError{invalid_argument}.
 std::string train_bpe_tokenizer(std::span<const std::string_view> texts, const BpeTrainerOptions& options);
+
+/// The same from text files into the file `output`, which appears only when it is whole. Throws LMError.
+void train_bpe_tokenizer(std::span<const std::filesystem::path> files, const std::filesystem::path& output,
+                         const BpeTrainerOptions& options);
 
 }  // namespace dstorch
