@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dstorch/dtype.h"
 #include "dstorch/generation.h"
 
 namespace dstorch {
@@ -15,7 +16,8 @@ namespace dstorch {
 struct TrainOptions {
   /// Text files, UTF-8. A line `<|endoftext|>` is the token of that name where the tokenizer has it.
   std::vector<std::filesystem::path> data;
-  /// A `tokenizer.json` or a directory with one; copied beside the model.
+  /// A `tokenizer.json` or a directory with one; copied beside the model. The config's vocab_size must cover it; a
+  /// config without one takes the tokenizer's.
   std::filesystem::path tokenizer;
   /// A Hugging Face `config.json`; its model_type chooses the architecture.
   std::filesystem::path config;
@@ -37,6 +39,7 @@ struct TrainOptions {
   /// The learning rate rises linearly over this many steps, then falls by a cosine to `min_learning_rate`.
   int64_t warmup_steps = 100;
   double min_learning_rate = 1e-4;
+  double epsilon = 1e-8;
   /// Largest norm of all gradients together; 0 is off.
   double clip_norm = 1.0;
   /// Run the forward pass under bfloat16 autocast. Unset: where the processor has bfloat16 instructions.
@@ -44,10 +47,14 @@ struct TrainOptions {
   /// Share of the data, taken off the end, that is only evaluated on. Ignored with `held_out`.
   double held_out_fraction = 0.05;
   std::optional<std::filesystem::path> held_out;
+  /// Evaluate every so many steps; 0 is at the end only.
   int64_t eval_every = 200;
   /// Write the training state every so many steps; it is always written at the end and when cancelled.
   int64_t save_every = 500;
+  /// Of the weights in `model.safetensors`: float32, bfloat16 or float16. Training itself is float32.
+  DType save_dtype = DType::float32;
   uint64_t seed = 0;
+  /// 0 uses every core this process may run on.
   int threads = 0;
   /// Go on from the state in `output` if there is one. Off: a state there is an error.
   bool resume = true;

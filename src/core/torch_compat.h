@@ -6,7 +6,24 @@
 #include <torch/torch.h>
 #include <torch/version.h>
 
+#include <sstream>
+#include <string>
+#include <type_traits>
+
 namespace dstorch::compat {
+
+/// The place of `parameter` in the map that `torch::optim::Optimizer::state()` returns; newer versions key it by
+/// pointer, older ones by the pointer's text.
+template <typename StateMap>
+typename StateMap::key_type optimizer_state_key(const at::Tensor& parameter) {
+  if constexpr (std::is_same_v<typename StateMap::key_type, std::string>) {
+    std::ostringstream text;
+    text << static_cast<const void*>(parameter.unsafeGetTensorImpl());
+    return text.str();
+  } else {
+    return parameter.unsafeGetTensorImpl();
+  }
+}
 
 /// Runs CPU ops in bfloat16 where autocast knows them, while it lives.
 class CpuBfloat16Autocast {

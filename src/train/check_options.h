@@ -1,0 +1,10 @@
+#pragma once
+
+#include "dstorch/train.h"
+
+namespace dstorch::training {
+
+/// Throws LMError{invalid_argument} that names the first option outside what is allowed.
+void check_options(const TrainOptions& options);
+
+}  // namespace dstorch::training

@@ -1,0 +1,51 @@
+#include "train/evaluate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "core/throw.h"
+#include "core/torch_compat.h"
+#include "train/loss.h"
+#include "train/window_sampler.h"
+
+namespace dstorch::training {
+
+Evaluation evaluate(models::CausalLM& model, const TokenStream& text, const Tokenizer& tokenizer,
+                    std::optional<int64_t> first_context, int64_t batch_size, int64_t sequence_length, bool bfloat16) {
+  auto ids = text.ids;
+  auto bytes = text.bytes;
+  if (first_context) {
+    ids.insert(ids.begin(), static_cast<int32_t>(*first_context));
+  } else if (!ids.empty()) {
+    bytes -= static_cast<int64_t>(tokenizer.decode(std::array<int64_t, 1>{ids.front()}, false).size());
+  }
+  const auto predicted = static_cast<int64_t>(ids.size()) - 1;
+  require(predicted >= 1 && bytes >= 1, ErrorKind::invalid_argument,
+          "the held-out text must have at least two tokens, it has {}", text.size());
+  const torch::NoGradGuard no_grad;
+  const compat::CpuBfloat16Autocast autocast(bfloat16);
+  double total = 0;
+  const auto add = [&](std::span<const int64_t> begins, int64_t length) {
+    const auto batch = gather_windows(ids, begins, length);
+    const auto tokens = static_cast<double>(begins.size()) * static_cast<double>(length);
+    total += next_token_loss(model.forward(batch.inputs), batch.targets).item<double>() * tokens;
+  };
+  std::vector<int64_t> begins;
+  const auto whole = predicted / sequence_length;
+  for (int64_t i = 0; i < whole; ++i) {
+    begins.push_back(i * sequence_length);
+    if (static_cast<int64_t>(begins.size()) == batch_size || i + 1 == whole) {
+      add(begins, sequence_length);
+      begins.clear();
+    }
+  }
+  if (const auto rest = predicted % sequence_length; rest > 0) {
+    add(std::array<int64_t, 1>{whole * sequence_length}, rest);
+  }
+  require(std::isfinite(total), ErrorKind::inference, "the loss on the held-out text is not finite");
+  return {total / static_cast<double>(predicted), total / std::numbers::ln2 / static_cast<double>(bytes)};
+}
+
+}  // namespace dstorch::training

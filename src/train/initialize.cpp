@@ -1,0 +1,58 @@
+#include "train/initialize.h"
+
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <string_view>
+
+#include "core/rng.h"
+
+namespace dstorch::training {
+namespace {
+
+/// Llama's and GPT-2's names of the layers whose output is added to the residual stream.
+bool writes_residual(std::string_view name) {
+  return name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") || name.ends_with("c_proj.weight");
+}
+
+uint64_t mix(uint64_t seed, std::string_view name) {
+  uint64_t hash = 0xCBF29CE484222325ULL ^ Rng(seed).next();  // FNV-1a
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  }
+  return hash;
+}
+
+/// Box-Muller, so that the weights are the same whatever LibTorch's version.
+at::Tensor normal(at::IntArrayRef shape, double deviation, Rng rng) {
+  auto values = at::empty(shape, at::kFloat);
+  auto* data = values.data_ptr<float>();
+  const auto count = values.numel();
+  for (int64_t i = 0; i < count; i += 2) {
+    const double radius = deviation * std::sqrt(-2 * std::log(1 - rng.uniform()));
+    const double angle = 2 * std::numbers::pi * rng.uniform();
+    data[i] = static_cast<float>(radius * std::cos(angle));
+    if (i + 1 < count) {
+      data[i + 1] = static_cast<float>(radius * std::sin(angle));
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+void initialize_parameters(torch::nn::Module& model, const Initialization& how) {
+  const at::NoGradGuard no_grad;
+  for (auto& entry : model.named_parameters()) {
+    const auto& name = entry.key();
+    auto& parameter = entry.value();
+    if (parameter.dim() < 2) {
+      parameter.fill_(name.ends_with("bias") ? 0.0 : 1.0);
+      continue;
+    }
+    const double scale = writes_residual(name) ? 1 / std::sqrt(2.0 * static_cast<double>(how.num_layers)) : 1.0;
+    parameter.copy_(normal(parameter.sizes(), how.range * scale, Rng(mix(how.seed, name))));
+  }
+}
+
+}  // namespace dstorch::training

@@ -1,0 +1,118 @@
+#include "train/training_state.h"
+
+#include <charconv>
+#include <deque>
+
+#include "core/throw.h"
+#include "core/torch_compat.h"
+#include "train/tensor_views.h"
+
+namespace dstorch::training {
+namespace {
+
+constexpr const char* kFormat = "dstorch training state 1";
+constexpr const char* kWeight = "weight:";
+constexpr const char* kFirstMoment = "exp_avg:";
+constexpr const char* kSecondMoment = "exp_avg_sq:";
+
+using StateMap = std::decay_t<decltype(std::declval<torch::optim::AdamW>().state())>;
+
+const std::string& value_of(const std::map<std::string, std::string>& metadata, const std::string& key,
+                            const std::filesystem::path& path) {
+  const auto it = metadata.find(key);
+  require(it != metadata.end(), ErrorKind::format, "{} must have \"{}\" in its metadata", path.string(), key);
+  return it->second;
+}
+
+template <typename T>
+T number_of(const std::map<std::string, std::string>& metadata, const std::string& key,
+            const std::filesystem::path& path) {
+  const auto& text = value_of(metadata, key, path);
+  T value{};
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  require(result.ec == std::errc() && result.ptr == text.data() + text.size(), ErrorKind::format,
+          "{}: \"{}\" must be a number, it is \"{}\"", path.string(), key, text.substr(0, 40));
+  return value;
+}
+
+void require_same_run(const std::map<std::string, std::string>& metadata, const RunIdentity& identity,
+                      const std::filesystem::path& path) {
+  std::string differences;
+  for (const auto& [key, wanted] : identity) {
+    const auto it = metadata.find(key);
+    const auto saved = it == metadata.end() ? std::string("none") : it->second;
+    if (saved != wanted) {
+      differences += fmt::format("{}{} was {} and is {}", differences.empty() ? "" : "; ", key, saved, wanted);
+    }
+  }
+  require(differences.empty(), ErrorKind::invalid_argument,
+          "{} is the state of another run: {}. Train into another directory, or delete the state to start anew",
+          path.string(), differences);
+}
+
+const TensorView& find_view(const Checkpoint& file, const std::string& name, const std::filesystem::path& path) {
+  const auto* view = file.find(name);
+  require(view != nullptr, ErrorKind::format, "{} must have the tensor {}", path.string(), name);
+  return *view;
+}
+
+}  // namespace
+
+void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
+                         torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity) {
+  std::deque<at::Tensor> kept;  // Contiguous copies where a parameter is not.
+  std::vector<TensorView> views;
+  const auto add = [&](std::string name, const at::Tensor& tensor) {
+    kept.push_back(tensor.detach().contiguous());
+    views.push_back(view_of(std::move(name), kept.back()));
+  };
+  for (const auto& entry : model.named_parameters()) {
+    add(kWeight + entry.key(), entry.value());
+    const auto it = optimizer.state().find(compat::optimizer_state_key<StateMap>(entry.value()));
+    if (it != optimizer.state().end()) {
+      const auto& moments = static_cast<const torch::optim::AdamWParamState&>(*it->second);
+      add(kFirstMoment + entry.key(), moments.exp_avg());
+      add(kSecondMoment + entry.key(), moments.exp_avg_sq());
+    }
+  }
+  std::map<std::string, std::string> metadata(identity.begin(), identity.end());
+  metadata["format"] = kFormat;
+  metadata["step"] = std::to_string(progress.step);
+  metadata["loss"] = fmt::format("{}", progress.loss);
+  save_safetensors(path, views, metadata);
+}
+
+RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,
+                                torch::optim::AdamW& optimizer, const RunIdentity& identity) {
+  const auto file = Checkpoint::open(path);
+  const auto& metadata = file->metadata();
+  const auto format = metadata.find("format");
+  require(format != metadata.end() && format->second == kFormat, ErrorKind::format, "{} must be a {}", path.string(),
+          kFormat);
+  require_same_run(metadata, identity, path);
+  RunProgress progress;
+  progress.step = number_of<int64_t>(metadata, "step", path);
+  progress.loss = number_of<double>(metadata, "loss", path);
+  require(progress.step >= 0, ErrorKind::format, "{}: \"step\" must be at least 0, it is {}", path.string(),
+          progress.step);
+  const at::NoGradGuard no_grad;
+  for (auto& entry : model.named_parameters()) {
+    auto& parameter = entry.value();
+    const auto read = [&](const char* prefix) {
+      return tensor_of(find_view(*file, prefix + entry.key(), path), parameter.sizes());
+    };
+    parameter.copy_(read(kWeight));
+    if (progress.step == 0) {
+      continue;
+    }
+    auto moments = std::make_unique<torch::optim::AdamWParamState>();
+    moments->step(progress.step);
+    // As the parameter lies in memory, so that updates run over both in one order.
+    moments->exp_avg(at::empty_like(parameter).copy_(read(kFirstMoment)));
+    moments->exp_avg_sq(at::empty_like(parameter).copy_(read(kSecondMoment)));
+    optimizer.state()[compat::optimizer_state_key<StateMap>(parameter)] = std::move(moments);
+  }
+  return progress;
+}
+
+}  // namespace dstorch::training

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/optim/adamw.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace dstorch::training {
+
+/// What must be the same for a stopped run to go on as if never stopped; by name, e.g. "seed" -> "0".
+using RunIdentity = std::map<std::string, std::string>;
+
+/// What a run has reached besides weights and moments.
+struct RunProgress {
+  /// Steps done.
+  int64_t step = 0;
+  double loss = 0;
+};
+
+/// Writes weights, AdamW's moments and progress as one safetensors file; what was there before stays until the new
+/// file is whole. Throws LMError{io}.
+void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
+                         torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity);
+
+/// Reads it back into `model` and `optimizer`. Throws LMError: invalid_argument, naming each difference, when the state
+/// is of another run; format when the file is none of ours.
+RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,
+                                torch::optim::AdamW& optimizer, const RunIdentity& identity);
+
+}  // namespace dstorch::training
