@@ -75,7 +75,8 @@ struct BpeTrainerOptions {
 };
 
 /// Learns a byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2) from `texts` and returns the `tokenizer.json` that
-/// `Tokenizer::from_json` and Hugging Face `tokenizers` read. Deterministic. Throws LMError{invalid_argument}.
+/// `Tokenizer::from_json` and Hugging Face `tokenizers` read. Deterministic. Throws LMError: invalid_argument;
+/// format or unsupported for a pattern that is no regular expression.
 std::string train_bpe_tokenizer(std::span<const std::string_view> texts, const BpeTrainerOptions& options);
 
 /// The same from text files into the file `output`, which appears only when it is whole. Throws LMError.

@@ -1,8 +1,6 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <queue>
 #include <string>
 #include <unordered_map>
@@ -13,13 +11,12 @@
 #include "core/mapped_file.h"
 #include "core/throw.h"
 #include "dstorch/tokenizer.h"
+#include "text/byte_level.h"
+#include "text/pre_tokenizers.h"
+#include "text/utf8.h"
 
 namespace dstorch {
 namespace {
-
-/// How GPT-2 cuts text before merging (Radford et al. 2019); what `ByteLevel` with use_regex does.
-constexpr std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 using Id = int32_t;
 using Pair = std::pair<Id, Id>;
@@ -27,83 +24,6 @@ using Pair = std::pair<Id, Id>;
 uint64_t key_of(Pair pair) noexcept {
   return (static_cast<uint64_t>(static_cast<uint32_t>(pair.first)) << 32U) | static_cast<uint32_t>(pair.second);
 }
-
-void append_utf8(std::string& out, uint32_t code_point) {
-  if (code_point < 0x80) {
-    out += static_cast<char>(code_point);
-  } else {  // The byte alphabet ends below U+0800.
-    out += static_cast<char>(0xC0U | (code_point >> 6U));
-    out += static_cast<char>(0x80U | (code_point & 0x3FU));
-  }
-}
-
-/// GPT-2's printable stand-in for each byte: itself where it is a visible Latin-1 character, else U+0100 onwards.
-std::array<uint32_t, 256> byte_alphabet() {
-  std::array<uint32_t, 256> alphabet{};
-  uint32_t next = 0x100;
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    const bool visible = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-    alphabet[byte] = visible ? byte : next++;
-  }
-  return alphabet;
-}
-
-/// Cuts text where the pattern does; what lies between two matches is a piece too.
-class Splitter {
- public:
-  explicit Splitter(std::string_view pattern) {
-    int error = 0;
-    PCRE2_SIZE offset = 0;
-    code_ = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &error, &offset, nullptr);
-    if (code_ == nullptr) {
-      std::array<PCRE2_UCHAR, 256> message{};
-      pcre2_get_error_message(error, message.data(), message.size());
-      fail(ErrorKind::invalid_argument, "the pre-tokenizer pattern is no regular expression: {} at {}",
-           reinterpret_cast<const char*>(message.data()), offset);
-    }
-    pcre2_jit_compile(code_, PCRE2_JIT_COMPLETE);
-    match_ = pcre2_match_data_create(1, nullptr);
-  }
-  Splitter(const Splitter&) = delete;
-  Splitter& operator=(const Splitter&) = delete;
-  ~Splitter() {
-    pcre2_match_data_free(match_);
-    pcre2_code_free(code_);
-  }
-
-  template <typename Visit>
-  void split(std::string_view text, const Visit& visit) const {
-    std::size_t done = 0;
-    std::size_t from = 0;
-    while (from < text.size()) {
-      const int count =
-          pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0, match_, nullptr);
-      require(count > 0 || count == PCRE2_ERROR_NOMATCH, ErrorKind::invalid_argument,
-              "the pre-tokenizer pattern failed on the text (PCRE2 error {})", count);
-      if (count <= 0) {
-        break;
-      }
-      const auto* range = pcre2_get_ovector_pointer(match_);
-      if (range[1] <= range[0]) {  // An empty match cuts nothing.
-        from = std::max<std::size_t>(range[1], from) + 1;
-        continue;
-      }
-      if (range[0] > done) {
-        visit(text.substr(done, range[0] - done));
-      }
-      visit(text.substr(range[0], range[1] - range[0]));
-      from = done = range[1];
-    }
-    if (done < text.size()) {
-      visit(text.substr(done));
-    }
-  }
-
- private:
-  pcre2_code* code_ = nullptr;
-  pcre2_match_data* match_ = nullptr;
-};
 
 /// A distinct piece of the text and how often it occurs.
 struct Word {
@@ -127,16 +47,14 @@ class Trainer {
       require(!token.empty(), ErrorKind::invalid_argument, "a special token must not be empty");
       require(add_token(token).second, ErrorKind::invalid_argument, "the special token \"{}\" is given twice", token);
     }
-    auto bytes = std::vector<std::pair<uint32_t, int>>();
-    const auto alphabet = byte_alphabet();
+    // In the order of the characters that stand for the bytes, as Hugging Face's trainer has them.
+    std::vector<std::pair<char32_t, uint8_t>> alphabet;
     for (int byte = 0; byte < 256; ++byte) {
-      bytes.emplace_back(alphabet[static_cast<std::size_t>(byte)], byte);
+      alphabet.emplace_back(text::byte_to_char(static_cast<uint8_t>(byte)), static_cast<uint8_t>(byte));
     }
-    std::sort(bytes.begin(), bytes.end());
-    for (const auto& [code_point, byte] : bytes) {
-      std::string token;
-      append_utf8(token, code_point);
-      byte_ids_[static_cast<std::size_t>(byte)] = add_token(token).first;
+    std::sort(alphabet.begin(), alphabet.end());
+    for (const auto& [character, byte] : alphabet) {
+      byte_ids_[byte] = add_token(text::to_utf8(character)).first;
     }
     require(options_.vocab_size >= static_cast<int64_t>(tokens_.size()), ErrorKind::invalid_argument,
             "vocab_size must be at least {} (256 bytes and the special tokens), got {}", tokens_.size(),
@@ -146,22 +64,28 @@ class Trainer {
   }
 
   void count_words(std::span<const std::string_view> texts) {
-    const Splitter splitter(options_.pattern.empty() ? kGpt2Pattern : std::string_view(options_.pattern));
+    // The very pre-tokenizer that will encode, so that merges are learned where they will be applied.
+    const auto splitter = text::make_pre_tokenizer(Json::parse(pre_tokenizer_json().dump()));
     std::unordered_map<std::string_view, std::size_t> index;
+    std::deque<std::string> keys;  // What the index points into: pieces may live in the arena.
+    text::Arena arena;
+    const auto count = [&](const text::Piece& piece) {
+      auto found = index.find(piece.text);
+      if (found == index.end()) {
+        found = index.emplace(keys.emplace_back(piece.text), words_.size()).first;
+        words_.push_back(make_word(piece.text));
+      }
+      ++words_[found->second].count;
+    };
     for (const auto text : texts) {
       each_between_specials(text, [&](std::string_view part) {
-        splitter.split(part, [&](std::string_view piece) {
-          const auto [it, added] = index.try_emplace(piece, words_.size());
-          if (added) {
-            Word word;
-            word.symbols.reserve(piece.size());
-            for (const char c : piece) {
-              word.symbols.push_back(byte_ids_[static_cast<unsigned char>(c)]);
-            }
-            words_.push_back(std::move(word));
-          }
-          ++words_[it->second].count;
-        });
+        std::string repaired;
+        if (!text::is_valid_utf8(part)) {
+          repaired = text::replace_invalid_utf8(part);
+          part = repaired;
+        }
+        splitter->split({part}, arena, count);
+        arena.clear();
       });
     }
   }
@@ -226,9 +150,9 @@ class Trainer {
                               {"padding", nullptr},
                               {"added_tokens", added},
                               {"normalizer", nullptr},
-                              {"pre_tokenizer", pre_tokenizer},
+                              {"pre_tokenizer", pre_tokenizer_json()},
                               {"post_processor", nullptr},
-                              {"decoder", byte_level},
+                              {"decoder", byte_level_json(true)},
                               {"model",
                                {{"type", "BPE"},
                                 {"dropout", nullptr},
@@ -250,6 +174,28 @@ class Trainer {
     std::vector<std::size_t> words;
     bool touched = false;
   };
+
+  static OrderedJson byte_level_json(bool use_regex) {
+    return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
+  }
+
+  [[nodiscard]] OrderedJson pre_tokenizer_json() const {
+    if (options_.pattern.empty()) {
+      return byte_level_json(true);
+    }
+    const OrderedJson split = {
+        {"type", "Split"}, {"pattern", {{"Regex", options_.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+    return {{"type", "Sequence"}, {"pretokenizers", OrderedJson::array({split, byte_level_json(false)})}};
+  }
+
+  [[nodiscard]] Word make_word(std::string_view piece) const {
+    Word word;
+    word.symbols.reserve(piece.size());
+    for (const char c : piece) {
+      word.symbols.push_back(byte_ids_[static_cast<unsigned char>(c)]);
+    }
+    return word;
+  }
 
   std::pair<Id, bool> add_token(const std::string& token) {
     const auto [it, added] = ids_.try_emplace(token, static_cast<Id>(tokens_.size()));

@@ -1,0 +1,261 @@
+#include "dstorch/train.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "dstorch/checkpoint.h"
+#include "dstorch/error.h"
+#include "dstorch/tokenizer.h"
+
+namespace dstorch {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Train : public testing::Test {
+ protected:
+  Train() {
+    folder_ = fs::temp_directory_path() / ("dstorch_train_test_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::string text;
+    for (int i = 0; i < 400; ++i) {
+      text += "item " + std::to_string(i % 10) + " is " + (i % 10 % 2 == 0 ? "even" : "odd") + "\n";
+    }
+    std::ofstream(folder_ / "text.txt") << text;
+    BpeTrainerOptions bpe;
+    bpe.vocab_size = 280;
+    train_bpe_tokenizer(std::vector<fs::path>{folder_ / "text.txt"}, folder_ / "tokenizer.json", bpe);
+    write_config(280, 24);
+  }
+  ~Train() override { fs::remove_all(folder_); }
+
+  void write_config(int64_t vocab_size, int64_t hidden_size, const std::string& type = "llama") {
+    const Json config = {{"model_type", type},         {"vocab_size", vocab_size}, {"hidden_size", hidden_size},
+                         {"intermediate_size", 48},    {"num_hidden_layers", 2},   {"num_attention_heads", 2},
+                         {"num_key_value_heads", 1},   {"head_dim", 12},           {"max_position_embeddings", 64},
+                         {"tie_word_embeddings", true}};
+    std::ofstream(folder_ / "config.json") << config.dump();
+  }
+
+  [[nodiscard]] TrainOptions options(const std::string& output) const {
+    TrainOptions result;
+    result.data = {folder_ / "text.txt"};
+    result.tokenizer = folder_ / "tokenizer.json";
+    result.config = folder_ / "config.json";
+    result.output = folder_ / output;
+    result.steps = 12;
+    result.batch_size = 4;
+    result.sequence_length = 32;
+    result.learning_rate = 1e-2;
+    result.min_learning_rate = 1e-3;
+    result.warmup_steps = 2;
+    result.eval_every = 0;
+    result.save_every = 0;
+    result.bfloat16 = false;
+    result.threads = 1;
+    return result;
+  }
+
+  static ErrorKind kind_of(const TrainOptions& options, const std::string& word) {
+    try {
+      train(options);
+    } catch (const LMError& e) {
+      EXPECT_NE(std::string(e.what()).find(word), std::string::npos) << e.what();
+      return e.kind();
+    }
+    ADD_FAILURE() << "no error about " << word;
+    return ErrorKind::internal;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Train, LearnsAndWritesAHuggingFaceDirectory) {
+  auto how = options("model");
+  how.steps = 60;
+  how.eval_every = 30;
+  how.save_dtype = DType::bfloat16;
+  std::vector<TrainOptions::Step> steps;
+  how.on_step = [&](const TrainOptions::Step& step) { steps.push_back(step); };
+  const auto result = train(how);
+  EXPECT_TRUE(result.finished);
+  ASSERT_EQ(steps.size(), 60U);
+  EXPECT_NEAR(steps.front().loss, std::log(280.0), 0.3);
+  EXPECT_LT(result.loss, 1.0);
+  EXPECT_LT(result.held_out_loss, 1.0);
+  EXPECT_TRUE(steps[29].held_out_loss && steps[59].held_out_loss && !steps[30].held_out_loss);
+  EXPECT_GT(*steps[29].held_out_loss, *steps[59].held_out_loss);
+  EXPECT_DOUBLE_EQ(*steps[59].held_out_bits_per_byte, result.held_out_bits_per_byte);
+  EXPECT_GT(steps[10].tokens_per_second, 0);
+  EXPECT_DOUBLE_EQ(steps[1].learning_rate, 1e-2);
+
+  const auto model = Checkpoint::open(how.output / "model.safetensors");
+  EXPECT_EQ(model->tensors().size(), 20U);
+  for (const auto& tensor : model->tensors()) {
+    EXPECT_EQ(tensor.dtype, DType::bfloat16) << tensor.name;
+  }
+  ASSERT_NE(model->find("model.layers.1.mlp.down_proj.weight"), nullptr);
+  EXPECT_EQ(model->find("model.layers.1.mlp.down_proj.weight")->shape, (std::vector<int64_t>{24, 48}));
+  const auto config = read_json(how.output / "config.json");
+  EXPECT_EQ(config["torch_dtype"], "bfloat16");
+  EXPECT_EQ(config["eos_token_id"], 0);
+  EXPECT_EQ(read_json(how.output / "generation_config.json")["eos_token_id"], 0);
+  EXPECT_EQ(read_file(how.output / "tokenizer.json"), read_file(folder_ / "tokenizer.json"));
+}
+
+TEST_F(Train, AStoppedRunGoesOnAsIfNeverStopped) {
+  const auto whole = options("whole");
+  const auto expected = train(whole);
+
+  auto stopped = options("stopped");
+  stopped.save_every = 2;
+  stopped.cancel.emplace();
+  std::vector<double> losses;
+  stopped.on_step = [&](const TrainOptions::Step& step) {
+    losses.push_back(step.loss);
+    if (step.step == 5) {
+      stopped.cancel->cancel();
+    }
+  };
+  const auto first = train(stopped);
+  EXPECT_FALSE(first.finished);
+  EXPECT_EQ(first.steps, 5);
+  EXPECT_TRUE(fs::exists(stopped.output / "model.safetensors"));
+  stopped.cancel.reset();
+  stopped.on_step = [&](const TrainOptions::Step& step) { losses.push_back(step.loss); };
+  const auto second = train(stopped);
+  EXPECT_TRUE(second.finished);
+  EXPECT_EQ(losses.size(), 12U);
+  EXPECT_EQ(second.loss, expected.loss);
+  EXPECT_EQ(second.held_out_loss, expected.held_out_loss);
+  EXPECT_EQ(read_file(stopped.output / "model.safetensors"), read_file(whole.output / "model.safetensors"));
+  EXPECT_EQ(read_file(stopped.output / "training_state.safetensors"),
+            read_file(whole.output / "training_state.safetensors"));
+  // A finished run has nothing left to do.
+  const auto third = train(stopped);
+  EXPECT_TRUE(third.finished);
+  EXPECT_EQ(losses.size(), 12U);
+  EXPECT_EQ(third.loss, expected.loss);
+}
+
+TEST_F(Train, AnotherRunsStateIsRefusedByName) {
+  auto how = options("model");
+  how.steps = 1;
+  train(how);
+  auto other = how;
+  other.seed = 9;
+  EXPECT_EQ(kind_of(other, "seed was 0 and is 9"), ErrorKind::invalid_argument);
+  other = how;
+  other.resume = false;
+  EXPECT_EQ(kind_of(other, "resume it, delete it"), ErrorKind::invalid_argument);
+  write_config(280, 48);
+  EXPECT_EQ(kind_of(how, "config was"), ErrorKind::invalid_argument);
+}
+
+TEST_F(Train, ADamagedStateIsAFormatError) {
+  auto how = options("model");
+  how.steps = 1;
+  train(how);
+  fs::resize_file(how.output / "training_state.safetensors", 5000);
+  EXPECT_EQ(kind_of(how, "training_state"), ErrorKind::format);
+  fs::copy_file(how.output / "model.safetensors", how.output / "training_state.safetensors",
+                fs::copy_options::overwrite_existing);
+  EXPECT_EQ(kind_of(how, "dstorch training state"), ErrorKind::format);
+}
+
+TEST_F(Train, AnExplodingLossStopsAndKeepsTheLastState) {
+  auto how = options("model");
+  how.learning_rate = 1e3;
+  how.min_learning_rate = 1e3;
+  how.warmup_steps = 0;
+  how.clip_norm = 0;
+  how.steps = 200;
+  how.save_every = 1;
+  how.epsilon = 0;
+  std::ofstream(folder_ / "config.json") << [&] {
+    auto config = read_json(folder_ / "config.json");
+    config["initializer_range"] = 1e18;  // Products of two of these are infinite in float32.
+    return config.dump();
+  }();
+  EXPECT_EQ(kind_of(how, "of step 1 "), ErrorKind::inference);
+  const auto state = Checkpoint::open(how.output / "training_state.safetensors");
+  EXPECT_EQ(state->metadata().at("step"), "0");
+  EXPECT_FALSE(fs::exists(how.output / "model.safetensors"));
+}
+
+TEST_F(Train, BadInput) {
+  auto how = options("model");
+  how.sequence_length = 65;
+  EXPECT_EQ(kind_of(how, "max_position_embeddings 64"), ErrorKind::invalid_argument);
+  how = options("model");
+  std::ofstream(folder_ / "short.txt") << "item 1";
+  how.data = {folder_ / "short.txt"};
+  EXPECT_EQ(kind_of(how, "more tokens than one sequence"), ErrorKind::invalid_argument);
+  how.data = {folder_ / "missing.txt"};
+  EXPECT_EQ(kind_of(how, "missing.txt"), ErrorKind::not_found);
+  how = options("model");
+  how.tokenizer = folder_ / "nothing";
+  EXPECT_EQ(kind_of(how, "nothing"), ErrorKind::not_found);
+  how = options("model");
+  write_config(100, 24);
+  EXPECT_EQ(kind_of(how, "vocab_size must be at least the tokenizer's 280"), ErrorKind::invalid_argument);
+  write_config(280, 24, "no_such_model");
+  EXPECT_EQ(kind_of(how, "no_such_model"), ErrorKind::unsupported);
+  write_config(280, 24);
+  std::ofstream(folder_ / "a_file") << "x";
+  how.output = folder_ / "a_file";
+  EXPECT_EQ(kind_of(how, "a_file"), ErrorKind::io);
+  how.output = "/proc/no_such_place/model";
+  EXPECT_EQ(kind_of(how, "/proc/no_such_place"), ErrorKind::io);
+}
+
+TEST_F(Train, OptionsOutsideTheirRange) {
+  const auto refused = [&](auto change, const std::string& word) {
+    auto how = options("model");
+    change(how);
+    EXPECT_EQ(kind_of(how, word), ErrorKind::invalid_argument) << word;
+  };
+  refused([](TrainOptions& o) { o.steps = 0; }, "steps");
+  refused([](TrainOptions& o) { o.batch_size = -1; }, "batch_size");
+  refused([](TrainOptions& o) { o.batch_size = int64_t{1} << 62; }, "2^31");
+  refused([](TrainOptions& o) { o.sequence_length = 0; }, "sequence_length");
+  refused([](TrainOptions& o) { o.learning_rate = std::nan(""); }, "learning_rate");
+  refused([](TrainOptions& o) { o.min_learning_rate = 1; }, "min_learning_rate");
+  refused([](TrainOptions& o) { o.beta1 = 1; }, "beta1");
+  refused([](TrainOptions& o) { o.weight_decay = -1; }, "weight_decay");
+  refused([](TrainOptions& o) { o.clip_norm = -1; }, "clip_norm");
+  refused([](TrainOptions& o) { o.held_out_fraction = 1; }, "held_out_fraction");
+  refused([](TrainOptions& o) { o.save_dtype = DType::int8; }, "save_dtype");
+  refused([](TrainOptions& o) { o.threads = -1; }, "threads");
+  refused([](TrainOptions& o) { o.data.clear(); }, "data");
+}
+
+TEST_F(Train, AllOfTheDataCanBeLearnedFrom) {
+  auto how = options("model");
+  how.steps = 1;
+  how.held_out_fraction = 0;
+  const auto result = train(how);
+  EXPECT_TRUE(result.finished);
+  EXPECT_EQ(result.held_out_loss, 0);
+  how.output = folder_ / "other";
+  how.held_out = folder_ / "text.txt";
+  EXPECT_GT(train(how).held_out_bits_per_byte, 1);
+}
+
+TEST_F(Train, BFloat16AutocastLearnsToo) {
+  auto how = options("model");
+  how.steps = 40;
+  how.bfloat16 = true;
+  EXPECT_LT(train(how).loss, 2.0);
+}
+
+}  // namespace
+}  // namespace dstorch
