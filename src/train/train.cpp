@@ -1,5 +1,8 @@
 #include "dstorch/train.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <chrono>
 
 #include "core/throw.h"
