@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "dstorch/checkpoint.h"
 #include "models/registry.h"
+#include "support/paths.h"
 #include "train/loss.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -16,7 +17,7 @@
 namespace dstorch::training {
 namespace {
 
-const std::filesystem::path kFixture = std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/data/training";
+const std::filesystem::path kFixture = test::source_dir() / "tests/data/training";
 
 at::Tensor read(const Checkpoint& file, const std::string& name) {
   const auto* view = file.find(name);
