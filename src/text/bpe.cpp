@@ -19,13 +19,14 @@ uint32_t id_of_merge(uint64_t merge) { return static_cast<uint32_t>(merge); }
 
 }  // namespace
 
-BpeModel::BpeModel(Vocab vocab, const std::vector<std::pair<std::string, std::string>>& merges, BpeOptions options)
+BpeModel::BpeModel(Vocab vocab, const MergeList& merges, BpeOptions options)
     : vocab_(std::move(vocab)), options_(std::move(options)) {
   merges_.reserve(merges.size());
   std::string merged;
   const std::size_t prefix = options_.continuing_subword_prefix.size();
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto& [left, right] = merges[rank];
+    const std::string_view left = merges.left(rank);
+    const std::string_view right = merges.right(rank);
     const uint32_t left_id = vocab_.find(left);
     const uint32_t right_id = vocab_.find(right);
     require(left_id != Vocab::kNone && right_id != Vocab::kNone, ErrorKind::format,
@@ -34,7 +35,7 @@ BpeModel::BpeModel(Vocab vocab, const std::vector<std::pair<std::string, std::st
     require(right.size() >= prefix, ErrorKind::format, "merge {}: \"{}\" must begin with the subword prefix \"{}\"",
             rank, right, options_.continuing_subword_prefix);
     merged = left;
-    merged.append(right, prefix);
+    merged += right.substr(prefix);
     const uint32_t id = vocab_.find(merged);
     require(id != Vocab::kNone, ErrorKind::format, "merge {} must make a token of the vocabulary, but \"{}\" is none",
             rank, merged);

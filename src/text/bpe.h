@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "text/merge_list.h"
 #include "text/pair_table.h"
 #include "text/piece.h"
 #include "text/vocab.h"
@@ -33,7 +33,7 @@ struct BpeOptions {
 class BpeModel {
  public:
   /// `merges` by rank. Throws LMError{format} when a merge or the unknown token is not in the vocabulary.
-  BpeModel(Vocab vocab, const std::vector<std::pair<std::string, std::string>>& merges, BpeOptions options);
+  BpeModel(Vocab vocab, const MergeList& merges, BpeOptions options);
 
   /// What one thread needs while it encodes; reuse it, its cache makes encoding fast.
   struct Scratch {

@@ -59,7 +59,4 @@ class JsonTokenizer final : public StreamingTokenizer {
   mutable std::vector<std::unique_ptr<Scratch>> idle_;
 };
 
-/// From the text of a tokenizer.json. Throws LMError: format, unsupported.
-std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view json, std::string_view where);
-
 }  // namespace dstorch::text

@@ -4,57 +4,19 @@
 #include <vector>
 
 #include "core/json.h"
-#include "text/json_tokenizer.h"
+#include "text/load.h"
+#include "text/tokenizer_json_reader.h"
 
 namespace dstorch::text {
 namespace {
 
-using Merges = std::vector<std::pair<std::string, std::string>>;
-
-Vocab read_vocab(const Json& model, std::string_view where) {
-  const auto found = model.find("vocab");
-  require(found != model.end() && found->is_object(), ErrorKind::format, "{}: \"model.vocab\" must be an object",
-          where);
-  Vocab vocab;
-  for (const auto& [token, id] : found->items()) {
-    require(id.is_number_integer(), ErrorKind::format, "{}: the id of token \"{}\" must be an integer", where, token);
-    vocab.add(token, id.get<int64_t>());
-  }
-  return vocab;
-}
-
-// ["a b", ...] or [["a", "b"], ...].
-Merges read_merges(const Json& model, std::string_view where) {
-  const auto found = model.find("merges");
-  require(found != model.end() && found->is_array(), ErrorKind::format, "{}: \"model.merges\" must be an array", where);
-  Merges merges;
-  merges.reserve(found->size());
-  for (const Json& merge : *found) {
-    if (merge.is_array()) {
-      require(merge.size() == 2 && merge[0].is_string() && merge[1].is_string(), ErrorKind::format,
-              "{}: merge {} must be two tokens, got {}", where, merges.size(), merge.dump().substr(0, 80));
-      merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
-      continue;
-    }
-    require(merge.is_string(), ErrorKind::format, "{}: merge {} must be two tokens, got {}", where, merges.size(),
-            merge.dump().substr(0, 80));
-    const auto& text = merge.get_ref<const std::string&>();
-    if (text.starts_with("#version")) {
-      continue;
-    }
-    const std::size_t space = text.find(' ');
-    require(space != std::string::npos && text.find(' ', space + 1) == std::string::npos, ErrorKind::format,
-            "{}: merge {} must be two tokens with a space between, got \"{}\"", where, merges.size(),
-            text.substr(0, 80));
-    merges.emplace_back(text.substr(0, space), text.substr(space + 1));
-  }
-  return merges;
-}
-
-std::unique_ptr<const BpeModel> read_model(const Json& model, std::string_view where) {
+std::unique_ptr<const BpeModel> read_model(TokenizerJson& file, std::string_view where) {
+  const auto model = json_get<Json>(file.rest, "model", where);
   require(model.is_object(), ErrorKind::format, "{}: \"model\" must be an object", where);
-  const auto type = json_get_or<std::string>(model, "type", model.contains("merges") ? "BPE" : "unknown", where);
+  const auto type = json_get_or<std::string>(model, "type", file.has_merges ? "BPE" : "unknown", where);
   require(type == "BPE", ErrorKind::unsupported, "{}: model type \"{}\" is not supported; known are: BPE", where, type);
+  require(file.has_vocab, ErrorKind::format, "{}: \"model.vocab\" must be an object", where);
+  require(file.has_merges, ErrorKind::format, "{}: \"model.merges\" must be an array", where);
   BpeOptions options;
   options.unk_token = json_get_or<std::string>(model, "unk_token", "", where);
   options.fuse_unk = json_get_or<bool>(model, "fuse_unk", false, where);
@@ -62,7 +24,7 @@ std::unique_ptr<const BpeModel> read_model(const Json& model, std::string_view w
   options.ignore_merges = json_get_or<bool>(model, "ignore_merges", false, where);
   options.continuing_subword_prefix = json_get_or<std::string>(model, "continuing_subword_prefix", "", where);
   options.end_of_word_suffix = json_get_or<std::string>(model, "end_of_word_suffix", "", where);
-  return std::make_unique<BpeModel>(read_vocab(model, where), read_merges(model, where), std::move(options));
+  return std::make_unique<BpeModel>(std::move(file.vocab), file.merges, std::move(options));
 }
 
 std::vector<AddedToken> read_added_tokens(const Json& json, std::string_view where) {
@@ -83,14 +45,15 @@ std::vector<AddedToken> read_added_tokens(const Json& json, std::string_view whe
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where) {
-  const Json json = parse_json(text, where);
+  TokenizerJson file = read_tokenizer_json(text, where);
+  const Json& json = file.rest;
   require(json.is_object(), ErrorKind::format, "{} must be a JSON object", where);
   const auto part = [&](const char* key) {
     const auto found = json.find(key);
     return found == json.end() ? Json() : *found;
   };
   TokenizerParts parts;
-  parts.model = read_model(json_get<Json>(json, "model", where), where);
+  parts.model = read_model(file, where);
   parts.normalizer = make_normalizer(part("normalizer"));
   parts.pre_tokenizer = make_pre_tokenizer(part("pre_tokenizer"));
   parts.post_processor = PostProcessor::from_json(part("post_processor"));

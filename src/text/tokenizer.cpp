@@ -2,13 +2,17 @@
 
 #include "core/mapped_file.h"
 #include "core/throw.h"
-#include "text/json_tokenizer.h"
+#include "text/load.h"
 
 namespace dstorch {
 namespace {
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+namespace fs = std::filesystem;
+
+std::shared_ptr<const Tokenizer> load_json(const fs::path& path) {
+  const auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  return text::tokenizer_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
 }
 
 }  // namespace
@@ -17,15 +21,32 @@ std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json) {
   return text::tokenizer_from_json(json, "tokenizer.json");
 }
 
-std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& path) {
-  std::filesystem::path file = path;
-  if (std::filesystem::is_directory(path)) {
-    file = path / "tokenizer.json";
-    require(std::filesystem::exists(file), ErrorKind::not_found, "no tokenizer in {}: looked for tokenizer.json",
-            path.string());
+std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    if (fs::exists(path / "tokenizer.json", ignored)) {
+      return load_json(path / "tokenizer.json");
+    }
+    if (fs::exists(path / "tokenizer.model", ignored)) {
+      return text::load_sentencepiece(path / "tokenizer.model");
+    }
+    if (fs::exists(path / "vocab.json", ignored) && fs::exists(path / "merges.txt", ignored)) {
+      return text::load_vocab_merges(path / "vocab.json", path / "merges.txt");
+    }
+    fail(ErrorKind::not_found,
+         "no tokenizer in {}: looked for tokenizer.json, tokenizer.model, and vocab.json with merges.txt",
+         path.string());
   }
-  const auto mapped = MappedFile::open(file);
-  return text::tokenizer_from_json(text_of(*mapped), file.string());
+  if (path.extension() == ".model") {
+    return text::load_sentencepiece(path);
+  }
+  const std::string name = path.filename().string();
+  if (name.ends_with("vocab.json")) {
+    // "prefix-vocab.json" goes with "prefix-merges.txt".
+    const std::string stem = name.substr(0, name.size() - std::string_view("vocab.json").size());
+    return text::load_vocab_merges(path, path.parent_path() / (stem + "merges.txt"));
+  }
+  return load_json(path);
 }
 
 }  // namespace dstorch

@@ -4,8 +4,11 @@
 
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <string>
+
+#include "text/unicode_additions.h"
 
 namespace dstorch::text {
 namespace {
@@ -70,13 +73,20 @@ bool is_alphabetic_symbol(char32_t c) {
 }  // namespace
 
 UnicodeTable::UnicodeTable() {
+  // utf8proc may be older than the text.
+  const auto* addition = std::begin(unicode::kAdditions);
   std::map<std::string, uint16_t> known;
   std::array<uint8_t, 256> page{};
   for (std::size_t index = 0; index < kPages; ++index) {
     // The planes 4 to 13 hold nothing yet; 15 and 16 are for private use.
     const bool empty_plane = index >= 0x400 && (index < 0xE00 || index >= 0xF00);
     for (std::size_t low = 0; low < 256; ++low) {
-      page[low] = empty_plane ? uint8_t{0} : properties_of(static_cast<char32_t>(index * 256 + low));
+      const auto c = static_cast<char32_t>(index * 256 + low);
+      while (addition != std::end(unicode::kAdditions) && addition->last < c) {
+        ++addition;
+      }
+      const bool added = addition != std::end(unicode::kAdditions) && addition->first <= c;
+      page[low] = added ? addition->bits : empty_plane ? uint8_t{0} : properties_of(c);
     }
     std::string key(reinterpret_cast<const char*>(page.data()), page.size());
     const auto [entry, is_new] = known.emplace(std::move(key), static_cast<uint16_t>(known.size()));

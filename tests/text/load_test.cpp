@@ -1,0 +1,155 @@
+// Files around a tokenizer: which one is taken, and errors that say what is wrong.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "core/json.h"
+#include "dstorch/error.h"
+#include "dstorch/tokenizer.h"
+
+namespace dstorch {
+namespace {
+
+namespace fs = std::filesystem;
+
+class TokenizerFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::path(testing::TempDir()) /
+                 (std::string("dstorch_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(directory_);
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  void write(const std::string& name, const std::string& text) const { std::ofstream(directory_ / name) << text; }
+
+  fs::path directory_;
+};
+
+constexpr const char* kVocab =
+    R"({"h":0,"e":1,"l":2,"o":3,"he":4,"ll":5,"hell":6,"hello":7,"\u0120":8,"\u0120hello":9,"<|endoftext|>":10})";
+constexpr const char* kMerges = "#version: 0.2\nh e\nl l\nhe ll\nhell o\n\xC4\xA0 hello\n";
+
+TEST_F(TokenizerFiles, ReadsVocabAndMerges) {
+  write("vocab.json", kVocab);
+  write("merges.txt", kMerges);
+  const auto tokenizer = Tokenizer::load(directory_);
+  EXPECT_EQ(tokenizer->encode("hello hello<|endoftext|>"), (std::vector<int64_t>{7, 9, 10}));
+  EXPECT_TRUE(tokenizer->is_special(10));
+  EXPECT_EQ(tokenizer->decode(std::vector<int64_t>{7, 9, 10}), "hello hello");
+  EXPECT_EQ(Tokenizer::load(directory_ / "vocab.json")->encode("hell"), (std::vector<int64_t>{6}));
+}
+
+TEST_F(TokenizerFiles, ReadsTheConfigBesideVocabAndMerges) {
+  write("vocab.json", kVocab);
+  write("merges.txt", kMerges);
+  write("tokenizer_config.json",
+        R"({"bos_token":"<s>","eos_token":{"content":"<|endoftext|>"},"add_bos_token":true,"add_prefix_space":true,
+            "added_tokens_decoder":{"20":{"content":"<s>","special":true}}})");
+  const auto tokenizer = Tokenizer::load(directory_);
+  EXPECT_EQ(tokenizer->encode("hello"), (std::vector<int64_t>{20, 9}));
+  EXPECT_EQ(tokenizer->encode("hello", {.add_special_tokens = false}), (std::vector<int64_t>{9}));
+  EXPECT_EQ(tokenizer->vocab_size(), 21);
+  EXPECT_EQ(tokenizer->id_to_token(15), "");
+  EXPECT_EQ(tokenizer->decode(std::vector<int64_t>{15, 7}), "hello");
+}
+
+TEST_F(TokenizerFiles, SaysWhatIsMissing) {
+  try {
+    (void)Tokenizer::load(directory_);
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::not_found);
+    EXPECT_NE(std::string(e.what()).find("tokenizer.model"), std::string::npos);
+  }
+  try {
+    (void)Tokenizer::load(directory_ / "absent.json");
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::not_found);
+  }
+}
+
+struct Broken {
+  const char* json;
+  ErrorKind kind;
+  const char* says;
+};
+
+class BrokenTokenizerJson : public testing::TestWithParam<Broken> {};
+
+TEST_P(BrokenTokenizerJson, IsRefusedWithAReason) {
+  try {
+    (void)Tokenizer::from_json(GetParam().json);
+    FAIL() << GetParam().json;
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), GetParam().kind) << e.what();
+    EXPECT_NE(std::string(e.what()).find(GetParam().says), std::string::npos) << e.what();
+  }
+}
+
+constexpr auto kFormat = ErrorKind::format;
+constexpr auto kUnsupported = ErrorKind::unsupported;
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BrokenTokenizerJson,
+    testing::Values(
+        Broken{"", kFormat, "valid JSON"}, Broken{"[]", kFormat, "object"}, Broken{"{}", kFormat, "model"},
+        Broken{R"({"model":{"type":"BPE")", kFormat, "valid JSON"}, Broken{R"({"model":3})", kFormat, "model"},
+        Broken{R"({"model":{"type":"WordPiece","vocab":{"a":0}}})", kUnsupported, "known are: BPE"},
+        Broken{R"({"model":{"type":"Unigram","vocab":[["a",0.5]]}})", kUnsupported, "Unigram"},
+        Broken{R"({"model":{"type":"BPE","merges":[]}})", kFormat, "vocab"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0}}})", kFormat, "merges"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":"0"},"merges":[]}})", kFormat, "integer"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":-1},"merges":[]}})", kFormat, "ids must be"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":99999999999999999999},"merges":[]}})", kFormat, "integer"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":18446744073709551615},"merges":[]}})", kFormat, "ids must be"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":4000000000},"merges":[]}})", kFormat, "ids must be"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a b"]}})", kFormat, "\"b\""},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":["a b"]}})", kFormat, "\"ab\""},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":["a"]}})", kFormat, "space between"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a"]]}})", kFormat, "two tokens"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b","c"]]}})", kFormat, "two tokens"},
+        Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[3]}})", kFormat, "two tokens"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"normalizer":{"type":"Precompiled"}})", kUnsupported, "NFKC"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"UnicodeScripts"}})", kUnsupported,
+               "Metaspace"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"CTC"}})", kUnsupported, "ByteFallback"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"New"}})", kUnsupported, "Template"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},
+               "behavior":"Isolated"}})",
+               kFormat, "regular expression"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a"},
+               "behavior":"Sideways"}})",
+               kFormat, "MergedWithNext"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"added_tokens":[{"content":"x"}]})", kFormat, "id"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
+               "single":[{"SpecialToken":{"id":"<s>"}}],"special_tokens":{}}})",
+               kFormat, "<s>"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Strip","content":"ab"}})", kFormat,
+               "one character"}));
+
+TEST(TokenizerJson, DeepNestingIsAnError) {
+  EXPECT_THROW((void)Tokenizer::from_json(std::string(100000, '[')), LMError);
+  std::string nested = R"({"model":{"vocab":{"a":0},"merges":[]},"normalizer":)";
+  for (int i = 0; i < 1000; ++i) {
+    nested += R"({"type":"Sequence","normalizers":[)";
+  }
+  EXPECT_THROW((void)Tokenizer::from_json(nested), LMError);
+}
+
+TEST(TokenizerJson, ATemplateMayNotMultiplyTheTextAtWill) {
+  std::string processors;
+  for (int i = 0; i < 60; ++i) {
+    processors += R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"Sequence":{"id":"A"}}]},)";
+  }
+  processors.pop_back();
+  EXPECT_THROW((void)Tokenizer::from_json(R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"Sequence",
+               "processors":[)" + processors +
+                                          "]}}"),
+               LMError);
+}
+
+}  // namespace
+}  // namespace dstorch

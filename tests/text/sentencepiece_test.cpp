@@ -1,0 +1,144 @@
+// SentencePiece models against what SentencePiece itself makes of the same texts (tools/make_tokenizer_fixtures.py).
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "core/json.h"
+#include "dstorch/error.h"
+#include "text/sentencepiece_tokenizer.h"
+#include "text/utf8.h"
+
+namespace dstorch::text {
+namespace {
+
+std::string from_base64(const std::string& text) {
+  const std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const std::size_t digit = digits.find(c);
+    if (digit == std::string_view::npos) {
+      break;
+    }
+    bits = (bits << 6U) | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>((bits >> static_cast<unsigned>(count)) & 0xFFU));
+    }
+  }
+  return out;
+}
+
+std::filesystem::path data() { return std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/text/data"; }
+
+class SentencePiece : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    cases_ = read_json(data() / (std::string(GetParam()) + ".sentencepiece.json"));
+    model_ = from_base64(cases_["model"].get<std::string>());
+    tokenizer_ = std::make_shared<SentencePieceTokenizer>(model_, TokenizerConfig{}, "tokenizer.model");
+  }
+
+  Json cases_;
+  std::string model_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+};
+
+TEST_P(SentencePiece, EncodesAndDecodesAsTheReference) {
+  const auto texts = read_json(data() / "texts.json").get<std::vector<std::string>>();
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    std::string text;
+    for (std::size_t at = 0; at + 1 < texts[i].size(); at += 2) {
+      text.push_back(static_cast<char>(std::stoi(texts[i].substr(at, 2), nullptr, 16)));
+    }
+    SCOPED_TRACE(replace_invalid_utf8(text));
+    auto ids = cases_["ids"][i].get<std::vector<int64_t>>();
+    EXPECT_EQ(tokenizer_->encode(text, {.add_special_tokens = false, .parse_special_tokens = false}), ids);
+    EXPECT_EQ(tokenizer_->decode(ids), cases_["decoded"][i].get<std::string>());
+    const int64_t bos = cases_["bos"].get<int64_t>();
+    if (bos >= 0) {
+      ids.insert(ids.begin(), bos);
+    }
+    EXPECT_EQ(tokenizer_->encode(text, {.parse_special_tokens = false}), ids);
+  }
+}
+
+TEST_P(SentencePiece, DecodesAnyIdsAtOnceOrOneByOne) {
+  for (std::size_t i = 0; i < cases_["random_ids"].size(); ++i) {
+    const auto ids = cases_["random_ids"][i].get<std::vector<int64_t>>();
+    const auto expected = cases_["random_decoded"][i].get<std::string>();
+    SCOPED_TRACE(cases_["random_ids"][i].dump());
+    EXPECT_EQ(tokenizer_->decode(ids), expected);
+    StreamDecoder stream(tokenizer_);
+    std::string text;
+    for (const int64_t id : ids) {
+      text += stream.push(id);
+      EXPECT_TRUE(is_valid_utf8(text));
+    }
+    EXPECT_EQ(text + stream.finish(), expected);
+  }
+}
+
+TEST_P(SentencePiece, EncodesLongTexts) {
+  for (const Json& item : cases_["long"]) {
+    std::string text;
+    for (int64_t i = item["times"].get<int64_t>(); i > 0; --i) {
+      text += item["unit"].get<std::string>();
+    }
+    uint32_t sum = 0;
+    const auto ids = tokenizer_->encode(text, {.add_special_tokens = false});
+    for (const int64_t id : ids) {
+      sum = sum * 1000003U + static_cast<uint32_t>(id);
+    }
+    EXPECT_EQ(static_cast<int64_t>(ids.size()), item["count"].get<int64_t>());
+    EXPECT_EQ(sum, item["checksum"].get<uint32_t>());
+  }
+}
+
+TEST_P(SentencePiece, RefusesBrokenFiles) {
+  for (std::size_t length = 0; length + 1 < model_.size(); length += model_.size() / 97 + 1) {
+    // Cut between two fields it may still be whole; what is loaded must then work.
+    try {
+      const SentencePieceTokenizer cut(std::string_view(model_).substr(0, length), TokenizerConfig{}, "cut");
+      EXPECT_FALSE(cut.encode("hello").empty());
+    } catch (const LMError& e) {
+      EXPECT_TRUE(e.kind() == ErrorKind::format || e.kind() == ErrorKind::unsupported);
+    }
+  }
+  EXPECT_THROW(SentencePieceTokenizer("", TokenizerConfig{}, "empty"), LMError);
+  EXPECT_THROW(SentencePieceTokenizer("no model at all", TokenizerConfig{}, "text"), LMError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Data, SentencePiece, testing::Values("llama2", "unigram", "rules"));
+
+TEST(SentencePieceFiles, LoadsWithTheConfigBesideIt) {
+  const auto directory = std::filesystem::path(testing::TempDir()) / "dstorch_sentencepiece";
+  std::filesystem::create_directories(directory);
+  const Json cases = read_json(data() / "llama2.sentencepiece.json");
+  std::ofstream(directory / "tokenizer.model", std::ios::binary) << from_base64(cases["model"].get<std::string>());
+  const auto plain = Tokenizer::load(directory);
+  const auto bos = plain->token_to_id("<s>").value_or(-1);
+  const auto eos = plain->token_to_id("</s>").value_or(-1);
+  EXPECT_EQ(plain->encode("").front(), bos);
+  EXPECT_EQ(plain->encode("</s>"), (std::vector<int64_t>{bos, eos}));
+  EXPECT_TRUE(plain->is_special(eos));
+  EXPECT_EQ(plain->decode(std::vector<int64_t>{bos, eos}), "");
+  EXPECT_EQ(plain->decode(std::vector<int64_t>{bos, eos}, false), "<s></s>");
+
+  const int64_t extra = plain->vocab_size();
+  std::ofstream(directory / "tokenizer_config.json")
+      << Json{{"add_bos_token", false},
+              {"add_eos_token", true},
+              {"eos_token", "</s>"},
+              {"added_tokens_decoder", {{std::to_string(extra), {{"content", "<|tool|>"}, {"special", true}}}}}};
+  const auto configured = Tokenizer::load(directory / "tokenizer.model");
+  EXPECT_EQ(configured->encode("<|tool|>"), (std::vector<int64_t>{extra, eos}));
+  EXPECT_EQ(configured->vocab_size(), extra + 1);
+  EXPECT_EQ(configured->id_to_token(extra), "<|tool|>");
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace dstorch::text
