@@ -1,0 +1,185 @@
+// Checkpoints that do not fit their config.json: every weight is named, with what was expected and what was found.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "dstorch/checkpoint.h"
+#include "parity/fixture.h"
+
+namespace dstorch::parity {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Weights : public ::testing::Test {
+ protected:
+  Weights() : source_(fixtures_path() / "llama/model"), checkpoint_(Checkpoint::open(source_)) {
+    tensors_ = checkpoint_->tensors();
+    fs::copy_file(source_ / "config.json", folder_.path() / "config.json");
+  }
+
+  TensorView& tensor(const std::string& name) {
+    const auto it = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
+    EXPECT_NE(it, tensors_.end()) << name;
+    return *it;
+  }
+  void remove(const std::string& name) {
+    std::erase_if(tensors_, [&](const auto& t) { return t.name == name; });
+  }
+
+  // Saves `tensors_` as the model's weights.
+  void save() { save_safetensors(folder_.path() / "model.safetensors", tensors_); }
+
+  void set_config(const std::string& key, const Json& value) {
+    Json config = read_json(folder_.path() / "config.json");
+    config[key] = value;
+    write_text(folder_.path() / "config.json", config.dump());
+  }
+
+  // The error that loading gives.
+  [[nodiscard]] LMError load_error() const {
+    try {
+      (void)open_model(folder_.path());
+    } catch (const LMError& error) {
+      return error;
+    }
+    ADD_FAILURE() << "it loaded";
+    return {ErrorKind::internal, ""};
+  }
+
+  fs::path source_;
+  std::shared_ptr<const Checkpoint> checkpoint_;
+  std::vector<TensorView> tensors_;
+  TemporaryFolder folder_;
+};
+
+TEST_F(Weights, UnchangedCopyLoads) {
+  save();
+  const Fixture fixture = load_fixture("llama");
+  EXPECT_EQ(open_model(folder_.path())->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
+}
+
+TEST_F(Weights, EveryMissingUnexpectedAndMisshapenOneIsListed) {
+  remove("model.layers.1.mlp.up_proj.weight");
+  remove("model.norm.weight");
+  tensor("model.layers.0.input_layernorm.weight").name = "model.layers.0.surprise.weight";
+  TensorView& q = tensor("model.layers.0.self_attn.q_proj.weight");
+  q.shape = {16, 64};
+  q.strides = {64, 1};
+  save();
+  const LMError error = load_error();
+  EXPECT_EQ(error.kind(), ErrorKind::format);
+  EXPECT_THAT(error.what(), HasSubstr("missing: model.layers.1.mlp.up_proj.weight [72, 32]"));
+  EXPECT_THAT(error.what(), HasSubstr("missing: model.norm.weight [32]"));
+  EXPECT_THAT(error.what(), HasSubstr("missing: model.layers.0.input_layernorm.weight [32]"));
+  EXPECT_THAT(error.what(), HasSubstr("unexpected: model.layers.0.surprise.weight [32]"));
+  EXPECT_THAT(error.what(),
+              HasSubstr("misshapen: model.layers.0.self_attn.q_proj.weight must be [32, 32], is [16, 64]"));
+  EXPECT_THAT(error.what(), Not(HasSubstr("k_proj")));
+}
+
+TEST_F(Weights, MissingHeadIsAnErrorUnlessItIsTied) {
+  remove("lm_head.weight");
+  save();
+  EXPECT_THAT(load_error().what(), HasSubstr("missing: lm_head.weight [112, 32]"));
+  set_config("tie_word_embeddings", true);
+  EXPECT_EQ(open_model(folder_.path())->info().vocab_size, 112);
+}
+
+// Old checkpoints hold the rotary frequencies of each layer.
+TEST_F(Weights, OldBuffersAreNoSurprise) {
+  TensorView frequencies = tensor("model.norm.weight");
+  frequencies.shape = {4};
+  frequencies.strides = {1};
+  frequencies.name = "model.layers.0.self_attn.rotary_emb.inv_freq";
+  tensors_.push_back(frequencies);
+  save();
+  EXPECT_EQ(open_model(folder_.path())->info().parameters, load_fixture("llama").parameters);
+}
+
+// A checkpoint of the model without its head has names without "model.".
+TEST_F(Weights, NamesWithoutModelInFrontAreFound) {
+  for (TensorView& view : tensors_) {
+    if (view.name.starts_with("model.")) {
+      view.name = view.name.substr(6);
+    }
+  }
+  save();
+  const Fixture fixture = load_fixture("llama");
+  EXPECT_EQ(open_model(folder_.path())->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
+}
+
+TEST_F(Weights, IntegersAreNoWeights) {
+  tensor("model.norm.weight").dtype = DType::int32;
+  save();
+  EXPECT_THAT(load_error().what(), HasSubstr("mistyped: model.norm.weight"));
+}
+
+TEST_F(Weights, NotANumberIsRefused) {
+  std::vector<float> values(32, 1.0F);
+  values[5] = std::numeric_limits<float>::quiet_NaN();
+  TensorView& norm = tensor("model.norm.weight");
+  norm.storage = std::as_bytes(std::span(values));
+  norm.storage_offset = 0;
+  save();
+  // Weights are mapped, not read, while loading: it may show only when the model runs.
+  try {
+    const auto model = open_model(folder_.path());
+    const Fixture fixture = load_fixture("llama");
+    (void)model->complete(fixture.prompt, greedy_options(4));
+    FAIL() << "it answered";
+  } catch (const LMError& error) {
+    EXPECT_TRUE(error.kind() == ErrorKind::inference || error.kind() == ErrorKind::format) << error.what();
+    EXPECT_THAT(error.what(), HasSubstr("finite"));
+  }
+}
+
+TEST_F(Weights, UnknownModelTypeListsTheKnownOnes) {
+  save();
+  set_config("model_type", "mamba9");
+  const LMError error = load_error();
+  EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("mamba9"), HasSubstr("gpt2"), HasSubstr("llama"), HasSubstr("mistral"),
+                                  HasSubstr("qwen2"), HasSubstr("qwen3"), HasSubstr("smollm3")));
+}
+
+TEST_F(Weights, UnknownRopeTypeListsTheKnownOnes) {
+  save();
+  set_config("rope_parameters", {{"rope_type", "longrope"}, {"rope_theta", 10000.0}});
+  const LMError error = load_error();
+  EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("longrope"), HasSubstr("llama3"), HasSubstr("yarn"), HasSubstr("linear")));
+}
+
+TEST_F(Weights, ConfigsThatMakeNoSenseAreRefused) {
+  save();
+  const auto original = read_json(folder_.path() / "config.json");
+  const std::vector<std::pair<std::string, Json>> wrong = {
+      {"hidden_size", 0},
+      {"hidden_size", -32},
+      {"hidden_size", "32"},
+      {"num_hidden_layers", 1e18},
+      {"num_attention_heads", 0},
+      {"num_key_value_heads", 3},
+      {"vocab_size", nullptr},
+      {"intermediate_size", 1LL << 62},
+      {"hidden_act", "mish9"},
+      {"head_dim", 7},
+      {"rms_norm_eps", "tiny"},
+      {"max_position_embeddings", -1},
+      {"rope_parameters", {{"rope_type", "linear"}, {"factor", 0.0}}},
+  };
+  for (const auto& [key, value] : wrong) {
+    write_text(folder_.path() / "config.json", original.dump());
+    set_config(key, value);
+    const LMError error = load_error();
+    EXPECT_TRUE(error.kind() == ErrorKind::format || error.kind() == ErrorKind::unsupported)
+        << key << ": " << error.what();
+    EXPECT_THAT(error.what(), HasSubstr(key == "rope_parameters" ? "factor" : key == "hidden_act" ? "mish9" : key));
+  }
+}
+
+}  // namespace
+}  // namespace dstorch::parity
