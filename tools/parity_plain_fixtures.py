@@ -15,9 +15,9 @@ PROMPTS = ["Hello", "", "a", "Grüße, 世界! 🙂", "x" * 40]
 
 
 def encode(prompt, input_size):
-    """The framework's input: the prompt's length, or its UTF-8 bytes / 255, padded with zeros or cut."""
+    """The framework's input: the prompt's length as JavaScript counts it (UTF-16), or its UTF-8 bytes / 255, padded with zeros or cut."""
     if input_size == 1:
-        return torch.tensor([[float(len(prompt.encode()))]])
+        return torch.tensor([[float(len(prompt.encode("utf-16-le")) // 2)]])
     data = prompt.encode()[:input_size]
     return torch.tensor([[b / 255 for b in data] + [0.0] * (input_size - len(data))])
 

@@ -68,6 +68,7 @@ struct PerplexityResult {
   double nll = 0;
   double perplexity = 0;
   double bits_per_byte = 0;
+  /// Tokens predicted: all but the first.
   int64_t tokens = 0;
   int64_t bytes = 0;
 };

@@ -122,9 +122,9 @@ class TorchModel::Impl {
                 "perplexity needs a text of at least two tokens, got {}", tokens.size());
         PerplexityResult result;
         result.nll = generate::negative_log_likelihood(engine(model), tokens, on_progress);
-        result.tokens = static_cast<int64_t>(tokens.size());
+        result.tokens = static_cast<int64_t>(tokens.size()) - 1;
         result.bytes = static_cast<int64_t>(text.size());
-        result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens - 1));
+        result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens));
         result.bits_per_byte = result.nll / std::numbers::ln2 / static_cast<double>(result.bytes);
         return result;
       });

@@ -22,7 +22,7 @@ template <typename Numbers>
 void check_numbers(const Numbers& numbers) {
   const bool valid = std::none_of(numbers.begin(), numbers.end(), [](auto number) { return std::isnan(number); });
   require(valid, ErrorKind::inference,
-          "the model's numbers are not numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype "
+          "what the model made are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype "
           "float32");
 }
 

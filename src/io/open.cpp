@@ -54,9 +54,6 @@ FileFormat detect(std::span<const std::byte> bytes, std::string_view where) {
   if (head.starts_with("PK\x03\x04") || head.starts_with("PK\x05\x06")) {
     return FileFormat::zip;
   }
-  if (head.front() == '\x80') {
-    return FileFormat::legacy;
-  }
   // A length in text is over 10^18, so that the first bytes of JSON cannot be one.
   const auto begin = head.find_first_not_of(" \t\r\n");
   const auto length = head.substr(0, kLengthBytes);
@@ -65,8 +62,12 @@ FileFormat detect(std::span<const std::byte> bytes, std::string_view where) {
   if (is_text && begin != std::string_view::npos && head[begin] == '{') {
     return FileFormat::shard_index;
   }
+  // Before the pickles: the lowest byte of a header's length may be the opcode that a pickle begins with.
   if (head.size() > kLengthBytes && head[kLengthBytes] == '{') {
     return FileFormat::safetensors;
+  }
+  if (head.front() == '\x80') {
+    return FileFormat::legacy;
   }
   require(!head.starts_with("GGUF"), ErrorKind::unsupported,
           "{} is a GGUF file, which dstorch cannot open as a checkpoint", where);

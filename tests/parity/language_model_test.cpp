@@ -13,15 +13,15 @@ namespace fs = std::filesystem;
 
 // Largest difference of a logit, as a share of the range of the reference's logits, by the dtype of the weights.
 // `exact`: against a float32 run on the same (rounded) weights. We keep activations in float32, so that only the order
-// of sums differs, except that keys and values are cached in the dtype of the weights: these are rounded once.
-// `same_dtype`: against transformers running in bfloat16, which rounds after each step. Its own distance from float32
-// is 0.5 to 2 % on these models.
+// of sums differs, except that keys and values are cached in the dtype of the weights: these are rounded once, bfloat16
+// to 8 bits. `same_dtype`: against transformers running in bfloat16, which rounds after each step. Its own distance
+// from float32 is 0.5 to 2 % on these models.
 struct Tolerance {
   const char* weights_dtype;
   double exact;
   double same_dtype;
 };
-constexpr Tolerance kTolerances[] = {{"float32", 1e-4, 0}, {"float16", 5e-4, 0}, {"bfloat16", 5e-3, 3e-2}};
+constexpr Tolerance kTolerances[] = {{"float32", 1e-4, 0}, {"float16", 5e-4, 0}, {"bfloat16", 1e-2, 3e-2}};
 
 Tolerance tolerance_of(const std::string& weights_dtype) {
   for (const Tolerance& tolerance : kTolerances) {

