@@ -1,6 +1,8 @@
 // Encoding and decoding throughput. DSTORCH_BENCH_TOKENIZER and DSTORCH_BENCH_TEXT name a tokenizer and a text, else a
 // small tokenizer from the tests and the repository's own sources are taken. bench/tokenizer_compare.py runs it beside
 // Hugging Face's tokenizer.
+#include "dstorch/tokenizer.h"
+
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -9,8 +11,6 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
-
-#include "dstorch/tokenizer.h"
 
 namespace {
 
@@ -99,4 +99,3 @@ void load(benchmark::State& state) {
 BENCHMARK(load)->Unit(benchmark::kMillisecond);
 
 }  // namespace
-

@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <system_error>
 #include <vector>
 
 #include "core/throw.h"
@@ -11,6 +12,10 @@ std::filesystem::path bundled_model_path() {
   if (const char* models = std::getenv("DSTORCH_MODELS")) {
     folders.emplace_back(models);
   }
+  // Beside a program installed under any prefix, then where this build installs to.
+  std::error_code no_program;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", no_program);
+  folders.push_back(program.parent_path().parent_path() / "share/dstorch/models");
   folders.emplace_back(DSTORCH_INSTALLED_MODELS);
   folders.emplace_back(DSTORCH_SOURCE_MODELS);
   for (const auto& folder : folders) {
