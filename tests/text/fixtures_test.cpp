@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "dstorch/tokenizer.h"
+#include "support/paths.h"
 #include "text/utf8.h"
 
 namespace dstorch {
@@ -16,8 +17,7 @@ namespace {
 
 std::filesystem::path fixtures() {
   const char* other = std::getenv("DSTORCH_TOKENIZER_CASES");
-  return other != nullptr ? std::filesystem::path(other)
-                          : std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/text/data";
+  return other != nullptr ? std::filesystem::path(other) : test::source_dir() / "tests/text/data";
 }
 
 std::vector<std::string> names() {

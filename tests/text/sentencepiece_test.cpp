@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "dstorch/error.h"
+#include "support/paths.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/utf8.h"
 
@@ -31,7 +32,7 @@ std::string from_base64(const std::string& text) {
   return out;
 }
 
-std::filesystem::path data() { return std::filesystem::path(DSTORCH_SOURCE_DIR) / "tests/text/data"; }
+std::filesystem::path data() { return test::source_dir() / "tests/text/data"; }
 
 class SentencePiece : public testing::TestWithParam<const char*> {
  protected:
