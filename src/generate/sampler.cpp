@@ -31,9 +31,9 @@ std::size_t checked_argmax(std::span<const float> logits) {
       best = i;
     }
   }
-  require(
-      valid, ErrorKind::inference,
-      "the model's logits are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype float32");
+  require(valid, ErrorKind::inference,
+          "the model's logits are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try "
+          "--dtype float32");
   require(!logits.empty() && std::isfinite(logits[best]), ErrorKind::inference,
           "no token is left to choose: every logit is -infinity, or one is +infinity");
   return best;

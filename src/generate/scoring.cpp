@@ -21,9 +21,10 @@ std::vector<float> to_vector(const at::Tensor& tensor) {
 template <typename Numbers>
 void check_numbers(const Numbers& numbers) {
   const bool valid = std::none_of(numbers.begin(), numbers.end(), [](auto number) { return std::isnan(number); });
-  require(valid, ErrorKind::inference,
-          "what the model made are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype "
-          "float32");
+  require(
+      valid, ErrorKind::inference,
+      "what the model made are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try --dtype "
+      "float32");
 }
 
 void check_fits(const Engine& engine, std::span<const int64_t> tokens) {
