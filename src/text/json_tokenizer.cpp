@@ -57,6 +57,9 @@ JsonTokenizer::JsonTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
       NormalizedText content{token.content, 0};
       parts_.normalizer->apply(content);
       normalized_tokens_.add(content.text, token);
+      if (content.text != token.content) {
+        spellings_[token.id] = content.text;
+      }
     } else {
       normalized_tokens_.add(token.content, token);
     }
@@ -125,6 +128,9 @@ std::optional<int64_t> JsonTokenizer::token_to_id(std::string_view token) const 
 std::string JsonTokenizer::id_to_token(int64_t id) const {
   if (id < 0 || id >= Vocab::kMaxId) {
     return {};
+  }
+  if (const auto spelling = spellings_.find(id); spelling != spellings_.end()) {
+    return spelling->second;
   }
   const auto index = static_cast<uint32_t>(id);
   return std::string(added_.has(index) ? added_.token(index) : parts_.model->vocab().token(index));

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -54,6 +56,8 @@ class JsonTokenizer final : public StreamingTokenizer {
   AddedTokenMatcher normalized_tokens_;
   Vocab added_;
   std::unordered_set<int64_t> special_ids_;
+  // Of added tokens that the normalizer changes; Hugging Face decodes these as they were found.
+  std::unordered_map<int64_t, std::string> spellings_;
 
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;

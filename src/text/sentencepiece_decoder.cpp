@@ -83,6 +83,7 @@ class SentencePieceStage final : public WholeTokenStage {
       std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
     }
     bytes_.push_back(static_cast<char>(static_cast<unsigned char>(byte)));
+    at_start_ = false;
     drain(false);
   }
 
@@ -123,9 +124,9 @@ class SentencePieceDecoder final : public Decoder {
 
 std::unique_ptr<const Decoder> make_sentencepiece_decoder(SentencePieceModel model) {
   auto table = std::make_shared<PieceTable>();
-  for (auto& [piece, type] : model.pieces) {
-    if (type != Type::normal) {
-      table->types.emplace(std::move(piece), type);
+  for (auto& entry : model.pieces) {
+    if (entry.type != Type::normal) {
+      table->types.emplace(std::move(entry.piece), entry.type);
     }
   }
   table->unk_surface = std::move(model.unk_surface);

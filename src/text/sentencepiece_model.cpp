@@ -91,9 +91,8 @@ SentencePieceModel::Entry read_piece(std::string_view bytes, std::string_view wh
     if (fields.is(1, kBytes)) {
       entry.piece = fields.content();
     } else if (fields.is(2, kFixed32)) {
-      float score = 0;
-      std::memcpy(&score, fields.content().data(), sizeof(score));
-      require(std::isfinite(score), ErrorKind::format, "{}: the score of \"{}\" must be finite", where,
+      std::memcpy(&entry.score, fields.content().data(), sizeof(entry.score));
+      require(std::isfinite(entry.score), ErrorKind::format, "{}: the score of \"{}\" must be finite", where,
               entry.piece.substr(0, 80));
     } else if (fields.is(3, kVarint)) {
       require(fields.value() >= 1 && fields.value() <= 6, ErrorKind::format, "{}: piece type {} is unknown", where,
@@ -107,9 +106,8 @@ SentencePieceModel::Entry read_piece(std::string_view bytes, std::string_view wh
   return entry;
 }
 
-// The compiled normalization rules: the size of a Darts trie (github.com/s-yata/darts-clone) in bytes, the trie, and
-// NUL-terminated replacements. The library follows the trie's links without looking where they lead.
-void check_charsmap(std::string_view map, std::string_view where) {
+// The compiled normalization rules: the size of the trie in bytes, the trie, the replacements.
+void read_charsmap(std::string_view map, SentencePieceModel& model, std::string_view where) {
   if (map.empty()) {
     return;
   }
@@ -119,10 +117,13 @@ void check_charsmap(std::string_view map, std::string_view where) {
   require(size >= 1024 && size % 1024 == 0 && size < map.size() - sizeof(size), ErrorKind::format,
           "{}: the trie of the normalization rules must be a multiple of 1024 below {} bytes, got {}", where,
           map.size() - sizeof(size), size);
-  const std::string_view replacements = map.substr(sizeof(size) + size);
+  model.replacements = map.substr(sizeof(size) + size);
+  const std::string& replacements = model.replacements;
   require(replacements.back() == '\0', ErrorKind::format, "{}: the normalization rules must end with a zero byte",
           where);
-  std::vector<uint32_t> units(size / sizeof(uint32_t));
+  require(is_valid_utf8(replacements), ErrorKind::format, "{}: the normalization rules must give UTF-8", where);
+  std::vector<uint32_t>& units = model.rules;
+  units.resize(size / sizeof(uint32_t));
   std::memcpy(units.data(), map.data() + sizeof(size), size);
   for (std::size_t i = 0; i < units.size(); ++i) {
     const uint32_t unit = units[i];
@@ -134,8 +135,46 @@ void check_charsmap(std::string_view map, std::string_view where) {
     require((node | 0xFFU) < units.size(), ErrorKind::format, "{}: the trie of the normalization rules leads outside",
             where);
     const bool has_value = ((unit >> 8U) & 1U) != 0;
-    require(!has_value || (units[node] & 0x7FFFFFFFU) < replacements.size(), ErrorKind::format,
-            "{}: a normalization rule leads outside", where);
+    // A replacement begins where another one ends, hence never inside a character.
+    const std::size_t value = units[node] & 0x7FFFFFFFU;
+    require(!has_value || (value < replacements.size() && (value == 0 || replacements[value - 1] == '\0')),
+            ErrorKind::format, "{}: a normalization rule leads outside", where);
+  }
+}
+
+void read_trainer(std::string_view bytes, SentencePieceModel& model, std::string_view where) {
+  Fields fields(bytes, where);
+  while (fields.next()) {
+    if (fields.is(3, kVarint)) {
+      require(fields.value() == 1 || fields.value() == 2, ErrorKind::unsupported,
+              "{}: only unigram (1) and BPE (2) models are supported, got type {}", where, fields.value());
+      model.algorithm = static_cast<SentencePieceModel::Algorithm>(fields.value());
+    } else if (fields.is(24, kVarint)) {
+      model.whitespace_as_suffix = fields.value() != 0;
+    } else if (fields.is(35, kVarint)) {
+      model.byte_fallback = fields.value() != 0;
+    } else if (fields.is(44, kBytes)) {
+      model.unk_surface = replace_invalid_utf8(fields.content());
+    } else if (fields.is(46, kBytes)) {
+      model.bos_piece = fields.content();
+    } else if (fields.is(47, kBytes)) {
+      model.eos_piece = fields.content();
+    }
+  }
+}
+
+void read_normalizer(std::string_view bytes, SentencePieceModel& model, std::string_view where) {
+  Fields fields(bytes, where);
+  while (fields.next()) {
+    if (fields.is(2, kBytes)) {
+      read_charsmap(fields.content(), model, where);
+    } else if (fields.is(3, kVarint)) {
+      model.add_dummy_prefix = fields.value() != 0;
+    } else if (fields.is(4, kVarint)) {
+      model.remove_extra_whitespaces = fields.value() != 0;
+    } else if (fields.is(5, kVarint)) {
+      model.escape_whitespaces = fields.value() != 0;
+    }
   }
 }
 
@@ -154,27 +193,9 @@ SentencePieceModel read_sentencepiece_model(std::string_view bytes, std::string_
       require(seen.insert(entry.piece).second, ErrorKind::format, "{}: the piece \"{}\" comes twice", where,
               entry.piece.substr(0, 80));
     } else if (fields.is(2, kBytes)) {
-      Fields trainer(fields.content(), where);
-      while (trainer.next()) {
-        if (trainer.is(44, kBytes)) {
-          model.unk_surface = replace_invalid_utf8(trainer.content());
-        } else if (trainer.is(3, kVarint)) {
-          require(trainer.value() == 1 || trainer.value() == 2, ErrorKind::unsupported,
-                  "{}: only unigram (1) and BPE (2) models are supported, got type {}", where, trainer.value());
-        }
-      }
-    } else if (fields.is(3, kBytes) || fields.is(5, kBytes)) {
-      const bool normalizer = fields.is(3, kBytes);
-      Fields spec(fields.content(), where);
-      while (spec.next()) {
-        if (spec.is(2, kBytes)) {
-          check_charsmap(spec.content(), where);
-        } else if (normalizer && spec.is(3, kVarint)) {
-          model.add_dummy_prefix = spec.value() != 0;
-        } else if (normalizer && spec.is(4, kVarint)) {
-          model.remove_extra_whitespaces = spec.value() != 0;
-        }
-      }
+      read_trainer(fields.content(), model, where);
+    } else if (fields.is(3, kBytes)) {
+      read_normalizer(fields.content(), model, where);
     }
   }
   require(!model.pieces.empty() && static_cast<int64_t>(model.pieces.size()) < Vocab::kMaxId, ErrorKind::format,

@@ -6,24 +6,20 @@
 #include <vector>
 
 #include "text/added_tokens.h"
+#include "text/sentencepiece_encoder.h"
 #include "text/sentencepiece_model.h"
 #include "text/streaming_tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/vocab.h"
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
-
 namespace dstorch::text {
 
-/// A SentencePiece model (Kudo, Richardson 2018), encoded by libsentencepiece. Its control pieces and the tokens added
+/// A SentencePiece model (Kudo, Richardson 2018). Its control pieces and the tokens added
 /// beside it are found in the text first, as Hugging Face's Llama tokenizer does.
 class SentencePieceTokenizer final : public StreamingTokenizer {
  public:
   /// `bytes`: a tokenizer.model; `where` names it in errors. Throws LMError: format, unsupported.
   SentencePieceTokenizer(std::string_view bytes, const TokenizerConfig& config, std::string_view where);
-  ~SentencePieceTokenizer() override;
 
   [[nodiscard]] std::vector<int64_t> encode(std::string_view text, const EncodeOptions& options) const override;
   [[nodiscard]] int64_t vocab_size() const override { return static_cast<int64_t>(vocab_.id_limit()); }
@@ -33,9 +29,10 @@ class SentencePieceTokenizer final : public StreamingTokenizer {
   [[nodiscard]] const Decoder& decoder() const override { return *decoder_; }
 
  private:
+  SentencePieceTokenizer(SentencePieceModel model, const TokenizerConfig& config);
   void add_config_tokens(const TokenizerConfig& config);
 
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  SentencePieceEncoder encoder_;
   Vocab vocab_;
   AddedTokenMatcher added_;
   std::unordered_set<int64_t> special_ids_;

@@ -1,6 +1,7 @@
 // The hand-written matchers against PCRE2 with the pattern they stand for.
 #include "text/fast_patterns.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <utf8proc.h>
 
@@ -60,7 +61,7 @@ TEST_P(FastPatternTest, AgreesWithPcre2OnEveryCharacter) {
     if ((c >= 0xD800 && c < 0xE000) || category == UTF8PROC_CATEGORY_CN || !assigned.find(to_utf8(c), 0, match)) {
       continue;
     }
-    const std::string text = "a" + to_utf8(c) + "b " + to_utf8(c) + to_utf8(c) + "1 ";
+    const std::string text = fmt::format("a{0}b {0}{0}1 ", to_utf8(c));
     expect_same(GetParam(), regex, text);
     if (HasFatalFailure()) {
       return;

@@ -64,7 +64,7 @@ TEST(Regex, RefusesWhatItCannotDo) {
 }
 
 TEST(Regex, GivesUpOnCatastrophicBacktracking) {
-  const Regex regex("(a+)+$b");
+  const Regex regex("(a+)+[bc]");
   Span match;
   try {
     regex.find(std::string(200, 'a'), 0, match);
@@ -75,7 +75,7 @@ TEST(Regex, GivesUpOnCatastrophicBacktracking) {
 }
 
 TEST(Regex, LongMatchesNeedNoStack) {
-  const std::string text(3'000'000, 'a');
+  const std::string text(300'000, 'a');
   EXPECT_EQ(matches(R"((?:a|b)+)", text).size(), 1U);
 }
 

@@ -103,7 +103,7 @@ TEST_P(SentencePiece, RefusesBrokenFiles) {
     // Cut between two fields it may still be whole; what is loaded must then work.
     try {
       const SentencePieceTokenizer cut(std::string_view(model_).substr(0, length), TokenizerConfig{}, "cut");
-      EXPECT_FALSE(cut.encode("hello").empty());
+      EXPECT_FALSE(cut.encode("hello", EncodeOptions{}).empty());
     } catch (const LMError& e) {
       EXPECT_TRUE(e.kind() == ErrorKind::format || e.kind() == ErrorKind::unsupported);
     }
