@@ -38,7 +38,7 @@ def main():
     parser.add_argument("text", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    text = args.text.read_text(encoding="utf-8", newline="")
+    text = args.text.read_bytes().decode("utf-8")
     size = len(text.encode()) / 1e6
     warm_theirs, warm_ours, first_theirs, first_ours = [], [], [], []
     for _ in range(args.rounds):
