@@ -3,6 +3,9 @@
 #include <limits>
 
 #include "core/throw.h"
+#include "ops/cpu/attention.h"
+#include "ops/cpu_views.h"
+#include "ops/fast_path.h"
 #include "ops/norm.h"
 
 namespace dstorch::ops {
@@ -35,6 +38,49 @@ at::Tensor causal_mask(int64_t position, int64_t seq, int64_t keys, int64_t wind
     hidden = hidden.logical_or(key <= query - window);
   }
   return at::zeros({seq, keys}, options).masked_fill_(hidden, -std::numeric_limits<double>::infinity());
+}
+
+bool kernel_takes(const RopeTable& rope, int64_t head_dim, int64_t positions) {
+  const auto fits = [&](const at::Tensor& table) {
+    return table.device().is_cpu() && table.scalar_type() == at::kFloat && table.is_contiguous() && table.dim() == 2 &&
+           table.size(0) >= positions && 2 * table.size(1) <= head_dim;
+  };
+  return !rope.cos.defined() || (fits(rope.cos) && fits(rope.sin) && rope.cos.sizes() == rope.sin.sizes());
+}
+
+bool kernel_takes(const LayerCache& cache, const AttentionConfig& config, int64_t positions) {
+  const auto fits = [&](const at::Tensor& part) {
+    return part.device().is_cpu() && kernel_takes_dtype(part.scalar_type()) && part.is_contiguous() &&
+           part.dim() == 3 && part.size(0) == config.num_kv_heads && part.size(1) >= positions &&
+           part.size(2) == config.head_dim;
+  };
+  return fits(cache.keys) && fits(cache.values) && cache.keys.sizes() == cache.values.sizes() &&
+         cache.keys.scalar_type() == cache.values.scalar_type();
+}
+
+/// One sequence through the kernel: qkv [seq, features], out [seq, num_heads * head_dim].
+void run_kernel(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, const LayerCache& cache,
+                int64_t position, const at::Tensor& out) {
+  const bool turns = rope.cos.defined();
+  cpu::attention({.qkv = qkv.data_ptr<float>(),
+                  .qkv_stride = qkv.size(-1),
+                  .count = qkv.size(-2),
+                  .position = position,
+                  .heads = config.num_heads,
+                  .kv_heads = config.num_kv_heads,
+                  .head_dim = config.head_dim,
+                  .scale = static_cast<float>(config.scale),
+                  .window = config.sliding_window,
+                  .query_norm = view_of(config.query_norm),
+                  .key_norm = view_of(config.key_norm),
+                  .cos = turns ? rope.cos.data_ptr<float>() : nullptr,
+                  .sin = turns ? rope.sin.data_ptr<float>() : nullptr,
+                  .rotary_half = turns ? rope.cos.size(1) : 0,
+                  .keys = cache.keys.data_ptr(),
+                  .values = cache.values.data_ptr(),
+                  .cache_dtype = dtype_of(cache.keys.scalar_type()),
+                  .cache_stride = cache.keys.stride(0),
+                  .out = out.data_ptr<float>()});
 }
 
 }  // namespace
@@ -74,7 +120,28 @@ at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& con
 
 at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, LayerCache* cache,
                      int64_t position) {
-  return attention_reference(qkv, config, rope, cache, position);
+  const auto dim = config.head_dim;
+  const auto end = position + qkv.size(1);
+  const bool fast = fast_path_allowed(qkv) && qkv.dim() == 3 && qkv.numel() > 0 &&
+                    qkv.size(2) == (config.num_heads + 2 * config.num_kv_heads) * dim && config.scale > 0 &&
+                    position >= 0 && kernel_takes(rope, dim, end) && kernel_takes(config.query_norm, dim) &&
+                    kernel_takes(config.key_norm, dim) &&
+                    (cache == nullptr ? position == 0 : qkv.size(0) == 1 && kernel_takes(*cache, config, end));
+  if (!fast) {
+    return attention_reference(qkv, config, rope, cache, position);
+  }
+  const auto input = qkv.contiguous();
+  auto out = empty_rows(input, config.num_heads * dim);
+  if (cache != nullptr) {
+    run_kernel(input, config, rope, *cache, position, out);
+    return out;
+  }
+  const LayerCache own{at::empty({config.num_kv_heads, end, dim}, input.options()),
+                       at::empty({config.num_kv_heads, end, dim}, input.options())};
+  for (int64_t i = 0; i < input.size(0); ++i) {
+    run_kernel(input[i], config, rope, own, position, out[i]);
+  }
+  return out;
 }
 
 }  // namespace dstorch::ops

@@ -99,8 +99,8 @@ TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
   }
 }
 
-TEST_P(LinearKernel, ManyRowsOfManyFeaturesGoInChunks) {
-  constexpr int64_t kRows = 50, kFeatures = 5000, kOutputs = 37;  // a chunk is about ten such rows
+TEST_P(LinearKernel, ManyRowsOfManyFeaturesGoInChunksAndParts) {
+  constexpr int64_t kRows = 200, kFeatures = 5003, kOutputs = 37;
   const Layer layer(DType::bfloat16, kOutputs, kFeatures, true, 1);
   const auto x = random_floats(kRows * kFeatures, 2);
   std::vector<float> y(kRows * kOutputs, NAN), one(kOutputs);

@@ -20,8 +20,9 @@ namespace {
 constexpr int64_t kPanel = 32;
 /// Smallest share of outputs a thread gets: a cache line of y.
 constexpr int64_t kShareUnit = 16;
-/// Rows of x worked on together should stay in the second-level cache.
+/// Rows of x worked on together should stay in the second-level cache, or what is kept for them should.
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
+constexpr int64_t kChunkRows = 192;
 
 /// The rows of x as the products want them: normed, whole vectors, zeros beyond the features.
 struct Input {
@@ -34,6 +35,7 @@ struct Input {
 struct Plan {
   int64_t shared = 0;
   int64_t own = 0;
+  int64_t products = 0;
   int64_t chunk = 0;  // rows
   bool copies = false;
   int threads = 1;
@@ -42,11 +44,15 @@ struct Plan {
   Plan(const Rows& x, const Norm& norm, int64_t outputs, int panels) {
     const auto width = padded(x.features);
     copies = norm.kind != NormKind::none || width != x.features;
-    chunk = HWY_MAX(kChunkBytes / (width * int64_t{sizeof(float)}), 8) / kBlockRows * kBlockRows;
-    chunk = HWY_MIN(HWY_MAX(chunk, kBlockRows), x.count);
+    chunk = kChunkRows;
+    if (x.features <= kWholeFeatures) {
+      chunk = HWY_MIN(chunk, kChunkBytes / (width * int64_t{sizeof(float)}) / kBlockRows * kBlockRows);
+    }
+    chunk = HWY_MIN(chunk, x.count);
     // One row is normed by every worker for itself, which costs less than waiting for another.
     shared = copies && x.count > 1 ? x.count * width : 0;
-    own = round_up((copies && x.count == 1 ? width : 0) + kTileOutputs * width + panels * chunk * kPanel, 16);
+    products = round_up(product_scratch(chunk, x.features), 16);
+    own = round_up((copies && x.count == 1 ? width : 0), 16) + products + panels * chunk * kPanel;
     threads = static_cast<int>(HWY_MAX(int64_t{1}, HWY_MIN(int64_t{num_threads()}, outputs / kShareUnit)));
     shared = round_up(shared, 16);
     scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
@@ -66,7 +72,7 @@ Input prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worker, 
   const auto width = padded(x.features);
   if (x.count == 1) {
     float* row = own;
-    own += width;
+    own += round_up(width, 16);
     norm_row(norm, x.data, row, x.features, true);
     return {row, 1, width};
   }
@@ -107,7 +113,7 @@ void linear_worker(const LinearCall& call, const Plan& plan, int64_t total, Work
   float* own = plan.of(worker);
   const auto input = prepare(plan, call.x, call.norm, worker, own);
   float* tile = own;
-  float* panel = own + kTileOutputs * padded(call.x.features);
+  float* panel = own + plan.products;
   const auto range = share(total, kShareUnit, worker);
   for (int64_t r = 0; r < input.count; r += plan.chunk) {
     const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
@@ -156,7 +162,7 @@ void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
   float* own = plan.of(worker);
   const auto input = prepare(plan, call.x, call.norm, worker, own);
   float* tile = own;
-  float* gates = own + kTileOutputs * padded(call.x.features);
+  float* gates = own + plan.products;
   float* ups = gates + plan.chunk * kPanel;
   const auto range = share(call.gate.rows, kShareUnit, worker);
   for (int64_t r = 0; r < input.count; r += plan.chunk) {

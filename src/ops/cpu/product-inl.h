@@ -10,6 +10,10 @@
 #define DSTORCH_OPS_CPU_PRODUCT_INL_H
 #endif
 
+#include <hwy/cache_control.h>
+
+#include <type_traits>
+
 #include "ops/cpu/vec-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,8 +30,12 @@ constexpr int kBlockRows = 6;
 #endif
 constexpr int kTileOutputs = 4;
 
-/// How far ahead of a weight row's reader the memory is asked for it, in bytes.
-constexpr int64_t kPrefetchBytes = 2048;
+/// Many rows are held against tiles of weights widened once. Up to kWholeFeatures features, a tile is four outputs wide
+/// and all features long. Beyond, it is kWideOutputs wide and about kPartFeatures long, so that it stays in the
+/// first-level cache, and the accumulators wait in memory from one part of the features to the next.
+constexpr int64_t kWholeFeatures = 1024;
+constexpr int64_t kPartFeatures = 320;
+constexpr int64_t kWideOutputs = 16;
 
 /// The sums of four accumulators into out[0 .. 4), or the first `count` of them.
 HWY_INLINE void store_sums(const V* four, float* out, int64_t count) {
@@ -53,14 +61,28 @@ HWY_INLINE void product_direct(const float* x, int64_t x_stride, const T* w, int
       sum[r][n] = hn::Zero(DF());
     }
   }
-  int64_t i = 0;
-  for (; i + kLanes <= k; i += kLanes) {
+  const auto step = [&](int64_t i) HWY_ATTR {
     for (int n = 0; n < kOutputs; ++n) {
       const auto weight = load(row[n] + i);
       for (int r = 0; r < kRows; ++r) {
         sum[r][n] = hn::MulAdd(load(x + r * x_stride + i), weight, sum[r][n]);
       }
     }
+  };
+  constexpr int64_t kLine = 64 / sizeof(T);
+  int64_t i = 0;
+  for (; i + kLine <= k; i += kLine) {
+    // The next outputs' rows: short rows end before the processor has seen that they are read in order.
+    for (int n = 0; n < kOutputs; ++n) {
+      hwy::Prefetch(reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(row[n] + i) +
+                                               static_cast<uintptr_t>(w_stride) * kOutputs * sizeof(T)));
+    }
+    for (int64_t j = 0; j < kLine; j += kLanes) {
+      step(i + j);
+    }
+  }
+  for (; i + kLanes <= k; i += kLanes) {
+    step(i);
   }
   if (i < k) {
     for (int n = 0; n < kOutputs; ++n) {
@@ -93,14 +115,15 @@ HWY_INLINE void widen_tile(const T* w, int64_t w_stride, int64_t k, int64_t outp
   }
 }
 
-/// A product of kRows rows of x with a tile.
+/// A product of kRows rows of x with a tile of `k` features. The accumulators begin as `carry` has them unless it is
+/// the first part of the features, and end there unless it is the last.
 template <int kRows>
-HWY_INLINE void product_tile(const float* x, int64_t x_stride, const float* tile, int64_t k, int64_t outputs,
-                             float* out, int64_t out_stride) {
+HWY_INLINE void product_tile(const float* x, int64_t x_stride, const float* tile, int64_t k, bool first, bool last,
+                             float* carry, int64_t outputs, float* out, int64_t out_stride) {
   V sum[kRows][kTileOutputs];
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kTileOutputs; ++n) {
-      sum[r][n] = hn::Zero(DF());
+      sum[r][n] = first ? hn::Zero(DF()) : hn::Load(DF(), carry + (r * kTileOutputs + n) * kLanes);
     }
   }
   for (int64_t i = 0; i < k; i += kLanes) {
@@ -117,7 +140,13 @@ HWY_INLINE void product_tile(const float* x, int64_t x_stride, const float* tile
     tile += kTileOutputs * kLanes;
   }
   for (int r = 0; r < kRows; ++r) {
-    store_sums(sum[r], out + r * out_stride, outputs);
+    if (last) {
+      store_sums(sum[r], out + r * out_stride, outputs);
+      continue;
+    }
+    for (int n = 0; n < kTileOutputs; ++n) {
+      hn::Store(sum[r][n], DF(), carry + (r * kTileOutputs + n) * kLanes);
+    }
   }
 }
 
@@ -132,33 +161,58 @@ HWY_INLINE void with_rows(int64_t rows, F&& f) {
   f(std::integral_constant<int, kRows>());
 }
 
-/// out[r][n] = x[r] · w[n] for r < rows and n < outputs. The rows of x hold whole vectors, zeros beyond k. `tile` is
-/// scratch of 4 * padded(k) floats, aligned.
+/// Floats of scratch that `product` needs for so many rows and features.
+HWY_INLINE int64_t product_scratch(int64_t rows, int64_t k) {
+  return k <= kWholeFeatures ? kTileOutputs * padded(k)
+                             : kWideOutputs * (kPartFeatures + round_up(rows, kBlockRows) * kLanes);
+}
+
+/// `product` for more rows than registers hold.
+template <class T>
+HWY_INLINE void product_tiled(const float* x, int64_t rows, int64_t x_stride, const T* w, int64_t w_stride, int64_t k,
+                              int64_t outputs, float* out, int64_t out_stride, float* scratch) {
+  const bool whole = k <= kWholeFeatures;
+  const auto wide = whole ? kTileOutputs : kWideOutputs;
+  const auto parts = whole ? 1 : (k + kPartFeatures - 1) / kPartFeatures;
+  const auto length = whole ? padded(k) : padded((k + parts - 1) / parts);  // padded: kPartFeatures is whole vectors
+  float* carries = scratch + wide * length;
+  for (int64_t n = 0; n < outputs; n += wide) {
+    for (int64_t at = 0; at < k; at += length) {
+      const auto features = HWY_MIN(length, k - at);
+      for (int64_t i = 0; i < wide && n + i < outputs; i += kTileOutputs) {
+        widen_tile(w + (n + i) * w_stride + at, w_stride, features, outputs - n - i, scratch + i * length);
+      }
+      for (int64_t r = 0; r < rows; r += kBlockRows) {
+        for (int64_t i = 0; i < wide && n + i < outputs; i += kTileOutputs) {
+          with_rows(HWY_MIN(rows - r, kBlockRows), [&](auto constant) HWY_ATTR {
+            product_tile<constant()>(x + r * x_stride + at, x_stride, scratch + i * length, features, at == 0,
+                                     at + length >= k, carries + (r * wide + i * kBlockRows) * kLanes, outputs - n - i,
+                                     out + r * out_stride + n + i, out_stride);
+          });
+        }
+      }
+    }
+  }
+}
+
+/// out[r][n] = x[r] · w[n] for r < rows and n < outputs. The rows of x hold whole vectors, zeros beyond k. `scratch` is
+/// product_scratch(rows, k) floats, aligned.
 template <class T>
 HWY_INLINE void product(const float* x, int64_t rows, int64_t x_stride, const T* w, int64_t w_stride, int64_t k,
-                        int64_t outputs, float* out, int64_t out_stride, float* tile) {
-  if (rows == 1) {
-    constexpr int kAtOnce = 8;
-    for (int64_t n = 0; n < outputs; n += kAtOnce) {
-      product_direct<1, kAtOnce>(x, x_stride, w + n * w_stride, w_stride, k, outputs - n, out + n, out_stride);
-    }
+                        int64_t outputs, float* out, int64_t out_stride, float* scratch) {
+  if (rows > kBlockRows) {
+    product_tiled(x, rows, x_stride, w, w_stride, k, outputs, out, out_stride, scratch);
     return;
   }
-  for (int64_t n = 0; n < outputs; n += kTileOutputs) {
-    const T* weights = w + n * w_stride;
-    const int64_t count = HWY_MIN(outputs - n, kTileOutputs);
-    if (rows <= kBlockRows) {
-      with_rows(rows, [&](auto constant) HWY_ATTR {
-        product_direct<constant(), kTileOutputs>(x, x_stride, weights, w_stride, k, count, out + n, out_stride);
-      });
-      continue;
-    }
-    widen_tile(weights, w_stride, k, count, tile);
-    for (int64_t r = 0; r < rows; r += kBlockRows) {
-      with_rows(HWY_MIN(rows - r, kBlockRows), [&](auto constant) HWY_ATTR {
-        product_tile<constant()>(x + r * x_stride, x_stride, tile, k, count, out + r * out_stride + n, out_stride);
-      });
-    }
+  constexpr int kOneRowOutputs = 8;
+  for (int64_t n = 0; rows == 1 && n < outputs; n += kOneRowOutputs) {
+    product_direct<1, kOneRowOutputs>(x, x_stride, w + n * w_stride, w_stride, k, outputs - n, out + n, out_stride);
+  }
+  for (int64_t n = 0; rows > 1 && n < outputs; n += kTileOutputs) {
+    with_rows(rows, [&](auto constant) HWY_ATTR {
+      product_direct<constant(), kTileOutputs>(x, x_stride, w + n * w_stride, w_stride, k, outputs - n, out + n,
+                                               out_stride);
+    });
   }
 }
 

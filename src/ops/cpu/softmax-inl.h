@@ -1,0 +1,115 @@
+// The parts of attention that concern one query and a tile of keys and values. Included once per target.
+//
+// A query's result is made of one partial result a tile: the greatest score m, the sum l of the weights e^(score - m),
+// and the values mixed by these weights. Tiles begin at multiples of kTileKeys, whatever the query, and are merged in
+// ascending order: so it does not matter which thread computes which tile, or with which other queries.
+#if defined(DSTORCH_OPS_CPU_SOFTMAX_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef DSTORCH_OPS_CPU_SOFTMAX_INL_H
+#undef DSTORCH_OPS_CPU_SOFTMAX_INL_H
+#else
+#define DSTORCH_OPS_CPU_SOFTMAX_INL_H
+#endif
+
+#include <limits>
+
+#include "ops/cpu/product-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dstorch::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+constexpr int64_t kTileKeys = 64;
+
+/// Where a partial result keeps m and l: behind its mixed values.
+HWY_INLINE int64_t partial_size(int64_t width) { return width + 2; }
+
+/// Turns scores[begin .. end) of a tile into weights; the others of the kTileKeys places become 0.
+HWY_INLINE void softmax(float* scores, int64_t begin, int64_t end, float scale, float& greatest, float& total) {
+  const DF d;
+  for (int64_t j = 0; j < begin; ++j) {
+    scores[j] = -std::numeric_limits<float>::infinity();
+  }
+  for (int64_t j = end; j < kTileKeys; ++j) {
+    scores[j] = -std::numeric_limits<float>::infinity();
+  }
+  const auto factor = hn::Set(d, scale);
+  auto most = hn::Mul(load(scores), factor);
+  for (int64_t j = kLanes; j < kTileKeys; j += kLanes) {
+    most = hn::Max(most, hn::Mul(load(scores + j), factor));
+  }
+  most = hn::MaxOfLanes(d, most);
+  auto all = hn::Zero(d);
+  for (int64_t j = 0; j < kTileKeys; j += kLanes) {
+    const auto weight = exp(hn::Sub(hn::Mul(load(scores + j), factor), most));
+    all = hn::Add(all, weight);
+    hn::StoreU(weight, d, scores + j);
+  }
+  greatest = hn::GetLane(most);
+  total = sum(all);
+}
+
+/// out[d] = sum over j of weights[j] * values[j][d] for kVectors vectors of d, j ascending.
+template <int kVectors>
+HWY_INLINE void mix(const float* weights, int64_t begin, int64_t end, const float* values, int64_t width, float* out) {
+  V sum[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    sum[i] = hn::Zero(DF());
+  }
+  for (int64_t j = begin; j < end; ++j) {
+    const auto weight = hn::Set(DF(), weights[j]);
+    const float* row = values + j * width;
+    for (int i = 0; i < kVectors; ++i) {
+      sum[i] = hn::MulAdd(weight, load(row + i * kLanes), sum[i]);
+    }
+  }
+  for (int i = 0; i < kVectors; ++i) {
+    hn::StoreU(sum[i], DF(), out + i * kLanes);
+  }
+}
+
+/// The partial result of a query whose scores for keys begin .. end of a tile are in `scores` (then overwritten).
+HWY_INLINE void partial_result(float* scores, int64_t begin, int64_t end, float scale, const float* values,
+                               int64_t width, float* partial) {
+  softmax(scores, begin, end, scale, partial[width], partial[width + 1]);
+  constexpr int64_t kAtOnce = 8;
+  int64_t at = 0;
+  for (; at + kAtOnce * kLanes <= width; at += kAtOnce * kLanes) {
+    mix<kAtOnce>(scores, begin, end, values + at, width, partial + at);
+  }
+  for (; at + 2 * kLanes <= width; at += 2 * kLanes) {
+    mix<2>(scores, begin, end, values + at, width, partial + at);
+  }
+  if (at < width) {
+    mix<1>(scores, begin, end, values + at, width, partial + at);
+  }
+}
+
+/// Adds a later tile's partial result to an earlier one.
+HWY_INLINE void merge(float* total, const float* later, int64_t width) {
+  const DF d;
+  const auto m_total = hn::Set(d, total[width]);
+  const auto m_later = hn::Set(d, later[width]);
+  const auto most = hn::Max(m_total, m_later);
+  const auto keep = exp(hn::Sub(m_total, most));
+  const auto take = exp(hn::Sub(m_later, most));
+  for (int64_t i = 0; i < width; i += kLanes) {
+    hn::StoreU(hn::MulAdd(load(later + i), take, hn::Mul(load(total + i), keep)), d, total + i);
+  }
+  total[width] = hn::GetLane(most);
+  const auto sum = hn::MulAdd(hn::Set(d, later[width + 1]), take, hn::Mul(hn::Set(d, total[width + 1]), keep));
+  total[width + 1] = hn::GetLane(sum);
+}
+
+/// The mixed values divided by the sum of their weights.
+HWY_INLINE void finish_result(const float* total, int64_t width, float* out, int64_t count) {
+  const auto factor = hn::Set(DF(), 1.0f / total[width + 1]);
+  for (int64_t i = 0; i < count; i += kLanes) {
+    store_part(hn::Mul(load(total + i), factor), out + i, count - i);
+  }
+}
+
+}  // namespace
+}  // namespace dstorch::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
