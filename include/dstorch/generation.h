@@ -48,20 +48,20 @@ struct GenerationOptions {
   /// Taken off a token's logit once it is in the answer, in [-2, 2]; 0 is off.
   double presence_penalty = 0.0;
   /// Added to the logits of these token ids; -infinity forbids one.
-  std::map<int64_t, double> logit_bias;
+  std::map<int64_t, double> logit_bias{};
   /// Same seed, same text; unset draws one (reported in GenerationResult::seed).
-  std::optional<uint64_t> seed;
+  std::optional<uint64_t> seed{};
   /// Record the log-probability of each token and of this many likeliest alternatives; unset records none. 0 to 100.
-  std::optional<int64_t> logprobs;
+  std::optional<int64_t> logprobs{};
   /// Generation ends before the first of these to appear, even across token borders; it is not part of the text.
-  std::vector<std::string> stop_sequences;
+  std::vector<std::string> stop_sequences{};
   /// Go on past the model's end tokens.
   bool ignore_eos = false;
   /// Put the model's special tokens into the text too.
   bool skip_special_tokens = true;
-  TokenCallback on_token;
+  TokenCallback on_token{};
   /// Stops within one token, from another thread; the finish reason is then `cancelled`.
-  std::optional<CancelToken> cancel;
+  std::optional<CancelToken> cancel{};
 };
 
 enum class FinishReason { stop, length, cancelled };

@@ -30,20 +30,20 @@ struct Architecture {
 struct TorchModelConfig {
   /// A Hugging Face model directory; a `.pt`/`.pth`/`.bin`/`.safetensors` state dict of the plain architecture; a
   /// TorchScript archive.
-  std::optional<std::filesystem::path> model_path;
-  Device device;
+  std::optional<std::filesystem::path> model_path{};
+  Device device{};
   /// Random weights from `seed` unless `model_path` gives them.
-  std::optional<Architecture> architecture;
+  std::optional<Architecture> architecture{};
   /// Weights are converted to it while loading; unset keeps what the file has.
-  std::optional<DType> dtype;
+  std::optional<DType> dtype{};
   /// Threads for one forward pass; 0 uses every core this process may run on.
   int threads = 0;
   /// Instead of the tokenizer in the model's directory.
-  std::optional<std::filesystem::path> tokenizer_path;
+  std::optional<std::filesystem::path> tokenizer_path{};
   /// Most positions of one sequence; 0 takes the model's own limit.
   int64_t max_context = 0;
   uint64_t seed = 0;
-  ProgressCallback on_progress;
+  ProgressCallback on_progress{};
 };
 
 /// What a loaded model is.

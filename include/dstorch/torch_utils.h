@@ -14,7 +14,7 @@ namespace dstorch {
 
 struct TensorOptions {
   DType dtype = DType::float32;
-  Device device;
+  Device device{};
   bool requires_grad = false;
 };
 
