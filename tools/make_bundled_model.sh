@@ -1,0 +1,61 @@
+#!/bin/sh
+# Makes the bundled model again, from the package list to models/default, with dstorch alone; docs/bundled-model.md says
+# what came out. Stopped, it goes on where it was when it is called again.
+#
+#   tools/make_bundled_model.sh [DIRECTORY]
+#
+# DIRECTORY (default build/bundled-model): where the text, the training state and the trained model go.
+# Environment: DSTORCH (the command, default build/release/dstorch), AVAILABLE (a file with the output of
+# `apt-cache dumpavail`), STEPS, THREADS (default: every core).
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=${1:-$root/build/bundled-model}
+dstorch=${DSTORCH:-$root/build/release/dstorch}
+steps=${STEPS:-5000}
+threads=${THREADS:-0}
+
+# A piece that merges stay inside: a section with the tab that ends it (one token each); a word with what leads it,
+# ` - word`, `-word`, ` (word)`; other signs; one white space.
+pattern='(?<=\t)[^\t\n]+\t| ?-?[ (]?[\p{L}\p{N}]+\)?| ?[^\s\p{L}\p{N}]+|\s'
+
+if [ ! -x "$dstorch" ]; then
+  echo "$0: there is no $dstorch; run 'make build' first" >&2
+  exit 1
+fi
+mkdir -p "$work"
+
+# The list changes with the archive: once taken, a run keeps it.
+if [ ! -f "$work/data/train.txt" ]; then
+  "$root/tools/package_list.sh" "$work/data" ${AVAILABLE:+"$AVAILABLE"}
+fi
+
+mkdir -p "$work/tokenizer"
+if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
+  "$dstorch" train-tokenizer "$work/data/train.tsv" --vocab-size 4096 --pattern "$pattern" \
+    -o "$work/tokenizer/tokenizer.json"
+  cat >"$work/tokenizer/tokenizer_config.json" <<'JSON'
+{
+  "tokenizer_class": "PreTrainedTokenizerFast",
+  "clean_up_tokenization_spaces": false,
+  "add_bos_token": false,
+  "eos_token": "<|endoftext|>",
+  "model_max_length": 256
+}
+JSON
+fi
+
+# A line is an answer: its end, or the end of the text, ends the generation.
+newline=$(printf '\n.' | "$dstorch" tokenize - -m "$work/tokenizer" --json | sed 's/.*"ids":[^0-9]*\([0-9]*\).*/\1/')
+sed "s/\"vocab_size\"/\"eos_token_id\": [$newline, 0],\n  &/" "$root/models/bundled_config.json" >"$work/config.json"
+
+"$dstorch" train --data "$work/data/train.txt" --held-out "$work/data/held-out.tsv" --tokenizer "$work/tokenizer" \
+  --config "$work/config.json" --output "$work/model" --save-dtype bfloat16 --bf16 off --threads "$threads" \
+  --steps "$steps" --batch-size 4 --sequence-length 256 --lr 3e-3 --min-lr 3e-5 --warmup 150 --weight-decay 0.1 \
+  --eval-every 1000 --save-every 250 --seed 1
+
+mkdir -p "$root/models/default"
+for file in config.json generation_config.json tokenizer.json tokenizer_config.json model.safetensors; do
+  cp "$work/model/$file" "$root/models/default/$file"
+done
+"$dstorch" perplexity -m "$root/models/default" "$work/data/held-out.tsv" --json
