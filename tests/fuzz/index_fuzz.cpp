@@ -1,0 +1,28 @@
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/throw.h"
+#include "io/shards.h"
+
+/// Any bytes as a *.index.json: no name that leaves the folder may come out of it.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  try {
+    const std::string_view json(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const auto index = dstorch::parse_shard_index(json, "fuzz");
+    for (const auto& file : index.files) {
+      if (file.empty() || file == ".." || file.find_first_of("/\\") != std::string::npos) {
+        __builtin_trap();
+      }
+    }
+    for (const auto& [name, number] : index.tensors) {
+      if (number >= index.files.size()) {
+        __builtin_trap();
+      }
+    }
+  } catch (const dstorch::LMError&) {
+    // The one way to refuse.
+  }
+  return 0;
+}
