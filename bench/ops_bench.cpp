@@ -96,20 +96,25 @@ void report_flops(benchmark::State& state, int64_t products) {
       benchmark::Counter(2.0 * static_cast<double>(products), benchmark::Counter::kIsIterationInvariantRate);
 }
 
+/// Eight streams a thread: faster than one.
 void PlainRead(benchmark::State& state) {
   set_threads(state);
   const std::vector<int64_t> data(std::size_t{32} << 20, 1);  // 256 MiB
   for (auto _ : state) {
-    std::array<int64_t, 64> sums{};
     cpu::run_parallel(num_threads(), [&](cpu::Worker worker) {
       const auto range = cpu::share(static_cast<int64_t>(data.size()), 512, worker);
-      int64_t sum = 0;
-      for (int64_t i = range.begin; i < range.end; ++i) {
-        sum += data[static_cast<std::size_t>(i)];
+      constexpr int64_t kStreams = 8, kLine = 8;
+      const auto length = (range.end - range.begin) / kStreams;
+      std::array<int64_t, kLine> sums{};
+      for (int64_t i = range.begin; i < range.begin + length; i += kLine) {
+        for (int64_t stream = 0; stream < kStreams; ++stream) {
+          for (int64_t j = 0; j < kLine; ++j) {
+            sums[static_cast<std::size_t>(j)] += data[static_cast<std::size_t>(i + stream * length + j)];
+          }
+        }
       }
-      sums[static_cast<std::size_t>(worker.index)] = sum;
+      benchmark::DoNotOptimize(sums);
     });
-    benchmark::DoNotOptimize(sums);
   }
   report_bytes(state, static_cast<int64_t>(data.size() * sizeof(int64_t)));
 }

@@ -3,8 +3,8 @@
 // What differs between the LibTorch versions dstorch builds on (1.13 of Debian 12 to today's 2.x). Nothing else has a
 // version #if.
 
+#include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
 #include <torch/version.h>
 
 #include <sstream>

@@ -32,10 +32,10 @@ double tolerance(int64_t features) { return 4e-7 * (2.0 + std::sqrt(static_cast<
 
 TEST_P(LinearKernel, AnySizeTypeAndAlignment) {
   for (const auto dtype : kStoredTypes) {
-    for (const int64_t features : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 130}) {
-      for (const int64_t outputs : {1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 65, 130}) {
+    for (const int64_t features : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 130}) {
+      for (const int64_t outputs : {1, 2, 3, 4, 5, 8, 9, 31, 33, 130}) {
         const Layer layer(dtype, outputs, features, outputs % 2 == 1, 7);
-        for (const int64_t rows : {1, 2, 3, 4, 7, 9}) {
+        for (const int64_t rows : {1, 2, 3, 4, 9}) {
           const auto x = random_floats(rows * features + 1, 3);
           std::vector<float> y(static_cast<std::size_t>(rows * outputs) + 1, NAN);
           linear({.x = {x.data() + 1, rows, features, features},
@@ -63,10 +63,10 @@ TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
   const auto residual = random_floats(kRows * 500, 11);
   for (const auto dtype : kStoredTypes) {
     for (const int64_t features : {33, 576}) {
-      const Layer a(dtype, 101, features, false, 1);
-      const Layer b(dtype, 67, features, true, 2);
+      const Layer a(dtype, 61, features, false, 1);
+      const Layer b(dtype, 35, features, true, 2);
       const Matrix matrices[] = {a.matrix, b.matrix};
-      const int64_t outputs = 168;
+      const int64_t outputs = 96;
       const auto x = random_floats(kRows * features, 5);
       const Stored gain(dtype, random_floats(features, 8));
       for (const auto kind : {NormKind::none, NormKind::rms, NormKind::layer}) {
@@ -83,14 +83,13 @@ TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
             return y;
           };
           const auto all = run(0, kRows, 1);
-          for (const int threads : {1, 2, 3}) {
-            for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 64, 70}) {
-              for (const int64_t first : {int64_t{0}, kRows - rows}) {
-                const auto some = run(first, rows, threads);
-                ASSERT_TRUE(same_bits(some.data(), all.data() + first * outputs, rows * outputs))
-                    << to_string(dtype) << " features " << features << " rows " << first << "+" << rows << " on "
-                    << threads;
-              }
+          for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 64, 70}) {
+            for (const int threads : {1, 2, 3}) {
+              const int64_t first = threads == 2 ? 0 : kRows - rows;
+              const auto some = run(first, rows, threads);
+              ASSERT_TRUE(same_bits(some.data(), all.data() + first * outputs, rows * outputs))
+                  << to_string(dtype) << " features " << features << " rows " << first << "+" << rows << " on "
+                  << threads;
             }
           }
         }

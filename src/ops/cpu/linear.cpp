@@ -16,8 +16,9 @@ HWY_BEFORE_NAMESPACE();
 namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Outputs computed between two looks at the rows of x.
+/// Outputs computed between two looks at the rows of x, and where there are hardly any rows.
 constexpr int64_t kPanel = 32;
+constexpr int64_t kLongPanel = 2048;
 /// Smallest share of outputs a thread gets: a cache line of y.
 constexpr int64_t kShareUnit = 16;
 /// Rows of x worked on together should stay in the second-level cache, or what is kept for them should.
@@ -37,6 +38,7 @@ struct Plan {
   int64_t own = 0;
   int64_t products = 0;
   int64_t chunk = 0;  // rows
+  int64_t panel = 0;  // outputs
   bool copies = false;
   int threads = 1;
   float* scratch = nullptr;
@@ -51,8 +53,9 @@ struct Plan {
     chunk = HWY_MIN(chunk, x.count);
     // One row is normed by every worker for itself, which costs less than waiting for another.
     shared = copies && x.count > 1 ? x.count * width : 0;
+    panel = chunk > kBlockRows ? kPanel : kLongPanel;
     products = round_up(product_scratch(chunk, x.features), 16);
-    own = round_up((copies && x.count == 1 ? width : 0), 16) + products + panels * chunk * kPanel;
+    own = round_up((copies && x.count == 1 ? width : 0), 16) + products + panels * chunk * panel;
     threads = static_cast<int>(HWY_MAX(int64_t{1}, HWY_MIN(int64_t{num_threads()}, outputs / kShareUnit)));
     shared = round_up(shared, 16);
     scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
@@ -122,15 +125,15 @@ void linear_worker(const LinearCall& call, const Plan& plan, int64_t total, Work
       const auto begin = HWY_MAX(range.begin - column, int64_t{0});
       const auto end = HWY_MIN(range.end - column, matrix.rows);
       const bool plain = matrix.bias.data == nullptr && call.residual == nullptr;
-      for (int64_t n = begin; n < end; n += kPanel) {
-        const auto outputs = HWY_MIN(kPanel, end - n);
+      for (int64_t n = begin; n < end; n += plan.panel) {
+        const auto outputs = HWY_MIN(plan.panel, end - n);
         const auto at = r * call.y_stride + column + n;
-        multiply(rows, call.x.features, matrix, n, outputs, plain ? call.y + at : panel, plain ? call.y_stride : kPanel,
-                 tile);
+        multiply(rows, call.x.features, matrix, n, outputs, plain ? call.y + at : panel,
+                 plain ? call.y_stride : plan.panel, tile);
         for (int64_t i = 0; i < (plain ? 0 : rows.count); ++i) {
           const auto row = at + i * call.y_stride;
-          finish_linear(panel + i * kPanel, matrix.bias, n, call.residual == nullptr ? nullptr : call.residual + row,
-                        call.y + row, outputs);
+          finish_linear(panel + i * plan.panel, matrix.bias, n,
+                        call.residual == nullptr ? nullptr : call.residual + row, call.y + row, outputs);
         }
       }
       column += matrix.rows;
@@ -163,18 +166,19 @@ void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
   const auto input = prepare(plan, call.x, call.norm, worker, own);
   float* tile = own;
   float* gates = own + plan.products;
-  float* ups = gates + plan.chunk * kPanel;
+  float* ups = gates + plan.chunk * plan.panel;
   const auto range = share(call.gate.rows, kShareUnit, worker);
   for (int64_t r = 0; r < input.count; r += plan.chunk) {
     const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
-    for (int64_t n = range.begin; n < range.end; n += kPanel) {
-      const auto outputs = HWY_MIN(kPanel, range.end - n);
-      multiply(rows, call.x.features, call.gate, n, outputs, gates, kPanel, tile);
+    for (int64_t n = range.begin; n < range.end; n += plan.panel) {
+      const auto outputs = HWY_MIN(plan.panel, range.end - n);
+      multiply(rows, call.x.features, call.gate, n, outputs, gates, plan.panel, tile);
       if (call.up.data != nullptr) {
-        multiply(rows, call.x.features, call.up, n, outputs, ups, kPanel, tile);
+        multiply(rows, call.x.features, call.up, n, outputs, ups, plan.panel, tile);
       }
       for (int64_t i = 0; i < rows.count; ++i) {
-        finish_mlp(call, gates + i * kPanel, ups + i * kPanel, n, call.y + (r + i) * call.y_stride + n, outputs);
+        finish_mlp(call, gates + i * plan.panel, ups + i * plan.panel, n, call.y + (r + i) * call.y_stride + n,
+                   outputs);
       }
     }
   }

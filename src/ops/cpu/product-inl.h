@@ -48,41 +48,27 @@ HWY_INLINE void store_sums(const V* four, float* out, int64_t count) {
   }
 }
 
-/// A product of kRows rows of x (vectors whole, zeros beyond k) with kOutputs rows of w as they lie in memory.
-/// Only `outputs` results a row are stored; w holds no more rows than that.
+/// A product of kRows rows of x (vectors whole, zeros beyond k) with kOutputs rows of w as they lie in memory: rows
+/// first, first + gap, first + 2 * gap, ..., those below `outputs`. Results go to the columns of these numbers.
 template <int kRows, int kOutputs, class T>
-HWY_INLINE void product_direct(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t k,
-                               int64_t outputs, float* out, int64_t out_stride) {
+HWY_INLINE void product_direct(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t k, int64_t first,
+                               int64_t gap, int64_t outputs, float* out, int64_t out_stride) {
   const T* row[kOutputs];
   V sum[kRows][kOutputs];
   for (int n = 0; n < kOutputs; ++n) {
-    row[n] = w + HWY_MIN(n, outputs - 1) * w_stride;
+    row[n] = w + HWY_MIN(first + n * gap, outputs - 1) * w_stride;
     for (int r = 0; r < kRows; ++r) {
       sum[r][n] = hn::Zero(DF());
     }
   }
-  const auto step = [&](int64_t i) HWY_ATTR {
+  int64_t i = 0;
+  for (; i + kLanes <= k; i += kLanes) {
     for (int n = 0; n < kOutputs; ++n) {
       const auto weight = load(row[n] + i);
       for (int r = 0; r < kRows; ++r) {
         sum[r][n] = hn::MulAdd(load(x + r * x_stride + i), weight, sum[r][n]);
       }
     }
-  };
-  constexpr int64_t kLine = 64 / sizeof(T);
-  int64_t i = 0;
-  for (; i + kLine <= k; i += kLine) {
-    // The next outputs' rows: short rows end before the processor has seen that they are read in order.
-    for (int n = 0; n < kOutputs; ++n) {
-      hwy::Prefetch(reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(row[n] + i) +
-                                               static_cast<uintptr_t>(w_stride) * kOutputs * sizeof(T)));
-    }
-    for (int64_t j = 0; j < kLine; j += kLanes) {
-      step(i + j);
-    }
-  }
-  for (; i + kLanes <= k; i += kLanes) {
-    step(i);
   }
   if (i < k) {
     for (int n = 0; n < kOutputs; ++n) {
@@ -93,8 +79,12 @@ HWY_INLINE void product_direct(const float* x, int64_t x_stride, const T* w, int
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    for (int n = 0; n < kOutputs && n < outputs; n += kTileOutputs) {
-      store_sums(&sum[r][n], out + r * out_stride + n, outputs - n);
+    float results[kOutputs];
+    for (int n = 0; n < kOutputs; n += kTileOutputs) {
+      sums(sum[r][n], sum[r][n + 1], sum[r][n + 2], sum[r][n + 3], results + n);
+    }
+    for (int n = 0; n < kOutputs && first + n * gap < outputs; ++n) {
+      out[r * out_stride + first + n * gap] = results[n];
     }
   }
 }
@@ -116,10 +106,10 @@ HWY_INLINE void widen_tile(const T* w, int64_t w_stride, int64_t k, int64_t outp
 }
 
 /// A product of kRows rows of x with a tile of `k` features. The accumulators begin as `carry` has them unless it is
-/// the first part of the features, and end there unless it is the last.
+/// the first part of the features, and end there unless it is the last. Meanwhile the row at `ahead` is fetched.
 template <int kRows>
 HWY_INLINE void product_tile(const float* x, int64_t x_stride, const float* tile, int64_t k, bool first, bool last,
-                             float* carry, int64_t outputs, float* out, int64_t out_stride) {
+                             float* carry, int64_t outputs, float* out, int64_t out_stride, const float* ahead) {
   V sum[kRows][kTileOutputs];
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kTileOutputs; ++n) {
@@ -127,6 +117,7 @@ HWY_INLINE void product_tile(const float* x, int64_t x_stride, const float* tile
     }
   }
   for (int64_t i = 0; i < k; i += kLanes) {
+    hwy::Prefetch(ahead + i);
     V row[kRows];
     for (int r = 0; r < kRows; ++r) {
       row[r] = load(x + r * x_stride + i);
@@ -184,10 +175,13 @@ HWY_INLINE void product_tiled(const float* x, int64_t rows, int64_t x_stride, co
       }
       for (int64_t r = 0; r < rows; r += kBlockRows) {
         for (int64_t i = 0; i < wide && n + i < outputs; i += kTileOutputs) {
+          // Pieces of rows are too short to be fetched ahead by the processor itself: each tile sees to one of the
+          // next.
+          const float* ahead = x + HWY_MIN(r + kBlockRows + i / kTileOutputs, rows - 1) * x_stride + at;
           with_rows(HWY_MIN(rows - r, kBlockRows), [&](auto constant) HWY_ATTR {
             product_tile<constant()>(x + r * x_stride + at, x_stride, scratch + i * length, features, at == 0,
                                      at + length >= k, carries + (r * wide + i * kBlockRows) * kLanes, outputs - n - i,
-                                     out + r * out_stride + n + i, out_stride);
+                                     out + r * out_stride + n + i, out_stride, ahead);
           });
         }
       }
@@ -204,14 +198,18 @@ HWY_INLINE void product(const float* x, int64_t rows, int64_t x_stride, const T*
     product_tiled(x, rows, x_stride, w, w_stride, k, outputs, out, out_stride, scratch);
     return;
   }
-  constexpr int kOneRowOutputs = 8;
-  for (int64_t n = 0; rows == 1 && n < outputs; n += kOneRowOutputs) {
-    product_direct<1, kOneRowOutputs>(x, x_stride, w + n * w_stride, w_stride, k, outputs - n, out + n, out_stride);
-  }
-  for (int64_t n = 0; rows > 1 && n < outputs; n += kTileOutputs) {
+  // The rows of weights are read as a few long streams, which the processor fetches ahead; a single one would not keep
+  // the arithmetic busy, and rows side by side are too short to be seen as streams.
+  constexpr int kOneRowStreams = 8;
+  const auto streams = rows == 1 ? kOneRowStreams : kTileOutputs;
+  const auto length = (outputs + streams - 1) / streams;
+  for (int64_t n = 0; n < length; ++n) {
+    if (rows == 1) {
+      product_direct<1, kOneRowStreams>(x, x_stride, w, w_stride, k, n, length, outputs, out, out_stride);
+      continue;
+    }
     with_rows(rows, [&](auto constant) HWY_ATTR {
-      product_direct<constant(), kTileOutputs>(x, x_stride, w + n * w_stride, w_stride, k, outputs - n, out + n,
-                                               out_stride);
+      product_direct<constant(), kTileOutputs>(x, x_stride, w, w_stride, k, n, length, outputs, out, out_stride);
     });
   }
 }
