@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Fails on what the layering forbids (CONTRIBUTING.md, "Layers"), one line for each place:
 #   an include that points up; torch in a folder that knows none; an app, example or binding that includes anything
-#   but <dstorch/...> and its own files; a LibTorch version #if outside src/core/torch_compat.h; too many public headers.
+#   but <dstorch/...> and its own files; <torch/torch.h>, which costs every file seconds; a LibTorch version #if outside
+#   src/core/torch_compat.h; too many public headers.
 # Usage: tools/check_layers.sh [ROOT]
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
@@ -65,6 +66,7 @@ function check_outside(path, quoted,    target) {
     if (text !~ /^[ \t]*#[ \t]*include[ \t]*["<]/) continue
     path = text; sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", path); sub(/[">].*/, "", path)
     quoted = text ~ /include[ \t]*"/
+    if (path == "torch/torch.h") complain("include the narrow header of what is used instead of <torch/torch.h>")
     if (file ~ /^src\//) check_src(path, quoted)
     else if (file ~ /^include\// && quoted && path !~ /^dstorch\//) complain("a public header includes only \"dstorch/...\" and system headers, not " path)
     else check_outside(path, quoted)

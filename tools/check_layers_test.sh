@@ -55,6 +55,7 @@ write apps/cli/main.cpp '#include "../../src/io/pickle.h"';     expect_caught 'o
 write apps/cli/main.cpp '#include <torch/torch.h>';             expect_caught 'apps use the library through'
 write examples/first.cpp '#include "driver/x.h"';               expect_caught 'only <dstorch/...> may be included here'
 write bindings/node/addon.cpp '#include "models/registry.h"';   expect_caught 'only <dstorch/...> may be included here'
+write src/nn/norm.cpp '#include <torch/torch.h>';               expect_caught 'include the narrow header'
 write include/dstorch/error.h '#include "core/throw.h"';        expect_caught 'a public header includes only'
 write include/dstorch/detail/x.h '#include <string>';           expect_caught 'public headers lie in include/dstorch/ itself'
 write src/nn/norm.cpp '#if TORCH_VERSION_MAJOR >= 2';           expect_caught 'belongs in src/core/torch_compat.h'
