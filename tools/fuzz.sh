@@ -13,7 +13,7 @@ fuzz_one() {  # fuzz_one PROGRAM
   dir=$build/found/$name
   seeds=tests/fuzz/corpus/$name
   mkdir -p "$dir/corpus"
-  if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+  if "$program" -max_total_time="$seconds" -print_funcs=0 -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
     -artifact_prefix="$dir/" "$dir/corpus" $([ ! -d "$seeds" ] || echo "$seeds") >"$dir/log" 2>&1; then
     echo "fuzz $name: $(awk '/number_of_executed_units/ { print $2 }' "$dir/log") inputs, nothing found"
   else
