@@ -12,7 +12,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${1:-$root/build/bundled-model}
 dstorch=${DSTORCH:-$root/build/release/dstorch}
-steps=${STEPS:-5000}
+steps=${STEPS:-4000}
 threads=${THREADS:-1}
 
 # A piece that merges stay inside: a section with the tab that ends it (one token each); a word with what leads it,
