@@ -7,10 +7,10 @@ export PROMPT ?= $(shell printf 'python3-yaml\t')
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check asan fuzz tidy format coverage bench install clean
+.PHONY: help run build test check asan asan-parsers fuzz tidy format coverage bench install clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: build ## Build, and let the bundled model complete PROMPT (a package's name and a tab)
 	build/release/dstorch generate "$$PROMPT" --temperature 0 --max-tokens 64
@@ -27,10 +27,15 @@ check: ## Look for includes that point up and for unformatted files
 test: check build ## Run every test
 	ctest --preset release --parallel $(JOBS)
 
-asan: ## Run the tests under the address and undefined-behaviour sanitizers
+asan: ## Run every test under the address and undefined-behaviour sanitizers
 	@tools/setup.sh build
 	$(call configure_and_build,asan)
 	ctest --preset asan --parallel $(JOBS)
+
+asan-parsers: ## The same for the folders that read files and know no torch
+	@tools/setup.sh build
+	$(call configure_and_build,asan) --target test_core test_text test_io test_kernels
+	ctest --preset asan --parallel $(JOBS) --tests-regex '^(core|text|io|kernels)/'
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS
 	@tools/setup.sh build clang

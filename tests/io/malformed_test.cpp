@@ -186,7 +186,8 @@ TEST_P(Flipped, AnyDamagedByteIsAnErrorOrAnotherTable) {
     damaged[at] = static_cast<char>(damaged[at] ^ 0xA5);
     const auto path = folder.write("damaged", damaged);
     try {
-      for (const auto& tensor : Checkpoint::open(path)->tensors()) {
+      const auto checkpoint = Checkpoint::open(path);
+      for (const auto& tensor : checkpoint->tensors()) {
         EXPECT_EQ(dense_bytes(tensor).size(), tensor.bytes());
       }
     } catch (const LMError&) {
