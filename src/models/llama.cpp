@@ -38,11 +38,14 @@ std::vector<int64_t> sliding_windows(const Json& config, const std::string& type
   std::vector<int64_t> windows(static_cast<std::size_t>(layers), 0);
   const int64_t default_window = type == "llama" || type == "smollm3" || config.contains("sliding_window") ? 0 : 4096;
   const auto window = get_size_or(config, "sliding_window", default_window);
-  const bool used = type == "mistral" || json_get_or(config, "use_sliding_window", false, "config.json");
+  const bool may_slide = type == "qwen2" || type == "qwen3" || type == "smollm3";
+  const bool used = type == "mistral" || (may_slide && json_get_or(config, "use_sliding_window", false, "config.json"));
   if (window == 0 || !used) {
     return windows;
   }
-  const auto kinds = json_get_or(config, "layer_types", std::vector<std::string>{}, "config.json");
+  // Mistral slides in every layer, whatever else its config says.
+  const auto kinds = json_get_or(type == "mistral" ? Json::object() : config, "layer_types", std::vector<std::string>{},
+                                 "config.json");
   const auto first = type == "mistral" ? 0 : json_get_or<int64_t>(config, "max_window_layers", 28, "config.json");
   for (int64_t i = 0; i < layers; ++i) {
     const auto index = static_cast<std::size_t>(i);

@@ -8,6 +8,7 @@
 #include "core/throw.h"
 #include "dstorch/log.h"
 #include "models/registry.h"
+#include "ops/cpu/threads.h"
 #include "train/check_options.h"
 #include "train/evaluate.h"
 #include "train/initialize.h"
@@ -27,16 +28,23 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kStateFile = "training_state.safetensors";
 
-/// LibTorch's number of threads while this lives.
+/// The number of threads of LibTorch and of the fused ops while this lives.
 class ThreadCount {
  public:
-  explicit ThreadCount(int threads) : previous_(at::get_num_threads()) { at::set_num_threads(threads); }
+  explicit ThreadCount(int threads) : previous_(at::get_num_threads()), previous_fused_(ops::num_threads()) {
+    at::set_num_threads(threads);
+    ops::set_num_threads(threads);
+  }
   ThreadCount(const ThreadCount&) = delete;
   ThreadCount& operator=(const ThreadCount&) = delete;
-  ~ThreadCount() { at::set_num_threads(previous_); }
+  ~ThreadCount() {
+    at::set_num_threads(previous_);
+    ops::set_num_threads(previous_fused_);
+  }
 
  private:
   int previous_;
+  int previous_fused_;
 };
 
 uint64_t fnv1a(std::string_view bytes) {
