@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "core/throw.h"
 
@@ -22,11 +26,29 @@ Json parse_json(std::string_view text, std::string_view where);
 /// Reads and parses a file. Throws LMError.
 Json read_json(const std::filesystem::path& path);
 
+/// Whether a JSON number can become the integer type T: whole, and in range. Large exponents and fractions cannot.
+template <typename T>
+bool fits_integer(const Json& number) {
+  if (number.is_number_unsigned()) {
+    return std::in_range<T>(number.get<uint64_t>());
+  }
+  if (number.is_number_integer()) {
+    return std::in_range<T>(number.get<int64_t>());
+  }
+  constexpr double kExact = 9007199254740992.0;  // 2^53: whole numbers up to here are exact in a double
+  const double value = number.get<double>();
+  return value == std::floor(value) && std::abs(value) <= kExact && std::in_range<T>(static_cast<int64_t>(value));
+}
+
 /// `object[key]` as T; throws LMError{format} naming `where` and the key when it is missing or of another type.
 template <typename T>
 T json_get(const Json& object, const std::string& key, std::string_view where) {
   const auto it = object.find(key);
   require(it != object.end(), ErrorKind::format, "{} must have \"{}\"", where, key);
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    require(it->is_number() && fits_integer<T>(*it), ErrorKind::format, "{}: \"{}\" must be a whole number, it is {}",
+            where, key, it->dump().substr(0, 80));
+  }
   try {
     return it->template get<T>();
   } catch (const Json::exception&) {

@@ -31,6 +31,17 @@ TEST(ParseJson, DepthIsLimited) {
   EXPECT_NE(message_of(std::string(1'000'000, '[')).find("levels deep"), std::string::npos);
 }
 
+TEST(JsonGet, IntegersMustBeWholeAndInRange) {
+  const auto object =
+      parse_json(R"({"huge":1.7e25,"part":2.5,"whole":3.0,"big":18446744073709551615,"text":"3"})", "x");
+  for (const char* key : {"huge", "part", "big", "text"}) {
+    EXPECT_THROW(json_get<int64_t>(object, key, "x"), LMError) << key;
+  }
+  EXPECT_EQ(json_get<int64_t>(object, "whole", "x"), 3);
+  EXPECT_EQ(json_get<uint64_t>(object, "big", "x"), UINT64_MAX);
+  EXPECT_DOUBLE_EQ(json_get<double>(object, "huge", "x"), 1.7e25);
+}
+
 TEST(JsonGet, TypesAndDefaults) {
   const auto object = parse_json(R"({"n":3,"s":"x","none":null})", "config.json");
   EXPECT_EQ(json_get<int64_t>(object, "n", "config.json"), 3);
