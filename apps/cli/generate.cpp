@@ -123,9 +123,11 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--presence-penalty", generation.presence_penalty, "-2 to 2, once a token was made")
       ->capture_default_str();
-  command->add_option("--logit-bias", options->logit_bias, "ID:BIAS, added to a token's logit; may be repeated");
+  command->add_option("--logit-bias", options->logit_bias, "ID:BIAS, added to a token's logit; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--seed", options->seed, "Same seed, same text");
-  command->add_option("--stop", generation.stop_sequences, "End before this text; may be repeated");
+  command->add_option("--stop", generation.stop_sequences, "End before this text; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--logprobs", options->logprobs,
                       "Record log-probabilities, with this many alternatives (--json)");
   command->add_flag("--ignore-eos", generation.ignore_eos, "Go on past the model's end tokens");

@@ -144,7 +144,7 @@ void inspect(const InspectOptions& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app) {
-  auto* command = app.add_subcommand("inspect", "List the tensors of a checkpoint without reading them.");
+  auto* command = app.add_subcommand("inspect", "List the tensors of a checkpoint without reading them");
   const auto options = std::make_shared<InspectOptions>();
   command
       ->add_option("model", options->model,

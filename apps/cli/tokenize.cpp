@@ -64,7 +64,7 @@ void run(const TokenizeOptions& options) {
 
 void add_tokenize(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* command = app.add_subcommand("tokenize", "Text to token ids, and back.");
+  CLI::App* command = app.add_subcommand("tokenize", "Text to token ids, and back");
   command->add_option("TEXT", options->text, "The text; - (the default) reads standard input");
   command->add_option("-m,--model", options->model,
                       "A model directory, tokenizer.json, tokenizer.model or vocab.json; the bundled model by default");
