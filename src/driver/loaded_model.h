@@ -14,7 +14,7 @@ struct LoadedModel {
   ModelInfo info;
   std::unique_ptr<generate::Engine> engine;            // a language model
   std::shared_ptr<SimpleTransformer> plain;            // the plain architecture
-  std::shared_ptr<models::ScriptedLM> plain_scripted;  // a TorchScript archive without a tokenizer
+  std::shared_ptr<models::ScriptedLM> plain_scripted;  // a TorchScript archive, as a plain network
   int64_t plain_input_size = 0;
 };
 
