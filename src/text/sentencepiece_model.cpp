@@ -129,6 +129,7 @@ void read_charsmap(std::string_view map, SentencePieceModel& model, std::string_
     const uint32_t unit = units[i];
     const bool is_value = (unit >> 31U) != 0;
     if (is_value) {
+      require(i > 0, ErrorKind::format, "{}: the trie of the normalization rules has no root", where);
       continue;
     }
     const std::size_t node = i ^ ((unit >> 10U) << ((unit & (1U << 9U)) >> 6U));
