@@ -1,6 +1,7 @@
 // SentencePiece models against what SentencePiece itself makes of the same texts (tools/make_tokenizer_fixtures.py).
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "core/json.h"
@@ -110,6 +111,42 @@ TEST_P(SentencePiece, RefusesBrokenFiles) {
   }
   EXPECT_THROW(SentencePieceTokenizer("", TokenizerConfig{}, "empty"), LMError);
   EXPECT_THROW(SentencePieceTokenizer("no model at all", TokenizerConfig{}, "text"), LMError);
+}
+
+// A field of a protocol buffer that holds bytes.
+std::string bytes_field(unsigned number, std::string_view content) {
+  std::string out(1, static_cast<char>((number << 3U) | 2U));
+  for (std::size_t length = content.size();; length >>= 7U) {
+    const bool last = length < 128;
+    out.push_back(static_cast<char>((length & 0x7FU) | (last ? 0U : 0x80U)));
+    if (last) {
+      return out + std::string(content);
+    }
+  }
+}
+
+TEST(SentencePieceRules, RefusesATrieWithoutARoot) {
+  const auto model_with_root = [](uint32_t root) {
+    std::vector<uint32_t> units(256, 0);
+    units[0] = root;
+    const auto size = static_cast<uint32_t>(units.size() * sizeof(uint32_t));
+    std::string rules(sizeof(size) + size + 1, '\0');
+    std::memcpy(rules.data(), &size, sizeof(size));
+    std::memcpy(rules.data() + sizeof(size), units.data(), size);
+    // Pieces: an unknown one (type 2) and "a".
+    return bytes_field(1, bytes_field(1, "<unk>") + "\x18\x02") + bytes_field(1, bytes_field(1, "a")) +
+           bytes_field(3, bytes_field(2, rules));
+  };
+  const SentencePieceTokenizer empty(model_with_root(0), TokenizerConfig{}, "empty");
+  EXPECT_EQ(empty.encode("a", EncodeOptions{}).back(), 1);
+  // A root that is a value would send every lookup to an offset nothing has checked.
+  try {
+    const SentencePieceTokenizer tokenizer(model_with_root(0xFFFFFC00U), TokenizerConfig{}, "no root");
+    FAIL() << "it was loaded";
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::format);
+    EXPECT_NE(std::string_view(e.what()).find("has no root"), std::string_view::npos) << e.what();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Data, SentencePiece, testing::Values("llama2", "unigram", "rules"));
