@@ -5,17 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "core/mapped_file.h"
+#include "core/system_message.h"
 #include "core/throw.h"
 
 namespace dstorch {
-namespace {
-
-std::string system_message(int error) { return std::error_code(error, std::generic_category()).message(); }
-
-}  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ = path_;

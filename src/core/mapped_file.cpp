@@ -7,28 +7,32 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <system_error>
 
+#include "core/system_message.h"
 #include "core/throw.h"
 
 namespace dstorch {
 namespace {
 
-std::string system_message(int error) { return std::error_code(error, std::generic_category()).message(); }
-
 void advise(std::span<const std::byte> range, int advice) noexcept {
   if (range.empty()) {
     return;
   }
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(range.data());
-  const auto end = begin + range.size();
+  const auto page = static_cast<std::ptrdiff_t>(::sysconf(_SC_PAGESIZE));
+  const auto into_page = [page](const std::byte* address) {
+    return static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(address)) % page;
+  };
   // Whole pages only: outward for reading ahead, inward for giving back.
-  const bool outward = advice == MADV_WILLNEED;
-  const auto first = outward ? begin / page * page : (begin + page - 1) / page * page;
-  const auto last = outward ? end : end / page * page;
+  const std::byte* first = range.data();
+  const std::byte* last = first + range.size();
+  if (advice == MADV_WILLNEED) {
+    first -= into_page(first);
+  } else {
+    first += (page - into_page(first)) % page;
+    last -= into_page(last);
+  }
   if (last > first) {
-    ::madvise(reinterpret_cast<void*>(first), last - first, advice);
+    ::madvise(const_cast<std::byte*>(first), static_cast<std::size_t>(last - first), advice);
   }
 }
 

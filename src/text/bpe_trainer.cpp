@@ -49,6 +49,7 @@ class Trainer {
     }
     // In the order of the characters that stand for the bytes, as Hugging Face's trainer has them.
     std::vector<std::pair<char32_t, uint8_t>> alphabet;
+    alphabet.reserve(256);
     for (int byte = 0; byte < 256; ++byte) {
       alphabet.emplace_back(text::byte_to_char(static_cast<uint8_t>(byte)), static_cast<uint8_t>(byte));
     }

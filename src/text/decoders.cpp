@@ -1,5 +1,6 @@
 #include "text/decoders.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,8 @@ class SequenceDecoder final : public Decoder {
   explicit SequenceDecoder(std::vector<std::unique_ptr<const Decoder>> decoders) : decoders_(std::move(decoders)) {}
 
   DecodeStage* start(DecodeStage* next, std::vector<std::unique_ptr<DecodeStage>>& stages) const override {
-    for (auto decoder = decoders_.rbegin(); decoder != decoders_.rend(); ++decoder) {
-      next = (*decoder)->start(next, stages);
-    }
+    std::for_each(decoders_.rbegin(), decoders_.rend(),
+                  [&](const auto& decoder) { next = decoder->start(next, stages); });
     return next;
   }
 

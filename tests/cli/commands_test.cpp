@@ -1,0 +1,158 @@
+// The command as a person or a script meets it: help, exit codes, and what --json prints.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/command.h"
+
+namespace dstorch::test {
+namespace {
+
+using nlohmann::json;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const char* const kPrompt = "python3-yaml\t";
+
+std::string model() { return (source_dir() / "models/default").string(); }
+
+/// One JSON object and nothing else.
+json json_of(const ProcessResult& result) {
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+  return json::parse(result.out);
+}
+
+/// The commands `dstorch --help` lists.
+std::vector<std::string> commands() {
+  std::istringstream help(dstorch({"--help"}).out);
+  std::vector<std::string> names;
+  bool listing = false;
+  for (std::string line; std::getline(help, line);) {
+    if (listing && line.starts_with("  ") && line.size() > 2 && line[2] != ' ') {
+      names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    }
+    listing = listing || line.starts_with("Subcommands:");
+  }
+  return names;
+}
+
+TEST(Command, EveryHelpShowsAnExample) {
+  const auto names = commands();
+  EXPECT_THAT(names, testing::IsSupersetOf({"generate", "tokenize", "logits", "perplexity", "inspect", "bench", "train",
+                                            "train-tokenizer"}));
+  for (const auto& name : names) {
+    const auto help = dstorch({name, "--help"});
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.out, HasSubstr(fmt::format("dstorch {} ", name))) << "no example";
+  }
+}
+
+TEST(Command, WrongUsageIsTwo) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{},
+                                                                     {"no-such-command"},
+                                                                     {"generate"},
+                                                                     {"generate", "x", "--no-such-option"},
+                                                                     {"generate", "x", "--top-k", "many"}}) {
+    const auto result = dstorch(arguments);
+    EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(arguments);
+    EXPECT_EQ(result.out, "");
+    EXPECT_NE(result.err, "");
+  }
+}
+
+TEST(Command, AFailureIsOneAndOneLine) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"generate", "x", "-m", "/no/such/model"},
+                                                                     {"generate", ""},
+                                                                     {"generate", "x", "--temperature", "-1"},
+                                                                     {"generate", "x", "--top-p", "1.5"},
+                                                                     {"generate", "x", "--max-tokens", "-1"},
+                                                                     {"generate", "x", "--device", "abacus"},
+                                                                     {"generate", "x", "--dtype", "float3"},
+                                                                     {"generate", "--ids", "1,two"},
+                                                                     {"generate", "--ids", "123456789"},
+                                                                     {"inspect", "/dev/null"},
+                                                                     {"perplexity", "/no/such/file"}}) {
+    const auto result = dstorch(arguments);
+    EXPECT_EQ(result.exit_code, 1) << testing::PrintToString(arguments);
+    EXPECT_THAT(result.err, StartsWith("error: ")) << testing::PrintToString(arguments);
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST(Command, GenerateStreamsTheTextThatJsonHas) {
+  const std::vector<std::string> greedy{"generate", kPrompt, "--temperature", "0", "--max-tokens", "12"};
+  auto with_json = greedy;
+  with_json.emplace_back("--json");
+  const auto object = json_of(dstorch(with_json));
+  EXPECT_EQ(object["tokens"].size(), object["usage"]["completion_tokens"]);
+  EXPECT_GT(object["usage"]["prompt_tokens"], 0);
+  EXPECT_THAT((std::vector<std::string>{"stop", "length"}), testing::Contains(object["finish_reason"]));
+  const auto text = object["text"].get<std::string>();
+  EXPECT_NE(text, "");
+  EXPECT_EQ(dstorch(greedy).out, text + "\n");
+
+  auto from_input = greedy;
+  from_input[1] = "-";
+  EXPECT_EQ(dstorch(from_input, {.input = kPrompt}).out, text + "\n");
+}
+
+TEST(Command, TokenizeGoesThereAndBack) {
+  const auto ids = json_of(dstorch({"tokenize", "libfoo-dev", "-m", model(), "--json"}))["ids"];
+  ASSERT_TRUE(ids.is_array());
+  std::string list;
+  for (const auto& id : ids) {
+    list += fmt::format("{}{}", list.empty() ? "" : ",", id.get<int64_t>());
+  }
+  EXPECT_EQ(json_of(dstorch({"tokenize", "--decode", list, "-m", model(), "--json"}))["text"], "libfoo-dev");
+}
+
+TEST(Command, LogitsAreOnePerVocabularyEntryAndAgreeWithGreedy) {
+  const auto logits = json_of(dstorch({"logits", "-m", model(), kPrompt, "--json"}));
+  const auto values = logits["logits"].get<std::vector<double>>();
+  const auto config = json::parse(std::ifstream(source_dir() / "models/default/config.json"));
+  EXPECT_EQ(values.size(), config["vocab_size"]);
+  EXPECT_EQ(logits["ids"], json_of(dstorch({"tokenize", kPrompt, "-m", model(), "--json"}))["ids"]);
+  const auto next =
+      json_of(dstorch({"generate", kPrompt, "--temperature", "0", "--max-tokens", "1", "--json"}))["tokens"][0];
+  EXPECT_EQ(std::max_element(values.begin(), values.end()) - values.begin(), next);
+}
+
+TEST(Command, PerplexityPutsItsNumbersInOneRelation) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "dstorch_command_text.txt";
+  std::ofstream(file) << "libfoo-dev\tlibdevel\tfoo library, development files\n";
+  const auto result = json_of(dstorch({"perplexity", "-m", model(), file.string(), "--json"}));
+  const double nll = result["nll"];
+  EXPECT_EQ(result["bytes"], std::filesystem::file_size(file));
+  EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(nll / result["tokens"].get<double>()), 1e-6);
+  EXPECT_NEAR(result["bits_per_byte"].get<double>(), nll / std::log(2.0) / result["bytes"].get<double>(), 1e-9);
+  std::filesystem::remove(file);
+}
+
+TEST(Command, InspectCountsWhatIsThere) {
+  const auto result = json_of(dstorch({"inspect", model(), "--json"}));
+  EXPECT_EQ(result["architecture"], "mistral");
+  int64_t parameters = 0;
+  for (const auto& tensor : result["tensors"]) {
+    int64_t size = 1;
+    for (const auto& extent : tensor["shape"]) {
+      size *= extent.get<int64_t>();
+    }
+    parameters += size;
+    EXPECT_EQ(tensor["dtype"], "bfloat16");
+    EXPECT_FALSE(tensor["name"].get<std::string>().empty());
+  }
+  EXPECT_EQ(result["parameters"], parameters);
+  EXPECT_EQ(result["bytes"], parameters * 2);
+}
+
+}  // namespace
+}  // namespace dstorch::test

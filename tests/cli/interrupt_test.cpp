@@ -1,0 +1,142 @@
+// Ctrl-C and a full disk, which only a process of its own can meet.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+
+namespace dstorch::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr int kInterrupted = 130;
+
+std::string content(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(Interrupt, GenerateStopsWithinATokenAndSaysSo) {
+  // Enough tokens to be still at it when the signal comes.
+  // positions.
+  Process process(dstorch_command({"generate", "python3-yaml\t", "--ignore-eos", "--max-tokens", "2000"}));
+  ASSERT_TRUE(process.wait_for_out("\t")) << process.err();
+  process.interrupt();
+  const auto result = process.wait();
+  EXPECT_EQ(result.exit_code, kInterrupted) << result.err << result.out;
+  EXPECT_EQ(result.err.find("error"), std::string::npos) << result.err;
+}
+
+class TrainCommand : public testing::Test {
+ protected:
+  TrainCommand() {
+    folder_ = fs::temp_directory_path() / ("dstorch_train_command_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::ofstream text(folder_ / "text.txt");
+    for (int i = 0; i < 2000; ++i) {
+      text << "item " << i % 10 << " is " << (i % 2 == 0 ? "even" : "odd") << "\n";
+    }
+    const nlohmann::json config = {
+        {"model_type", "llama"},      {"vocab_size", 4096},     {"hidden_size", 16},
+        {"intermediate_size", 32},    {"num_hidden_layers", 1}, {"num_attention_heads", 2},
+        {"num_key_value_heads", 1},   {"head_dim", 8},          {"max_position_embeddings", 64},
+        {"tie_word_embeddings", true}};
+    std::ofstream(folder_ / "config.json") << config;
+  }
+  ~TrainCommand() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::vector<std::string> train(const std::string& output, int steps) const {
+    return dstorch_command({"train",
+                            "--data",
+                            (folder_ / "text.txt").string(),
+                            "--tokenizer",
+                            (source_dir() / "models/default").string(),
+                            "--config",
+                            (folder_ / "config.json").string(),
+                            "-o",
+                            (folder_ / output).string(),
+                            "--steps",
+                            std::to_string(steps),
+                            "--batch-size",
+                            "2",
+                            "--sequence-length",
+                            "32",
+                            "--warmup",
+                            "2",
+                            "--eval-every",
+                            "0",
+                            "--save-every",
+                            "0",
+                            "--threads",
+                            "1",
+                            "--log-every",
+                            "1"});
+  }
+
+  [[nodiscard]] std::vector<std::string> files_of(const std::string& output) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_ / output)) {
+      names.push_back(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(TrainCommand, CtrlCSavesAndTheSameCommandGoesOnToTheBit) {
+  constexpr int kSteps = 400;
+  Process process(train("interrupted", kSteps));
+  ASSERT_TRUE(process.wait_for_err("step 3/400")) << process.err();
+  process.interrupt();
+  const auto stopped = process.wait();
+  EXPECT_EQ(stopped.exit_code, kInterrupted) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("stopped after step"));
+  ASSERT_EQ(stopped.err.find("step 400/400"), std::string::npos) << "it was over before it could be stopped";
+
+  const auto resumed = run_process(train("interrupted", kSteps));
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("going on after step"));
+  EXPECT_EQ(resumed.err.find("step 1/400"), std::string::npos) << "it began anew";
+
+  ASSERT_EQ(run_process(train("whole", kSteps)).exit_code, 0);
+  const auto weights = content(folder_ / "whole/model.safetensors");
+  EXPECT_GT(weights.size(), 1000U);
+  EXPECT_TRUE(weights == content(folder_ / "interrupted/model.safetensors"));
+}
+
+TEST_F(TrainCommand, AFullDiskIsAnErrorThatLeavesNoPartialFile) {
+  constexpr uint64_t kTooSmall = 100'000;  // the weights alone are 4096 x 16 floats
+  const auto full = run_process(train("model", 4), {.file_size_limit = kTooSmall});
+  EXPECT_EQ(full.exit_code, 1);
+  EXPECT_THAT(full.err, HasSubstr("error: "));
+  for (const auto& name : files_of("model")) {
+    EXPECT_TRUE(name != "model.safetensors" && name != "training_state.safetensors" &&
+                name.find(".tmp") == std::string::npos)
+        << name;
+  }
+  // With room again the same command works.
+  const auto again = run_process(train("model", 4));
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_TRUE(fs::exists(folder_ / "model/model.safetensors"));
+}
+
+TEST_F(TrainCommand, ADiskThatFillsUpLaterKeepsTheLastState) {
+  ASSERT_EQ(run_process(train("model", 2)).exit_code, 0);
+  const auto state = content(folder_ / "model/training_state.safetensors");
+  const auto weights = content(folder_ / "model/model.safetensors");
+  const auto full = run_process(train("model", 6), {.file_size_limit = 100'000});
+  EXPECT_EQ(full.exit_code, 1) << full.err;
+  EXPECT_TRUE(state == content(folder_ / "model/training_state.safetensors"));
+  EXPECT_TRUE(weights == content(folder_ / "model/model.safetensors"));
+}
+
+}  // namespace
+}  // namespace dstorch::test
