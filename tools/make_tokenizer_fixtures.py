@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes tests/text/data/*.json: small tokenizers and what Hugging Face `tokenizers` makes of hard texts with them.
 
-    python tools/make_tokenizer_fixtures.py                       # the committed fixtures
-    python tools/make_tokenizer_fixtures.py --real DIR --out DIR  # real vocabularies, for DSTORCH_TOKENIZER_CASES=OUT
+    python tools/make_tokenizer_fixtures.py                          # the committed fixtures, all but the next line's
+    python tools/make_tokenizer_fixtures.py --real DIR --keep 3000   # the first 3000 tokens of real vocabularies
+    python tools/make_tokenizer_fixtures.py --real DIR --out OUT     # all of them, for DSTORCH_TOKENIZER_CASES=OUT
 
 --real: the folder `encoders` of the npm package `tiktoken`. Needs: tokenizers, sentencepiece. Deterministic.
 """
@@ -321,11 +322,14 @@ def write(path, value):
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--real", type=pathlib.Path)
+    args.add_argument("--keep", type=int, help="with --real: only each vocabulary's first tokens, few enough to commit")
     args.add_argument("--out", type=pathlib.Path, default=ROOT / "tests/text/data")
     args = args.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     texts = hard_texts()
-    if args.real:
+    if args.real and args.keep:
+        tokenizers = ((f"{name}_first_{args.keep}", from_tiktoken(args.real / f"{name}_base.json", args.keep)) for name in ("r50k", "cl100k", "o200k"))
+    elif args.real:
         corpus = sorted(ROOT.glob("src/**/*.cpp"))[:40]
         texts += [p.read_bytes() for p in corpus]
         tokenizers = ((name, from_tiktoken(args.real / f"{name}.json")) for name in ("r50k_base", "cl100k_base", "o200k_base"))
