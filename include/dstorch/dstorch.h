@@ -9,6 +9,7 @@
 #include "dstorch/generation.h"
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
+#include "dstorch/memory.h"
 #include "dstorch/tokenizer.h"
 #include "dstorch/torch_model.h"
 #include "dstorch/train.h"

@@ -14,6 +14,7 @@
 #include "dstorch/dtype.h"
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
+#include "dstorch/memory.h"
 #include "dstorch/tokenizer.h"
 
 namespace dstorch {
@@ -105,6 +106,9 @@ class TorchModel : public LMDriver {
 
   [[nodiscard]] bool initialized() const;
   [[nodiscard]] ModelInfo info() const;
+  /// What this model holds on its device: weights, the caches of running calls and what else they made. Before `init()`
+  /// and after `cleanup()` nothing is left but the peaks. On cuda: what the whole process holds there.
+  [[nodiscard]] MemoryUse memory() const;
   /// Null for a model without one. Throws LMError{not_initialized} before `init()`.
   [[nodiscard]] std::shared_ptr<const Tokenizer> tokenizer() const;
 

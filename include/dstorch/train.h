@@ -9,6 +9,7 @@
 
 #include "dstorch/dtype.h"
 #include "dstorch/generation.h"
+#include "dstorch/memory.h"
 
 namespace dstorch {
 
@@ -84,6 +85,8 @@ struct TrainResult {
   double held_out_loss = 0;
   double held_out_bits_per_byte = 0;
   bool finished = false;  ///< False when it was cancelled.
+  /// At the end of the run; the peaks are what it took.
+  MemoryUse memory;
 };
 
 /// Trains and writes a Hugging Face model directory (config.json, tokenizer.json, generation_config.json,

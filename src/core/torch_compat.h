@@ -5,8 +5,15 @@
 
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
+#include <c10/core/Allocator.h>
 #include <torch/version.h>
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 10)
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
 
+#include <cstdint>
+#include <cstring>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <type_traits>
@@ -54,5 +61,46 @@ class CpuBfloat16Autocast {
  private:
   bool previous_;
 };
+
+/// An allocator for LibTorch. Older versions ask for memory through a const function, newer ones through one that is
+/// not, and want to be told how to copy: whichever the version has is overridden here.
+class Allocator : public c10::Allocator {
+ public:
+  [[nodiscard]] virtual c10::DataPtr make(std::size_t bytes) const = 0;
+  c10::DataPtr allocate(std::size_t bytes) const { return make(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) { return make(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
+};
+
+/// What the allocator of a device other than the CPU says, in bytes.
+struct DeviceMemory {
+  int64_t allocated = 0;
+  int64_t peak = 0;
+  int64_t free = 0;
+  int64_t total = 0;
+};
+
+/// None where this version has no words for it.
+inline std::optional<DeviceMemory> device_memory([[maybe_unused]] at::Device device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 10)
+  auto* const allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
+  if (allocator == nullptr) {
+    return std::nullopt;
+  }
+  const auto index = device.has_index() ? device.index() : c10::DeviceIndex{0};
+  DeviceMemory memory;
+  if (allocator->initialized()) {
+    const auto& bytes = allocator->getDeviceStats(index).allocated_bytes[0];  // all pools together
+    memory.allocated = bytes.current;
+    memory.peak = bytes.peak;
+  }
+  const auto [free, total] = allocator->getMemoryInfo(index);
+  memory.free = static_cast<int64_t>(free);
+  memory.total = static_cast<int64_t>(total);
+  return memory;
+#else
+  return std::nullopt;
+#endif
+}
 
 }  // namespace dstorch::compat

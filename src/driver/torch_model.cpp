@@ -9,6 +9,7 @@
 #include <shared_mutex>
 
 #include "core/throw.h"
+#include "device/memory_account.h"
 #include "driver/loaded_model.h"
 #include "generate/scoring.h"
 #include "ops/cpu/threads.h"
@@ -38,7 +39,9 @@ auto guarded(Work&& work) {
 
 class TorchModel::Impl {
  public:
-  explicit Impl(TorchModelConfig config) : config_(std::move(config)) {}
+  explicit Impl(TorchModelConfig config) : config_(std::move(config)), memory_(std::make_shared<MemoryAccount>()) {
+    count_cpu_memory();
+  }
 
   void init() {
     const std::unique_lock lock(mutex_);
@@ -53,7 +56,11 @@ class TorchModel::Impl {
     at::set_num_threads(ops::num_threads());  // LibTorch starts with one
     constexpr const char* failed = "Failed to initialize Torch model";
     try {
+      const MemoryScope scope(memory_, MemoryKind::other);
       model_ = driver::load_model(config_);
+      if (model_->engine) {
+        model_->engine->memory = memory_;
+      }
     } catch (const LMError& e) {
       throw LMError(e.kind(), failed, std::current_exception());
     } catch (const std::bad_alloc&) {
@@ -70,6 +77,10 @@ class TorchModel::Impl {
     const std::unique_lock lock(mutex_);
     model_.reset();
     ::malloc_trim(0);
+  }
+
+  [[nodiscard]] MemoryUse memory() const {
+    return config_.device.type == DeviceType::cuda ? memory_use(config_.device) : memory_->use(config_.device);
   }
 
   [[nodiscard]] bool initialized() const {
@@ -147,9 +158,10 @@ class TorchModel::Impl {
     return tokenizer->encode(text);
   }
 
-  static GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
-                                         const GenerationOptions& options) {
+  GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
+                                  const GenerationOptions& options) const {
     const at::NoGradGuard no_grad;
+    const MemoryScope scope(memory_, MemoryKind::activations);
     const auto input = driver::plain_input(prompt, model.plain_input_size);
     at::Tensor output;
     if (model.plain) {
@@ -167,6 +179,7 @@ class TorchModel::Impl {
   }
 
   TorchModelConfig config_;
+  std::shared_ptr<MemoryAccount> memory_;
   mutable std::shared_mutex mutex_;
   std::unique_ptr<driver::LoadedModel> model_;
 };
@@ -215,6 +228,8 @@ PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCal
 ModelInfo TorchModel::info() const {
   return impl_->with_model([](const driver::LoadedModel& model) { return model.info; });
 }
+
+MemoryUse TorchModel::memory() const { return impl_->memory(); }
 
 std::shared_ptr<const Tokenizer> TorchModel::tokenizer() const {
   return impl_->with_model([](const driver::LoadedModel& model) -> std::shared_ptr<const Tokenizer> {

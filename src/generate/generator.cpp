@@ -128,6 +128,7 @@ void run_chunks(Engine& engine, nn::SequenceState& state, std::span<const int64_
 GenerationResult complete(Engine& engine, std::span<const int64_t> prompt, const GenerationOptions& options) {
   check_options(options, engine.model->sizes().vocab_size);
   check_tokens(engine, prompt);
+  const MemoryScope memory(engine.memory, MemoryKind::activations);
   const auto prompt_length = static_cast<int64_t>(prompt.size());
   check_context(engine, prompt_length, options.max_tokens);
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include "device/memory_account.h"
 #include "dstorch/generation.h"
 #include "dstorch/tokenizer.h"
 #include "models/causal_lm.h"
@@ -21,6 +22,7 @@ struct Engine {
   std::set<int64_t> end_tokens;
   int64_t max_context = 0;
   at::Device device = at::kCPU;
+  std::shared_ptr<MemoryAccount> memory;  // of the model and its callers; may be null
   std::mutex step_mutex;
 };
 

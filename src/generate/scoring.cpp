@@ -60,6 +60,7 @@ std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt) 
   check_tokens(engine, prompt);
   check_fits(engine, prompt);
   const at::NoGradGuard no_grad;
+  const MemoryScope memory(engine.memory, MemoryKind::activations);
   const auto state = engine.model->make_state(static_cast<int64_t>(prompt.size()));
   at::Tensor last;
   run_chunks(engine, *state, prompt, [&](const at::Tensor& hidden, int64_t) {
@@ -79,6 +80,7 @@ std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) 
   check_tokens(engine, tokens);
   check_fits(engine, tokens);
   const at::NoGradGuard no_grad;
+  const MemoryScope memory(engine.memory, MemoryKind::activations);
   const auto state = engine.model->make_state(static_cast<int64_t>(tokens.size()));
   at::Tensor sum;  // [hidden]
   run_chunks(engine, *state, tokens, [&](const at::Tensor& hidden, int64_t) {
@@ -94,6 +96,7 @@ std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) 
 double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress) {
   check_tokens(engine, tokens);
   const at::NoGradGuard no_grad;
+  const MemoryScope memory(engine.memory, MemoryKind::activations);
   const auto total = static_cast<int64_t>(tokens.size());
   const auto window = std::min(engine.max_context, total);
   const auto stride = std::max<int64_t>(window / 2, 1);

@@ -8,6 +8,7 @@
 
 #include "core/mapped_file.h"
 #include "core/throw.h"
+#include "device/memory_account.h"
 #include "device/torch_types.h"
 
 namespace dstorch::models {
@@ -50,6 +51,17 @@ at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, cons
       data, view.shape, view.strides, [checkpoint](void*) {}, options);
 }
 
+at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view) {
+  if (tensor.data_ptr() != view.data() || tensor.numel() == 0) {
+    return tensor;
+  }
+  // The new tensor keeps the old one, and with it the file.
+  const auto record = std::make_shared<MemoryRecord>(DeviceType::cpu, static_cast<int64_t>(tensor.nbytes()),
+                                                     /*mapped=*/true);
+  return at::from_blob(
+      tensor.data_ptr(), tensor.sizes(), tensor.strides(), [record, tensor](void*) {}, tensor.options());
+}
+
 CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
     : checkpoint_(std::move(checkpoint)), options_(std::move(options)) {}
 
@@ -88,6 +100,8 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
   if (tensor.data_ptr() != view->data()) {
     // It was copied: the file's pages need not stay in memory beside the copy.
     MappedFile::dont_need({view->data(), view->bytes()});
+  } else {
+    tensor = count_if_mapped(std::move(tensor), *view);
   }
   bytes_ += static_cast<int64_t>(tensor.nbytes());
   numel_ += tensor.numel();

@@ -16,6 +16,9 @@ namespace dstorch::models {
 /// A tensor over the view's bytes, without a copy where they are aligned; it keeps `checkpoint` mapped.
 at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view);
 
+/// `tensor`, made from `view`: counted as mapped weights while it lives, if it still is the view's bytes and no copy.
+at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view);
+
 /// Gives modules the weights of a checkpoint. Mismatches are collected, so that `finish` can list them all.
 class CheckpointWeights : public nn::WeightSource {
  public:

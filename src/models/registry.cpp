@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "device/memory_account.h"
 #include "models/gpt2.h"
 #include "models/llama.h"
 
@@ -33,6 +34,7 @@ std::shared_ptr<CausalLM> create_model(const Json& config, nn::WeightSource& wei
   const auto model_type = json_get<std::string>(config, "model_type", "config.json");
   for (const auto& row : kRegistry) {
     if (row.model_type == model_type) {
+      const MemoryScope scope(MemoryKind::weights);
       return row.create(config, weights, options);
     }
   }

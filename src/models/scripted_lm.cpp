@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/throw.h"
+#include "device/memory_account.h"
 
 namespace dstorch::models {
 namespace {
@@ -19,6 +20,7 @@ class TokenHistory : public nn::SequenceState {
 }  // namespace
 
 ScriptedLM::ScriptedLM(const std::filesystem::path& path, at::Device device) {
+  const MemoryScope scope(MemoryKind::weights);
   try {
     module_ = torch::jit::load(path.string(), device);
     module_.eval();

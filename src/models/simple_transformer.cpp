@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/throw.h"
+#include "device/memory_account.h"
 #include "device/torch_types.h"
 #include "models/checkpoint_weights.h"
 
@@ -33,6 +34,7 @@ std::string layer_name(std::size_t layer, const char* parameter) { return fmt::f
 SimpleTransformer::SimpleTransformer(const Architecture& architecture, uint64_t seed, const Device& device)
     : architecture_(architecture) {
   check(architecture);
+  const MemoryScope scope(MemoryKind::weights);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(to_torch(device));
   auto generator = at::detail::createCPUGenerator(seed);
   std::vector<at::Tensor> weights;
@@ -53,12 +55,14 @@ SimpleTransformer::SimpleTransformer(std::shared_ptr<const Checkpoint> checkpoin
   require(architecture.has_value(), ErrorKind::format,
           "a plain state dict must hold 0.weight [hidden, input], 0.bias, 2.weight, ... of Linear and ReLU in turn");
   architecture_ = *architecture;
+  const MemoryScope scope(MemoryKind::weights);
   std::vector<at::Tensor> weights;
   std::vector<at::Tensor> biases;
   const auto load = [&](const std::string& name) {
-    const auto tensor = models::tensor_over(checkpoint, *checkpoint->find(name));
+    const auto& view = *checkpoint->find(name);
+    const auto tensor = models::tensor_over(checkpoint, view);
     const auto dtype = tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    return tensor.to(to_torch(device), dtype);
+    return models::count_if_mapped(tensor.to(to_torch(device), dtype), view);
   };
   for (std::size_t layer = 0; layer <= static_cast<std::size_t>(architecture_.num_layers); ++layer) {
     weights.push_back(load(layer_name(layer, "weight")));

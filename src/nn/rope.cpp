@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "device/memory_account.h"
+
 namespace dstorch::nn {
 namespace {
 
@@ -123,6 +125,7 @@ ops::RopeTable Rope::table(int64_t positions) {
   const std::lock_guard lock(mutex_);
   const int64_t have = table_.cos.defined() ? table_.cos.size(0) : 0;
   if (have < positions) {
+    const MemoryScope scope(MemoryKind::other);  // it outlives the pass that asked for it
     const int64_t rows = std::max(positions, std::max<int64_t>(256, 2 * have));
     const auto half = static_cast<int64_t>(frequencies_.size());
     auto cos = at::empty({rows, half}, at::kFloat);

@@ -7,6 +7,7 @@
 
 #include "core/throw.h"
 #include "core/torch_compat.h"
+#include "device/memory_account.h"
 #include "train/loss.h"
 #include "train/window_sampler.h"
 
@@ -25,6 +26,7 @@ Evaluation evaluate(models::CausalLM& model, const TokenStream& text, const Toke
   require(predicted >= 1 && bytes >= 1, ErrorKind::invalid_argument,
           "the held-out text must have at least two tokens, it has {}", text.size());
   const torch::NoGradGuard no_grad;
+  const MemoryScope scope(MemoryKind::activations);
   const compat::CpuBfloat16Autocast autocast(bfloat16);
   double total = 0;
   const auto add = [&](std::span<const int64_t> begins, int64_t length) {

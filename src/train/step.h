@@ -22,6 +22,9 @@ struct AdamWSettings {
 /// LibTorch's AdamW over all parameters of `model`.
 std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& model, const AdamWSettings& settings);
 
+/// From now on the memory of `model`'s gradients is counted as such from the moment backward hands them over.
+void count_gradients(torch::nn::Module& model);
+
 struct StepResult {
   /// Before the update, in nats.
   double loss = 0;

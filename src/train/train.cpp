@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "core/throw.h"
+#include "device/memory_account.h"
 #include "dstorch/log.h"
 #include "models/registry.h"
 #include "ops/cpu/threads.h"
@@ -110,8 +111,9 @@ class Pace {
 
 class Run {
  public:
-  explicit Run(const TrainOptions& options)
+  Run(const TrainOptions& options, const std::shared_ptr<MemoryAccount>& memory)
       : options_(options),
+        memory_(memory, MemoryKind::other),
         threads_(options.threads > 0 ? options.threads : available_cores()),
         bfloat16_(options.bfloat16.value_or(processor_has_bfloat16())),
         tokenizer_(Tokenizer::load(options.tokenizer)),
@@ -121,7 +123,9 @@ class Run {
         sampler_(data_.train.ids, options.batch_size, options.sequence_length, options.seed),
         optimizer_(make_optimizer(*model_, {options.beta1, options.beta2, options.epsilon, options.weight_decay})),
         identity_(identify(options, files_, data_)),
-        schedule_{options.learning_rate, options.min_learning_rate, options.warmup_steps, options.steps} {}
+        schedule_{options.learning_rate, options.min_learning_rate, options.warmup_steps, options.steps} {
+    count_gradients(*model_);
+  }
 
   TrainResult run() {
     make_directory(options_.output);
@@ -218,6 +222,7 @@ class Run {
   }
 
   const TrainOptions& options_;
+  MemoryScope memory_;
   ThreadCount threads_;
   bool bfloat16_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -241,7 +246,11 @@ class Run {
 TrainResult train(const TrainOptions& options) {
   training::check_options(options);
   try {
-    return training::Run(options).run();
+    count_cpu_memory();
+    const auto memory = std::make_shared<MemoryAccount>();
+    auto result = training::Run(options, memory).run();
+    result.memory = memory->use({});
+    return result;
   } catch (const c10::Error& e) {
     throw LMError(ErrorKind::internal, fmt::format("training failed: {}", e.what_without_backtrace()));
   }

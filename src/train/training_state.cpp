@@ -5,6 +5,7 @@
 
 #include "core/throw.h"
 #include "core/torch_compat.h"
+#include "device/memory_account.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::training {
@@ -108,8 +109,13 @@ RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Mo
     auto moments = std::make_unique<torch::optim::AdamWParamState>();
     moments->step(progress.step);
     // As the parameter lies in memory, so that updates run over both in one order.
-    moments->exp_avg(at::empty_like(parameter).copy_(read(kFirstMoment)));
-    moments->exp_avg_sq(at::empty_like(parameter).copy_(read(kSecondMoment)));
+    const auto read_moment = [&](const char* prefix) {
+      const auto values = read(prefix);
+      const MemoryScope scope(MemoryKind::optimizer);
+      return at::empty_like(parameter).copy_(values);
+    };
+    moments->exp_avg(read_moment(kFirstMoment));
+    moments->exp_avg_sq(read_moment(kSecondMoment));
     optimizer.state()[compat::optimizer_state_key<StateMap>(parameter)] = std::move(moments);
   }
   return progress;

@@ -248,6 +248,29 @@ TEST_F(Train, AllOfTheDataCanBeLearnedFrom) {
   EXPECT_GT(train(how).held_out_bits_per_byte, 1);
 }
 
+TEST_F(Train, CountsItsMemoryByKind) {
+  auto how = options("model");
+  const auto result = train(how);
+  int64_t parameters = 0;
+  const auto written = Checkpoint::open(how.output / "model.safetensors");
+  for (const auto& tensor : written->tensors()) {
+    parameters += tensor.numel();
+  }
+  const auto& memory = result.memory;
+  EXPECT_EQ(memory[MemoryKind::weights].peak, 4 * parameters);
+  EXPECT_EQ(memory[MemoryKind::gradients].peak, 4 * parameters);
+  EXPECT_EQ(memory[MemoryKind::optimizer].peak, 8 * parameters);
+  EXPECT_GT(memory[MemoryKind::activations].peak, 4 * how.batch_size * how.sequence_length * 280)
+      << "at least the logits";
+  EXPECT_GE(memory.total.peak, memory[MemoryKind::activations].peak + 12 * parameters);
+  for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    EXPECT_EQ(memory.kinds[kind].bytes, 0) << to_string(static_cast<MemoryKind>(kind));
+  }
+  // A run that goes on makes its moments while it loads them.
+  how.steps = 14;
+  EXPECT_EQ(train(how).memory[MemoryKind::optimizer].peak, 8 * parameters);
+}
+
 TEST_F(Train, BFloat16AutocastLearnsToo) {
   auto how = options("model");
   how.steps = 40;

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dstorch/device.h"
+#include "dstorch/dtype.h"
+
+namespace dstorch {
+
+/// What a block of memory holds.
+enum class MemoryKind {
+  weights,      ///< Parameters, copied or in a mapped file.
+  kv_cache,     ///< Keys and values of the sequences being generated.
+  activations,  ///< What a pass computes, and keeps for its gradients.
+  gradients,    ///< `.grad` of the parameters.
+  optimizer,    ///< What the optimizer remembers, e.g. AdamW's two moments.
+  other,        ///< Everything else: rotation tables, batches, tensors made by the program around.
+};
+inline constexpr std::size_t kMemoryKinds = 6;
+
+/// "weights", "kv_cache", "activations", "gradients", "optimizer", "other".
+std::string_view to_string(MemoryKind kind) noexcept;
+
+/// Bytes in tensors on one device, counted where they are allocated and freed. What is no tensor is not in it: the
+/// program itself with LibTorch's code, the tokenizer, scratch space of kernels.
+struct MemoryUse {
+  struct Amount {
+    /// Bytes now.
+    int64_t bytes = 0;
+    /// The most there have been at once.
+    int64_t peak = 0;
+  };
+
+  Device device{};
+  /// All kinds together.
+  Amount total;
+  /// By kind, in the order of MemoryKind. Each peak is the kind's own: they need not have been at the same moment.
+  std::array<Amount, kMemoryKinds> kinds{};
+  /// The part of the weights that is used in place in a mapped file. The system can drop these pages when memory is
+  /// short and read them again.
+  Amount mapped;
+
+  [[nodiscard]] const Amount& operator[](MemoryKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
+};
+
+/// What all tensors of this process use on `device`, counted since the first model was made (or the first call of this
+/// function). On cuda: the caching allocator's figures, where this LibTorch tells them; kinds are not known there.
+/// Thread-safe. Throws LMError{unsupported} unless the device is available.
+MemoryUse memory_use(const Device& device = {});
+
+}  // namespace dstorch

@@ -1,0 +1,165 @@
+#include "device/memory_account.h"
+
+#include <utility>
+
+#include "core/throw.h"
+
+namespace dstorch {
+namespace {
+
+thread_local const MemoryScope* current_scope = nullptr;
+
+std::array<std::atomic<RecordFinder>, 3>& finders() noexcept {
+  static std::array<std::atomic<RecordFinder>, 3> table{};
+  return table;
+}
+
+}  // namespace
+
+int64_t MemoryAccount::Counter::add(int64_t change) noexcept {
+  return bytes.fetch_add(change, std::memory_order_relaxed) + change;
+}
+
+void MemoryAccount::Counter::raise_peak(int64_t value) noexcept {
+  auto seen = peak.load(std::memory_order_relaxed);
+  while (value > seen && !peak.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+}
+
+MemoryUse::Amount MemoryAccount::Counter::amount() const noexcept {
+  return {bytes.load(std::memory_order_relaxed), peak.load(std::memory_order_relaxed)};
+}
+
+MemoryAccount& MemoryAccount::process() {
+  // Never destroyed: blocks may be freed while the program ends.
+  static auto* const account = new MemoryAccount();
+  return *account;
+}
+
+MemoryAccount::MemoryAccount() = default;
+
+MemoryUse MemoryAccount::use(const Device& device) const {
+  const auto& from = slot(device.type);
+  MemoryUse use;
+  use.device = device;
+  use.total = from.total.amount();
+  use.mapped = from.mapped.amount();
+  for (std::size_t i = 0; i < kMemoryKinds; ++i) {
+    use.kinds[i] = from.kinds[i].amount();
+  }
+  return use;
+}
+
+void MemoryAccount::set_limit(DeviceType device, int64_t bytes) noexcept {
+  slot(device).limit.store(bytes, std::memory_order_relaxed);
+}
+
+int64_t MemoryAccount::limit(DeviceType device) const noexcept {
+  return slot(device).limit.load(std::memory_order_relaxed);
+}
+
+void MemoryAccount::take(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) {
+  auto& to = slot(device);
+  const auto total = to.total.add(bytes);
+  if (const auto limit = to.limit.load(std::memory_order_relaxed); limit > 0 && total > limit) {
+    to.total.add(-bytes);
+    fail(ErrorKind::out_of_memory,
+         "the memory limit of {} bytes would be passed: {} bytes are in use and {} more were asked for; raise the "
+         "limit, "
+         "or take a shorter context or a smaller dtype",
+         limit, total - bytes, bytes);
+  }
+  to.total.raise_peak(total);
+  auto& by_kind = to.kinds[static_cast<std::size_t>(kind)];
+  by_kind.raise_peak(by_kind.add(bytes));
+  if (mapped) {
+    to.mapped.raise_peak(to.mapped.add(bytes));
+  }
+}
+
+void MemoryAccount::give_back(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) noexcept {
+  auto& from = slot(device);
+  from.total.add(-bytes);
+  from.kinds[static_cast<std::size_t>(kind)].add(-bytes);
+  if (mapped) {
+    from.mapped.add(-bytes);
+  }
+}
+
+void MemoryAccount::move(DeviceType device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept {
+  auto& kinds = slot(device).kinds;
+  kinds[static_cast<std::size_t>(from)].add(-bytes);
+  auto& target = kinds[static_cast<std::size_t>(to)];
+  target.raise_peak(target.add(bytes));
+}
+
+MemoryScope::MemoryScope(MemoryKind kind) noexcept : kind_(kind), outer_(current_scope) {
+  if (outer_ != nullptr) {
+    account_ = outer_->account_;
+  }
+  current_scope = this;
+}
+
+MemoryScope::MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind) noexcept
+    : account_(std::move(account)), kind_(kind), outer_(current_scope) {
+  current_scope = this;
+}
+
+MemoryScope::~MemoryScope() { current_scope = outer_; }
+
+MemoryRecord::MemoryRecord(DeviceType device, int64_t bytes, bool mapped)
+    : account_(current_scope != nullptr ? current_scope->account_ : nullptr),
+      bytes_(bytes),
+      device_(device),
+      mapped_(mapped),
+      kind_(current_scope != nullptr ? current_scope->kind_ : MemoryKind::other) {
+  const auto kind = kind_.load(std::memory_order_relaxed);
+  if (account_) {
+    account_->take(device, kind, bytes, mapped);
+  }
+  MemoryAccount::process().take(device, kind, bytes, mapped);
+}
+
+MemoryRecord::MemoryRecord(MemoryRecord&& other) noexcept
+    : account_(std::move(other.account_)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      device_(other.device_),
+      mapped_(other.mapped_),
+      kind_(other.kind_.load(std::memory_order_relaxed)) {}
+
+MemoryRecord::~MemoryRecord() {
+  const auto kind = kind_.load(std::memory_order_relaxed);
+  if (account_) {
+    account_->give_back(device_, kind, bytes_, mapped_);
+  }
+  MemoryAccount::process().give_back(device_, kind, bytes_, mapped_);
+}
+
+void MemoryRecord::move_to(MemoryKind kind) noexcept {
+  const auto from = kind_.exchange(kind, std::memory_order_relaxed);
+  if (from == kind) {
+    return;
+  }
+  if (account_) {
+    account_->move(device_, from, kind, bytes_);
+  }
+  MemoryAccount::process().move(device_, from, kind, bytes_);
+}
+
+void set_record_finder(DeviceType device, RecordFinder finder) noexcept {
+  finders()[static_cast<std::size_t>(device)].store(finder, std::memory_order_release);
+}
+
+void retag(const at::Tensor& tensor, MemoryKind kind) noexcept {
+  if (!tensor.defined() || !tensor.has_storage()) {
+    return;
+  }
+  const auto type = tensor.is_cpu() ? DeviceType::cpu : tensor.is_cuda() ? DeviceType::cuda : DeviceType::webgl;
+  if (const auto finder = finders()[static_cast<std::size_t>(type)].load(std::memory_order_acquire)) {
+    if (auto* record = finder(tensor.storage().data_ptr())) {
+      record->move_to(kind);
+    }
+  }
+}
+
+}  // namespace dstorch

@@ -1,0 +1,115 @@
+#pragma once
+
+// Who uses how much memory. An allocator makes one MemoryRecord for each block and destroys it with the block; scopes
+// say what a block is for.
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dstorch/memory.h"
+
+namespace dstorch {
+
+/// Counts bytes by device and kind. Thread-safe; a few relaxed atomics a block.
+class MemoryAccount {
+ public:
+  /// The account of everything this process allocates; the others count a part of it.
+  static MemoryAccount& process();
+
+  MemoryAccount();
+
+  [[nodiscard]] MemoryUse use(const Device& device) const;
+
+  /// From now on a block that would take the account's total on a device of this type over `bytes` is refused with
+  /// LMError{out_of_memory}, before it is allocated. 0 lifts the limit.
+  void set_limit(DeviceType device, int64_t bytes) noexcept;
+  [[nodiscard]] int64_t limit(DeviceType device) const noexcept;
+
+ private:
+  friend class MemoryRecord;
+
+  struct Counter {
+    std::atomic<int64_t> bytes{0};
+    std::atomic<int64_t> peak{0};
+    /// The new value.
+    int64_t add(int64_t change) noexcept;
+    void raise_peak(int64_t value) noexcept;
+    [[nodiscard]] MemoryUse::Amount amount() const noexcept;
+  };
+  struct Slot {
+    Counter total;
+    std::array<Counter, kMemoryKinds> kinds;
+    Counter mapped;
+    std::atomic<int64_t> limit{0};
+  };
+
+  /// Throws LMError{out_of_memory} and counts nothing when the limit would be passed.
+  void take(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped);
+  void give_back(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) noexcept;
+  void move(DeviceType device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept;
+  Slot& slot(DeviceType device) noexcept { return slots_[static_cast<std::size_t>(device)]; }
+  [[nodiscard]] const Slot& slot(DeviceType device) const noexcept { return slots_[static_cast<std::size_t>(device)]; }
+
+  std::array<Slot, 3> slots_;
+};
+
+/// What this thread's blocks are for while the scope lives, and in whose account they are besides the process's. Scopes
+/// nest; threads start without one (`other`, the process's account alone).
+class MemoryScope {
+ public:
+  /// The account of the scope around it.
+  explicit MemoryScope(MemoryKind kind) noexcept;
+  MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind) noexcept;
+  ~MemoryScope();
+  MemoryScope(const MemoryScope&) = delete;
+  MemoryScope& operator=(const MemoryScope&) = delete;
+
+ private:
+  friend class MemoryRecord;
+  std::shared_ptr<MemoryAccount> account_;
+  MemoryKind kind_;
+  const MemoryScope* outer_;
+};
+
+/// One block, counted from construction to destruction in the process's account and in that of the scope it was made
+/// in. It remembers both, and its kind, so that any thread may free it at any time.
+class MemoryRecord {
+ public:
+  /// `mapped`: a part of a mapped file, used in place. Throws LMError{out_of_memory} when a limit would be passed.
+  MemoryRecord(DeviceType device, int64_t bytes, bool mapped = false);
+  /// `other` counts nothing afterwards.
+  MemoryRecord(MemoryRecord&& other) noexcept;
+  ~MemoryRecord();
+  MemoryRecord(const MemoryRecord&) = delete;
+  MemoryRecord& operator=(const MemoryRecord&) = delete;
+
+  /// The block turned out to be for something else. Thread-safe.
+  void move_to(MemoryKind kind) noexcept;
+
+ private:
+  std::shared_ptr<MemoryAccount> account_;  // may be null
+  int64_t bytes_;
+  DeviceType device_;
+  bool mapped_;
+  std::atomic<MemoryKind> kind_;
+};
+
+/// The record behind a block of memory, or null when the block is not one of that allocator's.
+using RecordFinder = MemoryRecord* (*)(const at::DataPtr& block);
+/// How `retag` finds the records of a device's blocks. Once per device, before its first tensor.
+void set_record_finder(DeviceType device, RecordFinder finder) noexcept;
+
+/// Counts the memory of `tensor` as `kind` from now on. Nothing happens for memory that is not counted by a record.
+void retag(const at::Tensor& tensor, MemoryKind kind) noexcept;
+
+/// Puts the counting allocator before LibTorch's own for the CPU; the first call does it. Tensors made before it, or by
+/// an allocator that is set after it, stay correct and are not counted.
+void count_cpu_memory();
+
+}  // namespace dstorch

@@ -1,0 +1,212 @@
+#include "dstorch/memory.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "device/memory_account.h"
+#include "dstorch/error.h"
+
+namespace dstorch {
+namespace {
+
+constexpr std::array<MemoryKind, kMemoryKinds> kKinds{MemoryKind::weights,     MemoryKind::kv_cache,
+                                                      MemoryKind::activations, MemoryKind::gradients,
+                                                      MemoryKind::optimizer,   MemoryKind::other};
+
+int64_t process_bytes(MemoryKind kind) { return memory_use()[kind].bytes; }
+
+at::Tensor bytes_of(int64_t count) { return at::empty({count}, at::kByte); }
+
+TEST(Memory, EveryKindCountsItsOwn) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const auto before = memory_use();
+  std::vector<at::Tensor> kept;
+  int64_t size = 1000;
+  for (const auto kind : kKinds) {
+    const MemoryScope scope(account, kind);
+    kept.push_back(bytes_of(size++));
+  }
+  auto use = account->use({});
+  EXPECT_EQ(use.total.bytes, 6015);
+  EXPECT_EQ(use.total.peak, 6015);
+  for (std::size_t i = 0; i < kKinds.size(); ++i) {
+    EXPECT_EQ(use[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i)) << to_string(kKinds[i]);
+    EXPECT_EQ(memory_use()[kKinds[i]].bytes - before[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i));
+  }
+  kept.clear();
+  use = account->use({});
+  EXPECT_EQ(use.total.bytes, 0);
+  EXPECT_EQ(use.total.peak, 6015);
+  for (const auto kind : kKinds) {
+    EXPECT_EQ(use[kind].bytes, 0);
+  }
+  EXPECT_EQ(memory_use().total.bytes, before.total.bytes);
+}
+
+TEST(Memory, ABlockIsTakenOffWhereItWasCountedWhoeverFreesIt) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  at::Tensor tensor;
+  {
+    const MemoryScope scope(account, MemoryKind::kv_cache);
+    tensor = bytes_of(5000);
+  }
+  std::thread([&] {
+    const MemoryScope scope(std::make_shared<MemoryAccount>(), MemoryKind::weights);
+    tensor.reset();
+  }).join();
+  EXPECT_EQ(account->use({})[MemoryKind::kv_cache].bytes, 0);
+  EXPECT_EQ(account->use({})[MemoryKind::weights].bytes, 0);
+}
+
+TEST(Memory, ScopesNestAndKeepTheAccountAroundThem) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const MemoryScope outer(account, MemoryKind::activations);
+  {
+    const MemoryScope inner(MemoryKind::kv_cache);
+    const auto tensor = bytes_of(700);
+    EXPECT_EQ(account->use({})[MemoryKind::kv_cache].bytes, 700);
+  }
+  const auto tensor = bytes_of(300);
+  EXPECT_EQ(account->use({})[MemoryKind::activations].bytes, 300);
+  EXPECT_EQ(account->use({})[MemoryKind::kv_cache].peak, 700);
+  EXPECT_EQ(account->use({}).total.peak, 700);
+}
+
+TEST(Memory, ThePeakIsTheMostAtOnce) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const MemoryScope scope(account, MemoryKind::activations);
+  { const auto a = bytes_of(100), b = bytes_of(200); }
+  { const auto c = bytes_of(250); }
+  EXPECT_EQ(account->use({}).total.peak, 300);
+  EXPECT_EQ(account->use({}).total.bytes, 0);
+}
+
+TEST(Memory, RetaggingMovesABlockAndEverySharerWithIt) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const MemoryScope scope(account, MemoryKind::activations);
+  auto tensor = at::empty({10, 10}, at::kFloat);
+  retag(tensor.t(), MemoryKind::gradients);
+  retag(tensor, MemoryKind::gradients);
+  EXPECT_EQ(account->use({})[MemoryKind::gradients].bytes, 400);
+  EXPECT_EQ(account->use({})[MemoryKind::activations].bytes, 0);
+  tensor.reset();
+  EXPECT_EQ(account->use({})[MemoryKind::gradients].bytes, 0);
+  EXPECT_EQ(account->use({}).total.bytes, 0);
+  // Memory that no allocator of ours made is left alone.
+  float number = 1;
+  retag(at::from_blob(&number, {1}, at::kFloat), MemoryKind::weights);
+  retag(at::Tensor(), MemoryKind::weights);
+  EXPECT_EQ(account->use({}).total.bytes, 0);
+}
+
+TEST(Memory, TensorsFromBeforeStayCorrect) {
+  // As if it had been made before the counting began: LibTorch's own allocator, its own deleter.
+  const auto before = process_bytes(MemoryKind::other);
+  {
+    auto data = c10::GetDefaultCPUAllocator()->allocate(4096);
+    std::memset(data.get(), 7, 4096);
+    count_cpu_memory();
+    const auto tensor = at::from_blob(data.get(), {4096}, at::kByte).clone();
+    EXPECT_EQ(tensor.sum().item<int64_t>(), 7 * 4096);
+    EXPECT_EQ(process_bytes(MemoryKind::other), before + 4096);
+  }
+  EXPECT_EQ(process_bytes(MemoryKind::other), before);
+}
+
+TEST(Memory, BlocksAreAlignedAndKeepTheirData) {
+  count_cpu_memory();
+  for (const int64_t size : {1, 63, 64, 65, 4096, 1 << 20}) {
+    const auto tensor = at::arange(size, at::kInt);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) % 64, 0U);
+    EXPECT_EQ(tensor[size - 1].item<int64_t>(), size - 1);
+  }
+  EXPECT_EQ(at::empty({0}).numel(), 0);
+  auto grown = at::arange(8, at::kFloat);
+  grown.resize_({1000});
+  EXPECT_EQ(grown[7].item<float>(), 7);
+  auto* raw = c10::GetCPUAllocator()->raw_allocate(100);
+  const auto while_held = process_bytes(MemoryKind::other);
+  c10::GetCPUAllocator()->raw_deallocate(raw);
+  EXPECT_EQ(process_bytes(MemoryKind::other), while_held - 100);
+}
+
+TEST(Memory, ALimitRefusesBeforeAllocating) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  account->set_limit(DeviceType::cpu, 10'000);
+  const MemoryScope scope(account, MemoryKind::weights);
+  const auto process_before = memory_use();
+  const auto first = bytes_of(9'000);
+  try {
+    bytes_of(1'001);
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::out_of_memory);
+    EXPECT_THAT(e.what(), testing::HasSubstr("limit of 10000 bytes"));
+    EXPECT_THAT(e.what(), testing::HasSubstr("9000 bytes are in use and 1001 more"));
+  }
+  EXPECT_EQ(account->use({}).total.bytes, 9'000);
+  EXPECT_EQ(account->use({}).total.peak, 9'000);
+  EXPECT_EQ(memory_use().total.bytes - process_before.total.bytes, 9'000);
+  EXPECT_NO_THROW(bytes_of(1'000));
+  account->set_limit(DeviceType::cpu, 0);
+  EXPECT_NO_THROW(bytes_of(100'000));
+}
+
+TEST(Memory, WhatTheSystemCannotGiveIsOutOfMemory) {
+  count_cpu_memory();
+  const auto before = memory_use().total.bytes;
+  try {
+    bytes_of(int64_t{1} << 60);
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::out_of_memory);
+    EXPECT_THAT(e.what(), testing::HasSubstr("1152921504606846976 bytes"));
+  }
+  EXPECT_EQ(memory_use().total.bytes, before);
+}
+
+TEST(Memory, ThreadsCountTogether) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const auto before = memory_use().total.bytes;
+  std::vector<std::thread> threads;
+  std::vector<at::Tensor> kept(4);
+  for (std::size_t t = 0; t < kept.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int64_t i = 0; i < 5000; ++i) {
+        const MemoryScope scope(account, kKinds[static_cast<std::size_t>(i) % kKinds.size()]);
+        auto tensor = bytes_of(1 + i % 257);
+        retag(tensor, kKinds[(static_cast<std::size_t>(i) + t) % kKinds.size()]);
+        if (i == 2500) {
+          kept[t] = tensor;
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(account->use({}).total.bytes, 4 * (1 + 2500 % 257));
+  kept.clear();
+  for (const auto kind : kKinds) {
+    EXPECT_EQ(account->use({})[kind].bytes, 0) << to_string(kind);
+  }
+  EXPECT_EQ(memory_use().total.bytes, before);
+}
+
+TEST(Memory, OnlyOfDevicesThatAreThere) { EXPECT_THROW(memory_use(Device{DeviceType::cuda, 99}), LMError); }
+
+}  // namespace
+}  // namespace dstorch
