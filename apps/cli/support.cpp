@@ -22,7 +22,7 @@ extern "C" void on_interrupt(int) {
 }  // namespace
 
 CancelToken interrupt_token() {
-  const CancelToken token = shared_token();
+  CancelToken token = shared_token();
   std::signal(SIGINT, on_interrupt);
   return token;
 }

@@ -19,7 +19,7 @@ std::filesystem::path bundled_model_path() {
   folders.emplace_back(DSTORCH_INSTALLED_MODELS);
   folders.emplace_back(DSTORCH_SOURCE_MODELS);
   for (const auto& folder : folders) {
-    const auto path = folder / "default";
+    auto path = folder / "default";
     if (std::filesystem::exists(path / "config.json")) {
       return path;
     }
