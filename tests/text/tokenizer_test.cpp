@@ -82,6 +82,51 @@ TEST(Tokenizer, StreamsWholeCharacters) {
   EXPECT_EQ(decoded_piecewise(tokenizer, ids), tokenizer->decode(ids));
 }
 
+/// A tokenizer from outside the library, which knows nothing of streaming.
+class ForeignTokenizer final : public Tokenizer {
+ public:
+  explicit ForeignTokenizer(std::shared_ptr<const Tokenizer> inner) : inner_(std::move(inner)) {}
+  [[nodiscard]] std::vector<int64_t> encode(std::string_view text, const EncodeOptions& options) const override {
+    return inner_->encode(text, options);
+  }
+  [[nodiscard]] std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const override {
+    return inner_->decode(ids, skip_special_tokens);
+  }
+  [[nodiscard]] int64_t vocab_size() const override { return inner_->vocab_size(); }
+  [[nodiscard]] std::optional<int64_t> token_to_id(std::string_view token) const override {
+    return inner_->token_to_id(token);
+  }
+  [[nodiscard]] std::string id_to_token(int64_t id) const override { return inner_->id_to_token(id); }
+  [[nodiscard]] bool is_special(int64_t id) const override { return inner_->is_special(id); }
+
+ private:
+  std::shared_ptr<const Tokenizer> inner_;
+};
+
+TEST(Tokenizer, StreamsWholeCharactersOfATokenizerFromElsewhere) {
+  const auto tokenizer = Tokenizer::from_json(byte_level_tokenizer().dump());
+  const auto foreign = std::make_shared<ForeignTokenizer>(tokenizer);
+  for (const bool skip : {false, true}) {
+    StreamDecoder ours(tokenizer, skip);
+    StreamDecoder theirs(foreign, skip);
+    for (const std::string_view text : {"hello h\u00E9\U0001F600<|end|>", "", "\uFFFDx"}) {
+      for (const int64_t id : tokenizer->encode(text)) {
+        const auto piece = ours.push(id);
+        // A real U+FFFD looks like an unfinished character until something follows it.
+        if (text.find("\uFFFD") == std::string_view::npos) {
+          EXPECT_EQ(theirs.push(id), piece);
+        } else {
+          theirs.push(id);
+        }
+      }
+      ours.push(0xF0);
+      EXPECT_EQ(theirs.push(0xF0), "");
+      EXPECT_TRUE(theirs.finish().ends_with(ours.finish()));
+    }
+  }
+  EXPECT_EQ(decoded_piecewise(foreign, {0xE2, 0x82, 'z', 0xF0}), "\uFFFDz\uFFFD");
+}
+
 TEST(Tokenizer, InvalidUtf8BecomesReplacements) {
   const auto tokenizer = Tokenizer::from_json(byte_level_tokenizer().dump());
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("a\xFF\xE2\x82z")), "a\uFFFD\uFFFDz");
