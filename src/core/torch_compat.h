@@ -103,4 +103,11 @@ inline std::optional<DeviceMemory> device_memory([[maybe_unused]] at::Device dev
 #endif
 }
 
+/// What LibTorch prints for the device PrivateUse1, in versions that let it be named.
+inline void name_private_device([[maybe_unused]] const char* name) {
+#if TORCH_VERSION_MAJOR >= 2
+  c10::register_privateuse1_backend(name);
+#endif
+}
+
 }  // namespace dstorch::compat

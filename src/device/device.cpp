@@ -6,8 +6,19 @@
 #include <charconv>
 
 #include "core/throw.h"
+#include "device/webgl/guard.h"
+#include "device/webgl/webgl.h"
 
 namespace dstorch {
+namespace {
+
+// When the program starts, since the first backward pass on any device settles how many there are.
+[[maybe_unused]] const bool guard_registered = [] {
+  webgl::register_guard();
+  return true;
+}();
+
+}  // namespace
 
 Device Device::parse(std::string_view text) {
   if (text == "cpu") {
@@ -57,7 +68,7 @@ void Device::require_available() const {
               "device {} must be one of the {} present", to_string(), torch::cuda::device_count());
       return;
     case DeviceType::webgl:
-      fail(ErrorKind::unsupported, "device webgl is not part of this build; use --device cpu");
+      webgl::require_available();
   }
 }
 

@@ -30,6 +30,9 @@ at::Device to_torch(const Device& device) {
   if (device.type == DeviceType::cuda) {
     return {at::kCUDA, static_cast<at::DeviceIndex>(device.index)};
   }
+  if (device.type == DeviceType::webgl) {
+    return {c10::DeviceType::PrivateUse1, 0};
+  }
   return {at::kCPU};
 }
 

@@ -61,7 +61,11 @@ TEST(TorchUtils, AViewCountsWhatItShows) {
 TEST(TorchUtils, ToDeviceKeepsGradients) {
   const auto tensor = TorchUtils::create_tensor(kValues, {}, {.requires_grad = true});
   EXPECT_TRUE(TorchUtils::to_device(tensor, Device::parse("cpu")).requires_grad());
-  EXPECT_THROW(TorchUtils::to_device(tensor, Device::parse("webgl")), LMError);
+  EXPECT_THROW(TorchUtils::to_device(tensor, Device::parse("cuda:99")), LMError);
+  const auto there = TorchUtils::to_device(tensor, Device::parse("webgl"));
+  EXPECT_TRUE(there.requires_grad());
+  EXPECT_EQ(TorchUtils::extract_tensor_data(there), TorchUtils::extract_tensor_data(tensor));
+  EXPECT_EQ(TorchUtils::calculate_tensor_memory(there).bytes, TorchUtils::calculate_tensor_memory(tensor).bytes);
 }
 
 }  // namespace
