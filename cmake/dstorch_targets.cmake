@@ -51,6 +51,12 @@ target_link_libraries(
   dstorch_torch INTERFACE $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch$<SEMICOLON>torch_library>
                           fmt::fmt nlohmann_json::nlohmann_json)
 
+# LibTorch 2 brings the headers of a fmt of its own, which are found first and whose library it does not bring.
+find_path(dstorch_torch_fmt fmt/base.h PATHS ${TORCH_INCLUDE_DIRS} NO_DEFAULT_PATH)
+if(dstorch_torch_fmt)
+  target_compile_definitions(dstorch_torch INTERFACE $<BUILD_INTERFACE:FMT_HEADER_ONLY>)
+endif()
+
 # Links LibTorch and reuses one precompiled header of its tensors and modules. <torch/torch.h> in whole would be 660 MB
 # and leave seconds of pending templates to every file: include the narrow header of what else you use.
 function(dstorch_use_torch target)

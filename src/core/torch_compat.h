@@ -64,6 +64,7 @@ class CpuBfloat16Autocast {
 
 /// An allocator for LibTorch. Older versions ask for memory through a const function, newer ones through one that is
 /// not, and want to be told how to copy: whichever the version has is overridden here.
+// NOLINTBEGIN(modernize-use-override, readability-make-member-function-const): each is one in its version only.
 class Allocator : public c10::Allocator {
  public:
   [[nodiscard]] virtual c10::DataPtr make(std::size_t bytes) const = 0;
@@ -71,6 +72,7 @@ class Allocator : public c10::Allocator {
   c10::DataPtr allocate(std::size_t bytes) { return make(bytes); }
   void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
 };
+// NOLINTEND(modernize-use-override, readability-make-member-function-const)
 
 /// What the allocator of a device other than the CPU says, in bytes.
 struct DeviceMemory {
@@ -90,7 +92,8 @@ inline std::optional<DeviceMemory> device_memory([[maybe_unused]] at::Device dev
   const auto index = device.has_index() ? device.index() : c10::DeviceIndex{0};
   DeviceMemory memory;
   if (allocator->initialized()) {
-    const auto& bytes = allocator->getDeviceStats(index).allocated_bytes[0];  // all pools together
+    const auto stats = allocator->getDeviceStats(index);
+    const auto& bytes = stats.allocated_bytes[0];  // all pools together
     memory.allocated = bytes.current;
     memory.peak = bytes.peak;
   }

@@ -239,7 +239,7 @@ void attention_worker(const AttentionCall& call, const Plan& plan, Worker worker
   }
 }
 
-void Attention(const AttentionCall& call) {
+void run_attention(const AttentionCall& call) {
   const Plan plan(call);
   run_parallel(plan.threads, [&](Worker worker) {
     with_element(call.cache_dtype, [&]<class T>(const T*) { attention_worker<T>(call, plan, worker); });
@@ -253,11 +253,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dstorch::ops::cpu {
 
-HWY_EXPORT(Attention);
+HWY_EXPORT(run_attention);
 
 void attention(const AttentionCall& call) {
   if (call.count > 0) {
-    HWY_DYNAMIC_DISPATCH(Attention)(call);
+    HWY_DYNAMIC_DISPATCH(run_attention)(call);
   }
 }
 

@@ -184,7 +184,7 @@ void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
   }
 }
 
-void Linear(const LinearCall& call) {
+void run_linear(const LinearCall& call) {
   int64_t total = 0;
   for (const auto& matrix : call.matrices) {
     total += matrix.rows;
@@ -194,13 +194,13 @@ void Linear(const LinearCall& call) {
   run_parallel(plan.threads, work);
 }
 
-void Mlp(const MlpCall& call) {
+void run_mlp(const MlpCall& call) {
   const Plan plan(call.x, call.norm, call.gate.rows, 2);
   const auto work = [&](Worker worker) { mlp_worker(call, plan, worker); };
   run_parallel(plan.threads, work);
 }
 
-void NormRows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
+void run_norm_rows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
   constexpr int64_t kWorthAThread = int64_t{16} << 10;
   const auto threads = std::min<int64_t>({num_threads(), x.count, 1 + x.count * x.features / kWorthAThread});
   const auto work = [&](Worker worker) HWY_ATTR {
@@ -219,25 +219,25 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dstorch::ops::cpu {
 
-HWY_EXPORT(Linear);
-HWY_EXPORT(Mlp);
-HWY_EXPORT(NormRows);
+HWY_EXPORT(run_linear);
+HWY_EXPORT(run_mlp);
+HWY_EXPORT(run_norm_rows);
 
 void linear(const LinearCall& call) {
   if (call.x.count > 0) {
-    HWY_DYNAMIC_DISPATCH(Linear)(call);
+    HWY_DYNAMIC_DISPATCH(run_linear)(call);
   }
 }
 
 void mlp(const MlpCall& call) {
   if (call.x.count > 0) {
-    HWY_DYNAMIC_DISPATCH(Mlp)(call);
+    HWY_DYNAMIC_DISPATCH(run_mlp)(call);
   }
 }
 
 void norm(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
   if (x.count > 0) {
-    HWY_DYNAMIC_DISPATCH(NormRows)(x, norm, y, y_stride);
+    HWY_DYNAMIC_DISPATCH(run_norm_rows)(x, norm, y, y_stride);
   }
 }
 

@@ -22,20 +22,20 @@ namespace {
 
 /// Rows of x that a kernel holds against four outputs: as many as the registers take.
 #if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
-constexpr int kBlockRows = 3;
+inline constexpr int kBlockRows = 3;
 #elif HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
-constexpr int kBlockRows = 2;
+inline constexpr int kBlockRows = 2;
 #else
-constexpr int kBlockRows = 6;
+inline constexpr int kBlockRows = 6;
 #endif
-constexpr int kTileOutputs = 4;
+inline constexpr int kTileOutputs = 4;
 
 /// Many rows are held against tiles of weights widened once. Up to kWholeFeatures features, a tile is four outputs wide
 /// and all features long. Beyond, it is kWideOutputs wide and about kPartFeatures long, so that it stays in the
 /// first-level cache, and the accumulators wait in memory from one part of the features to the next.
-constexpr int64_t kWholeFeatures = 1024;
-constexpr int64_t kPartFeatures = 320;
-constexpr int64_t kWideOutputs = 16;
+inline constexpr int64_t kWholeFeatures = 1024;
+inline constexpr int64_t kPartFeatures = 320;
+inline constexpr int64_t kWideOutputs = 16;
 
 /// The sums of four accumulators into out[0 .. 4), or the first `count` of them.
 HWY_INLINE void store_sums(const V* four, float* out, int64_t count) {

@@ -18,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr int64_t kTileKeys = 64;
+inline constexpr int64_t kTileKeys = 64;
 
 /// Where a partial result keeps m and l: behind its mixed values.
 HWY_INLINE int64_t partial_size(int64_t width) { return width + 2; }

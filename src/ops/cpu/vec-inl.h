@@ -25,7 +25,7 @@ using DF = hn::ScalableTag<float>;
 using DU32 = hn::RebindToUnsigned<DF>;
 using DU16 = hn::Rebind<uint16_t, DF>;
 using V = hn::Vec<DF>;
-constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
+inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
 
 HWY_INLINE int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 /// `count` rounded up to whole vectors.
