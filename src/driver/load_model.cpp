@@ -111,9 +111,15 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
     require(at::isFloatingType(*options.dtype), ErrorKind::invalid_argument,
             "dtype must be float32, bfloat16, float16 or float64, got {}", to_string(*config.dtype));
   }
+  if (config.device.type == DeviceType::webgl) {
+    // Shaders compute in float32; narrower weights would be widened at every use.
+    require(options.dtype != at::kDouble, ErrorKind::unsupported,
+            "device webgl has no float64; use --dtype float32 or --device cpu");
+    options.dtype = options.dtype.value_or(at::kFloat);
+  }
   options.on_progress = config.on_progress;
   models::CheckpointWeights weights(checkpoint, options);
-  const auto dtype = config.dtype.value_or(main_dtype(*checkpoint));
+  const auto dtype = options.dtype ? from_torch(*options.dtype) : main_dtype(*checkpoint);
   auto engine = std::make_unique<generate::Engine>();
   engine->device = options.device;
   engine->model = models::create_model(json, weights, {options.device, cache_dtype(dtype)});

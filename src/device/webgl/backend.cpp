@@ -14,6 +14,10 @@ void register_backend() {
     rest->fallback(torch::CppFunction::makeFromBoxedFunction<&counted_cpu_fallback>());
     auto* library = new torch::Library(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__);
     register_storage_ops(*library);
+    register_arithmetic_ops(*library);
+    register_reduction_ops(*library);
+    register_matrix_ops(*library);
+    register_index_ops(*library);
     return true;
   }();
   static_cast<void>(done);

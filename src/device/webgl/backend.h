@@ -13,6 +13,10 @@ void register_backend();
 
 // One function a family of ops, each in its own file.
 void register_storage_ops(torch::Library& library);
+void register_arithmetic_ops(torch::Library& library);
+void register_reduction_ops(torch::Library& library);
+void register_matrix_ops(torch::Library& library);
+void register_index_ops(torch::Library& library);
 
 /// Counts `name` among the fallbacks.
 void count_fallback(const std::string& name);

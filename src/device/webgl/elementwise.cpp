@@ -65,6 +65,7 @@ std::string shader(const Expression& expression, at::ScalarType out, const c10::
   text += kConversions;
   text += accessor("out", 0, out, true);
   text += "uniform int count, offset_out;\nuniform float p, q;\n";
+  text += fmt::format("{0} num(float v) {{ return {0}(v); }}\n", type);
   text += fmt::format("uniform int sizes[{0}], steps_out[{0}];\n{1}\n", rank, expression.functions);
   std::string offsets = "int at_out = offset_out;";
   std::string steps = "at_out += place * steps_out[d];";
@@ -84,8 +85,9 @@ std::string shader(const Expression& expression, at::ScalarType out, const c10::
   const char* store = out == at::kBool ? "to_bool" : at::isFloatingType(out) ? "to_float" : "to_int";
   return text + fmt::format(R"(
 void main() {{
-  int rest = flat_index();
-  if (rest >= count) {{ return; }}
+  int element = flat_index();
+  if (element >= count) {{ return; }}
+  int rest = element;
   {0}
   for (int d = 0; d < {1}; ++d) {{
     int place = rest;

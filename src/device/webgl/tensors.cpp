@@ -221,7 +221,7 @@ bool fits(const View& view, int64_t first, int64_t last) {
 }
 
 void bind_range(Launch& launch, int slot, const View& view, int64_t first, int64_t last, bool writable,
-                const char* offset_name) {
+                const char* offset_name, c10::optional<Texel> texel) {
   const auto shown = window(view, first, last);
   require(shown.bytes <= Context::get().limits().block_bytes, ErrorKind::internal,
           "webgl: elements {} to {} do not fit one binding of {} bytes", first, last,
@@ -229,7 +229,7 @@ void bind_range(Launch& launch, int slot, const View& view, int64_t first, int64
   if (writable) {
     launch.write(slot, *view.buffer, shown.offset, shown.bytes);
   } else {
-    launch.read(slot, *view.buffer, shown.offset, shown.bytes, texel_of(view.dtype));
+    launch.read(slot, *view.buffer, shown.offset, shown.bytes, texel.value_or(texel_of(view.dtype)));
   }
   launch.set(offset_name, view.offset - shown.offset / static_cast<int64_t>(c10::elementSize(view.dtype)));
 }

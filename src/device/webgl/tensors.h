@@ -56,9 +56,9 @@ inline bool fits(const View& view) { return fits(view, view.offset, view.last())
 inline bool fits(const at::Tensor& tensor) { return tensor.numel() == 0 || fits(view_of(tensor)); }
 
 /// Shows elements first .. last, which must fit, in `slot`. The uniform int `offset_name` becomes the place of element
-/// `view.offset` in what is shown (it may lie before).
+/// `view.offset` in what is shown (it may lie before). `texel`: for reads by other than the dtype's own words.
 void bind_range(Launch& launch, int slot, const View& view, int64_t first, int64_t last, bool writable,
-                const char* offset_name);
+                const char* offset_name, c10::optional<Texel> texel = c10::nullopt);
 inline void bind(Launch& launch, int slot, const View& view, bool writable, const char* offset_name) {
   bind_range(launch, slot, view, view.offset, view.last(), writable, offset_name);
 }
