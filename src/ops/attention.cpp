@@ -1,8 +1,10 @@
 #include "ops/attention.h"
 
+#include <array>
 #include <limits>
 
 #include "core/throw.h"
+#include "device/webgl/attention.h"
 #include "ops/cpu/attention.h"
 #include "ops/cpu_views.h"
 #include "ops/fast_path.h"
@@ -85,6 +87,44 @@ void run_kernel(const at::Tensor& qkv, const AttentionConfig& config, const Rope
 
 }  // namespace
 
+namespace {
+
+/// Queries, keys and values [batch, their heads, seq, head_dim], normed and rotated.
+std::array<at::Tensor, 3> split_heads(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
+                                      int64_t position) {
+  const auto batch = qkv.size(0);
+  const auto seq = qkv.size(1);
+  const auto heads = config.num_heads;
+  const auto kv_heads = config.num_kv_heads;
+  const auto dim = config.head_dim;
+  const auto parts = qkv.split_with_sizes({heads * dim, kv_heads * dim, kv_heads * dim}, -1);
+  const auto q = norm_reference(parts[0].reshape({batch, seq, heads, dim}), config.query_norm).transpose(1, 2);
+  const auto k = norm_reference(parts[1].reshape({batch, seq, kv_heads, dim}), config.key_norm).transpose(1, 2);
+  const auto v = parts[2].reshape({batch, seq, kv_heads, dim}).transpose(1, 2);
+  return {rotate(q, rope, position), rotate(k, rope, position), v};
+}
+
+/// The fast path of the webgl device: its shader for what follows the rotation. Undefined where that does not apply.
+at::Tensor attention_on_webgl(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
+                              LayerCache* cache, int64_t position) {
+  const bool may = !at::GradMode::is_enabled() && cache != nullptr && qkv.dim() == 3 && qkv.size(0) == 1 &&
+                   qkv.device().type() == c10::DeviceType::PrivateUse1;
+  if (!may || !webgl::attention_takes(cache->keys, cache->keys, cache->values)) {
+    return {};
+  }
+  const auto seq = qkv.size(1);
+  const auto [q, k, v] = split_heads(qkv, config, rope, position);
+  const auto queries = q.squeeze(0).contiguous();
+  if (!webgl::attention_takes(queries, cache->keys, cache->values)) {
+    return {};
+  }
+  cache->keys.narrow(1, position, seq).copy_(k.squeeze(0));
+  cache->values.narrow(1, position, seq).copy_(v.squeeze(0));
+  return webgl::attend(queries, cache->keys, cache->values, config.scale, position, config.sliding_window).unsqueeze(0);
+}
+
+}  // namespace
+
 at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                                LayerCache* cache, int64_t position) {
   const auto batch = qkv.size(0);
@@ -92,12 +132,7 @@ at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& con
   const auto heads = config.num_heads;
   const auto kv_heads = config.num_kv_heads;
   const auto dim = config.head_dim;
-  const auto parts = qkv.split_with_sizes({heads * dim, kv_heads * dim, kv_heads * dim}, -1);
-  auto q = norm_reference(parts[0].reshape({batch, seq, heads, dim}), config.query_norm).transpose(1, 2);
-  auto k = norm_reference(parts[1].reshape({batch, seq, kv_heads, dim}), config.key_norm).transpose(1, 2);
-  auto v = parts[2].reshape({batch, seq, kv_heads, dim}).transpose(1, 2);  // [batch, kv_heads, seq, head_dim]
-  q = rotate(q, rope, position);
-  k = rotate(k, rope, position);
+  auto [q, k, v] = split_heads(qkv, config, rope, position);
   if (cache != nullptr) {
     require(batch == 1, ErrorKind::internal, "[attention] batch must be 1 with a cache, got {}", batch);
     cache->keys.narrow(1, position, seq).copy_(k.squeeze(0));
@@ -128,7 +163,8 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
                     kernel_takes(config.key_norm, dim) &&
                     (cache == nullptr ? position == 0 : qkv.size(0) == 1 && kernel_takes(*cache, config, end));
   if (!fast) {
-    return attention_reference(qkv, config, rope, cache, position);
+    const auto out = attention_on_webgl(qkv, config, rope, cache, position);
+    return out.defined() ? out : attention_reference(qkv, config, rope, cache, position);
   }
   const auto input = qkv.contiguous();
   auto out = empty_rows(input, config.num_heads * dim);

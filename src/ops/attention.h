@@ -13,7 +13,8 @@ namespace dstorch::ops {
 /// With `cache` (batch must be 1, no gradient): keys and values are written to it at position .. position + seq, and
 /// queries see all of 0 .. their own position. Without: the sequence is all there is, `position` must be 0.
 /// Fast path: CPU, float32 qkv, a cache of float32, bfloat16 or float16. Each query row's result depends only on its
-/// own position and the cache, not on how the prompt was cut into chunks.
+/// own position and the cache, not on how the prompt was cut into chunks. On the webgl device with a float32 cache one
+/// shader does all after the rotation.
 at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, LayerCache* cache,
                      int64_t position);
 

@@ -286,9 +286,15 @@ void multiply(const at::Tensor& a, const at::Tensor& c, const at::Tensor& out, c
     }
     return;
   }
+  // Where one line of an operand spans more than a binding shows, a copy brings its numbers together.
+  const auto scattered = [](const at::Tensor& x, int64_t k) {
+    return x.size(k) * x.stride(k) * static_cast<int64_t>(x.element_size()) > Context::get().limits().block_bytes;
+  };
+  const auto rows = scattered(a, 2) ? a.contiguous() : a;
+  const auto columns = scattered(c, 1) ? c.transpose(1, 2).contiguous().transpose(1, 2) : c;
   Problem problem;
-  problem.a = view_of(a);
-  problem.c = view_of(c);
+  problem.a = view_of(rows);
+  problem.c = view_of(columns);
   problem.out = view_of(out);
   problem.scale = epilogue.scale;
   problem.beta = epilogue.beta;

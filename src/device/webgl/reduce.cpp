@@ -198,7 +198,9 @@ void reduce(const Reduction& reduction, const at::Tensor& self, at::IntArrayRef 
     }
     return true;
   };
-  if (!one_walk() || kept > kMaxRank) {
+  // Also where one part of a row would span more than a binding shows.
+  const auto spans = [&] { return std::min(kPart, length) * step * static_cast<int64_t>(self.element_size()); };
+  if (!one_walk() || kept > kMaxRank || spans() > Context::get().limits().block_bytes) {
     arranged = arranged.contiguous();
     one_walk();
   }
