@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <charconv>
+#include <cmath>
 
 #include "dstorch/error.h"
 
@@ -17,9 +18,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--threads", options.threads, "Threads; 0 uses every core")->capture_default_str();
   command.add_option("--context", options.context, "Most positions of a sequence; 0 takes the model's limit")
       ->capture_default_str();
+  add_memory_limit(command, options);
 }
 
-std::unique_ptr<TorchModel> load_model(const ModelOptions& options) {
+void add_memory_limit(CLI::App& command, ModelOptions& options) {
+  command.add_option("--memory-limit", options.memory_limit,
+                     "Most memory for tensors, as in 500M or 2G; what would pass it fails before it allocates");
+}
+
+TorchModelConfig model_config(const ModelOptions& options) {
   TorchModelConfig config;
   config.model_path = options.model.empty() ? bundled_model_path() : std::filesystem::path(options.model);
   config.device = Device::parse(options.device);
@@ -35,9 +42,42 @@ std::unique_ptr<TorchModel> load_model(const ModelOptions& options) {
   }
   config.threads = options.threads;
   config.max_context = options.context;
-  auto model = std::make_unique<TorchModel>(std::move(config));
+  if (!options.memory_limit.empty()) {
+    config.memory_limit = parse_size(options.memory_limit);
+  }
+  return config;
+}
+
+std::unique_ptr<TorchModel> load_model(const ModelOptions& options) {
+  auto model = std::make_unique<TorchModel>(model_config(options));
   model->init();
   return model;
+}
+
+int64_t parse_size(const std::string& text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  std::string unit(rest, end);
+  for (const char* suffix : {"iB", "B"}) {
+    if (unit.size() > 1 && unit.ends_with(suffix)) {
+      unit.resize(unit.size() - std::char_traits<char>::length(suffix));
+    }
+  }
+  constexpr std::string_view kUnits = "KMGT";
+  const auto power = unit.size() == 1 ? kUnits.find(static_cast<char>(unit[0] & ~0x20)) : std::string_view::npos;
+  double bytes = number;
+  if (power != std::string_view::npos) {
+    bytes = std::ldexp(number, 10 * (static_cast<int>(power) + 1));
+  }
+  const bool valid = error == std::errc() && (unit.empty() || unit == "B" || power != std::string_view::npos) &&
+                     bytes >= 1 && bytes < std::ldexp(1.0, 62);
+  if (!valid) {
+    throw LMError(
+        ErrorKind::invalid_argument,
+        fmt::format("a size must be a number of bytes, or one with K, M, G or T as in 500M, got \"{}\"", text));
+  }
+  return static_cast<int64_t>(bytes);
 }
 
 std::vector<int64_t> parse_ids(const std::string& text) {

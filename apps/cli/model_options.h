@@ -16,13 +16,21 @@ struct ModelOptions {
   std::string dtype;
   int threads = 0;
   int64_t context = 0;
+  std::string memory_limit;
 };
 
-/// Adds -m/--model, --tokenizer, --device, --dtype, --threads and --context to `command`.
+/// Adds -m/--model, --tokenizer, --device, --dtype, --threads, --context and --memory-limit to `command`.
 void add_model_options(CLI::App& command, ModelOptions& options);
+void add_memory_limit(CLI::App& command, ModelOptions& options);
+
+/// What the options say. Throws LMError{invalid_argument}.
+TorchModelConfig model_config(const ModelOptions& options);
 
 /// The model, loaded; the bundled one when none is named. Loading shows its progress on a terminal.
 std::unique_ptr<TorchModel> load_model(const ModelOptions& options);
+
+/// "500M", "2G", "1.5GiB", "123456": bytes, the letters counting in powers of 1024. Throws LMError{invalid_argument}.
+int64_t parse_size(const std::string& text);
 
 /// The ids after --ids: "1,2,3". Throws LMError{invalid_argument}.
 std::vector<int64_t> parse_ids(const std::string& text);

@@ -47,6 +47,36 @@ struct MemoryUse {
   [[nodiscard]] const Amount& operator[](MemoryKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
 };
 
+/// What a model will need, in bytes, and what there is.
+struct MemoryPlan {
+  Device device{};
+  /// Of the weights.
+  DType dtype = DType::float32;
+  /// Positions of each sequence, and how many sequences there are at once.
+  int64_t context = 0;
+  int64_t batch = 0;
+  /// The most of each kind, in the order of MemoryKind.
+  std::array<int64_t, kMemoryKinds> kinds{};
+  /// The most at once. In training the kinds are not all at their most at the same moment: less than their sum.
+  int64_t total = 0;
+  /// What the device has free, or the memory limit where that is less.
+  int64_t available = 0;
+  /// The longest context, with this batch, whose total is within `available`: at most the model's limit; 0 when none
+  /// is.
+  int64_t largest_context = 0;
+  /// The longest context the model has.
+  int64_t model_context = 0;
+
+  [[nodiscard]] int64_t operator[](MemoryKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
+  [[nodiscard]] bool fits() const noexcept { return total <= available; }
+};
+
+/// In one line: "weights 256.6 MiB, KV cache 180.0 MiB, ..., together 440.3 MiB; available 8.0 GiB; ...".
+std::string to_string(const MemoryPlan& plan);
+
+/// "256.6 MiB": as B, KiB, MiB, GiB or TiB.
+std::string format_bytes(int64_t bytes);
+
 /// What all tensors of this process use on `device`, counted since the first model was made (or the first call of this
 /// function). On cuda: the caching allocator's figures, where this LibTorch tells them; kinds are not known there.
 /// Thread-safe. Throws LMError{unsupported} unless the device is available.

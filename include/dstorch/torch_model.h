@@ -44,7 +44,24 @@ struct TorchModelConfig {
   /// Most positions of one sequence; 0 takes the model's own limit.
   int64_t max_context = 0;
   uint64_t seed = 0;
+  /// Most bytes of tensors on the device, weights in mapped files included; 0 is no limit. What would pass it, loading
+  /// or a call, fails before it allocates: LMError{out_of_memory} with the plan in its message.
+  int64_t memory_limit = 0;
   ProgressCallback on_progress{};
+};
+
+enum class Training { none, full, lora };
+
+/// What to plan for.
+struct PlanOptions {
+  /// Positions of each sequence; 0 takes the config's `max_context`, then the model's limit; in training 256.
+  int64_t context = 0;
+  /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
+  int64_t batch = 0;
+  /// full: as `train` does it, in float32 with AdamW. lora: the weights stay as they are, adapters of `lora_rank` on
+  /// every linear layer of the blocks are trained (Hu et al. 2021).
+  Training training = Training::none;
+  int64_t lora_rank = 8;
 };
 
 /// What a loaded model is.
@@ -116,6 +133,12 @@ class TorchModel : public LMDriver {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// What loading the model of `config` and running it will need, from its config.json and the headers of its weights
+/// alone; a directory with only a config.json, or the file itself, is planned in its `torch_dtype`. Not counted: the
+/// program with LibTorch's code, the tokenizer. Throws LMError: not_found, format, unsupported (TorchScript says no
+/// sizes), invalid_argument.
+MemoryPlan plan_memory(const TorchModelConfig& config, const PlanOptions& options = {});
 
 /// The model that comes with dstorch: `$DSTORCH_MODELS`/default, the installed one, or the source tree's.
 /// Throws LMError{not_found}.

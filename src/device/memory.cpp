@@ -1,5 +1,7 @@
 #include "dstorch/memory.h"
 
+#include <cmath>
+
 #include "core/throw.h"
 #include "core/torch_compat.h"
 #include "device/memory_account.h"
@@ -23,6 +25,35 @@ std::string_view to_string(MemoryKind kind) noexcept {
       return "other";
   }
   return "unknown";
+}
+
+std::string format_bytes(int64_t bytes) {
+  constexpr std::array<std::string_view, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (std::abs(value) >= 1023.95 && unit + 1 < units.size()) {  // 1024.0 would not be printed
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string to_string(const MemoryPlan& plan) {
+  std::string text;
+  for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    if (plan.kinds[kind] > 0) {
+      auto name = std::string(to_string(static_cast<MemoryKind>(kind)));
+      if (name == "kv_cache") {
+        name = "KV cache";
+      }
+      text += fmt::format("{} {}, ", name, format_bytes(plan.kinds[kind]));
+    }
+  }
+  text += fmt::format("together {} for {} x {} positions; available {}; ", format_bytes(plan.total), plan.batch,
+                      plan.context, format_bytes(plan.available));
+  text += plan.largest_context > 0 ? fmt::format("the largest context that fits is {}", plan.largest_context)
+                                   : std::string("no context fits");
+  return text;
 }
 
 MemoryUse memory_use(const Device& device) {

@@ -106,20 +106,12 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   const auto checkpoint = Checkpoint::open(directory);
   models::CheckpointWeights::Options options;
   options.device = to_torch(config.device);
-  if (config.dtype) {
-    options.dtype = to_torch(*config.dtype);
-    require(at::isFloatingType(*options.dtype), ErrorKind::invalid_argument,
-            "dtype must be float32, bfloat16, float16 or float64, got {}", to_string(*config.dtype));
-  }
-  if (config.device.type == DeviceType::webgl) {
-    // Shaders compute in float32; narrower weights would be widened at every use.
-    require(options.dtype != at::kDouble, ErrorKind::unsupported,
-            "device webgl has no float64; use --dtype float32 or --device cpu");
-    options.dtype = options.dtype.value_or(at::kFloat);
+  const auto dtype = weights_dtype(config, json, checkpoint.get());
+  if (converts_weights(config)) {
+    options.dtype = to_torch(dtype);
   }
   options.on_progress = config.on_progress;
   models::CheckpointWeights weights(checkpoint, options);
-  const auto dtype = options.dtype ? from_torch(*options.dtype) : main_dtype(*checkpoint);
   auto engine = std::make_unique<generate::Engine>();
   engine->device = options.device;
   engine->model = models::create_model(json, weights, {options.device, cache_dtype(dtype)});
@@ -218,6 +210,35 @@ void load_path(const TorchModelConfig& config, const fs::path& path, LoadedModel
 }
 
 }  // namespace
+
+bool converts_weights(const TorchModelConfig& config) {
+  // Shaders compute in float32; narrower weights would be widened at every use.
+  return config.dtype.has_value() || config.device.type == DeviceType::webgl;
+}
+
+DType weights_dtype(const TorchModelConfig& config, const Json& json, const Checkpoint* checkpoint) {
+  if (config.device.type == DeviceType::webgl) {
+    require(config.dtype != DType::float64, ErrorKind::unsupported,
+            "device webgl has no float64; use --dtype float32 or --device cpu");
+  }
+  if (config.dtype) {
+    require(at::isFloatingType(to_torch(*config.dtype)), ErrorKind::invalid_argument,
+            "dtype must be float32, bfloat16, float16 or float64, got {}", to_string(*config.dtype));
+    return *config.dtype;
+  }
+  if (converts_weights(config)) {
+    return DType::float32;
+  }
+  if (checkpoint != nullptr) {
+    return main_dtype(*checkpoint);
+  }
+  const auto name = json_get_or<std::string>(
+      json, "torch_dtype", json_get_or<std::string>(json, "dtype", "float32", "config.json"), "config.json");
+  const auto dtype = parse_dtype(name);
+  require(dtype && at::isFloatingType(to_torch(*dtype)), ErrorKind::format,
+          "config.json: torch_dtype must be float32, bfloat16, float16 or float64, got \"{}\"", name);
+  return *dtype;
+}
 
 std::unique_ptr<LoadedModel> load_model(const TorchModelConfig& config) {
   auto loaded = std::make_unique<LoadedModel>();

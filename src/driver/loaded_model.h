@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "core/json.h"
 #include "dstorch/simple_transformer.h"
 #include "dstorch/torch_model.h"
 #include "generate/generator.h"
@@ -17,6 +18,10 @@ struct LoadedModel {
   std::shared_ptr<models::ScriptedLM> plain_scripted;  // a TorchScript archive, as a plain network
   int64_t plain_input_size = 0;
 };
+
+/// What weights are computed in: `config.dtype`, else what most of the checkpoint's bytes are, else (without one) the
+/// torch_dtype of config.json. Throws LMError{invalid_argument} for a dtype models cannot have.
+DType weights_dtype(const TorchModelConfig& config, const Json& json, const Checkpoint* checkpoint);
 
 /// Throws LMError with its root cause.
 std::unique_ptr<LoadedModel> load_model(const TorchModelConfig& config);

@@ -11,6 +11,7 @@
 #include "core/throw.h"
 #include "device/memory_account.h"
 #include "driver/loaded_model.h"
+#include "driver/plan_memory.h"
 #include "generate/scoring.h"
 #include "ops/cpu/threads.h"
 
@@ -56,10 +57,17 @@ class TorchModel::Impl {
     at::set_num_threads(ops::num_threads());  // LibTorch starts with one
     constexpr const char* failed = "Failed to initialize Torch model";
     try {
+      require(config_.memory_limit >= 0, ErrorKind::invalid_argument,
+              "memory_limit must be at least 0 bytes (0 is no limit), got {}", config_.memory_limit);
+      if (config_.memory_limit > 0) {
+        driver::check_limit(config_);
+      }
+      memory_->set_limit(config_.device.type, config_.memory_limit);
       const MemoryScope scope(memory_, MemoryKind::other);
       model_ = driver::load_model(config_);
       if (model_->engine) {
         model_->engine->memory = memory_;
+        set_call_limit(*model_);
       }
     } catch (const LMError& e) {
       throw LMError(e.kind(), failed, std::current_exception());
@@ -143,6 +151,24 @@ class TorchModel::Impl {
   }
 
  private:
+  void set_call_limit(driver::LoadedModel& model) const {
+    if (config_.memory_limit == 0) {
+      return;
+    }
+    auto limit = std::make_unique<generate::CallLimit>(config_.memory_limit, memory_->use(config_.device).total.bytes);
+    limit->dtype = model.info.dtype;
+    limit->device = config_.device;
+    driver::ModelOutline outline;
+    outline.sizes = model.engine->model->sizes();
+    outline.dtype = model.info.dtype;
+    outline.parameters = model.info.parameters;
+    outline.weight_bytes = model.info.weight_bytes;
+    limit->plan = [outline, config = config_](int64_t positions) {
+      return to_string(driver::plan_generation(outline, config, positions, 1));
+    };
+    model.engine->limit = std::move(limit);
+  }
+
   static generate::Engine& engine(driver::LoadedModel& model) {
     require(model.engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
             model.info.model_type);

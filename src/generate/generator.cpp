@@ -142,6 +142,7 @@ GenerationResult complete(Engine& engine, std::span<const int64_t> prompt, const
 
   const at::NoGradGuard no_grad;
   const auto start = Clock::now();
+  const auto reserved = reserve_call(engine, prompt_length, prompt_length + options.max_tokens);
   const auto state = engine.model->make_state(prompt_length + options.max_tokens);
   at::Tensor hidden;  // [rows, hidden] of the newest tokens
   run_chunks(engine, *state, prompt, [&](const at::Tensor& chunk, int64_t) {

@@ -10,6 +10,7 @@
 #include "device/memory_account.h"
 #include "dstorch/generation.h"
 #include "dstorch/tokenizer.h"
+#include "generate/call_memory.h"
 #include "models/causal_lm.h"
 
 namespace dstorch::generate {
@@ -23,6 +24,7 @@ struct Engine {
   int64_t max_context = 0;
   at::Device device = at::kCPU;
   std::shared_ptr<MemoryAccount> memory;  // of the model and its callers; may be null
+  std::unique_ptr<CallLimit> limit;       // null without one
   std::mutex step_mutex;
 };
 

@@ -34,6 +34,11 @@ void check_fits(const Engine& engine, std::span<const int64_t> tokens) {
           engine.max_context);
 }
 
+MemoryBudget::Reservation reserve_all(Engine& engine, std::span<const int64_t> tokens) {
+  const auto count = static_cast<int64_t>(tokens.size());
+  return reserve_call(engine, count, count);
+}
+
 /// -sum log p(targets[i] | hidden[i]): hidden [rows, hidden], targets [rows].
 double loss_of(Engine& engine, const at::Tensor& hidden, std::span<const int64_t> targets) {
   double loss = 0;
@@ -61,6 +66,7 @@ std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt) 
   check_fits(engine, prompt);
   const at::NoGradGuard no_grad;
   const MemoryScope memory(engine.memory, MemoryKind::activations);
+  const auto reserved = reserve_all(engine, prompt);
   const auto state = engine.model->make_state(static_cast<int64_t>(prompt.size()));
   at::Tensor last;
   run_chunks(engine, *state, prompt, [&](const at::Tensor& hidden, int64_t) {
@@ -81,6 +87,7 @@ std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) 
   check_fits(engine, tokens);
   const at::NoGradGuard no_grad;
   const MemoryScope memory(engine.memory, MemoryKind::activations);
+  const auto reserved = reserve_all(engine, tokens);
   const auto state = engine.model->make_state(static_cast<int64_t>(tokens.size()));
   at::Tensor sum;  // [hidden]
   run_chunks(engine, *state, tokens, [&](const at::Tensor& hidden, int64_t) {
@@ -99,6 +106,7 @@ double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, 
   const MemoryScope memory(engine.memory, MemoryKind::activations);
   const auto total = static_cast<int64_t>(tokens.size());
   const auto window = std::min(engine.max_context, total);
+  const auto reserved = reserve_call(engine, window, window);
   const auto stride = std::max<int64_t>(window / 2, 1);
   double loss = 0;
   int64_t scored = 1;  // tokens before this one are done; the first has nothing to be predicted from

@@ -18,6 +18,22 @@ struct ModelSizes {
   int64_t num_layers = 0;
   /// Most positions of one sequence.
   int64_t max_positions = 0;
+
+  // What follows decides how much memory a pass takes; 0 for models that do not say (TorchScript).
+  int64_t num_heads = 0;
+  int64_t num_kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t intermediate_size = 0;
+  /// Layers whose queries and keys are rotated.
+  int64_t rotated_layers = 0;
+  /// act(gate) * up, rather than act(in).
+  bool gated_mlp = false;
+  /// RMS norm rather than layer norm.
+  bool rms_norm = false;
+  /// A norm over each query and key head.
+  bool qk_norm = false;
+  /// The input table is the head too.
+  bool tied = false;
 };
 
 /// A language model that predicts the next token. The same definition trains (gradients on, composed ops) and generates

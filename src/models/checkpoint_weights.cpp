@@ -65,17 +65,17 @@ at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view) {
 CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
     : checkpoint_(std::move(checkpoint)), options_(std::move(options)) {}
 
-const TensorView* CheckpointWeights::find(const std::string& name) const {
-  if (const auto* view = checkpoint_->find(name)) {
+const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& name) {
+  if (const auto* view = checkpoint.find(name)) {
     return view;
   }
-  return checkpoint_->find(without_model_prefix(name));
+  return checkpoint.find(without_model_prefix(name));
 }
 
-bool CheckpointWeights::has(const std::string& name) const { return find(name) != nullptr; }
+bool CheckpointWeights::has(const std::string& name) const { return find_weight(*checkpoint_, name) != nullptr; }
 
 at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
-  const auto* view = find(name);
+  const auto* view = find_weight(*checkpoint_, name);
   if (view == nullptr) {
     problems_.push_back(fmt::format("missing: {} [{}]", name, fmt::join(shape, ", ")));
     return at::empty({0});

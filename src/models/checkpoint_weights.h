@@ -19,6 +19,9 @@ at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, cons
 /// `tensor`, made from `view`: counted as mapped weights while it lives, if it still is the view's bytes and no copy.
 at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view);
 
+/// The tensor a model calls `name`: some checkpoints leave the outermost prefix out. Null when there is none.
+const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& name);
+
 /// Gives modules the weights of a checkpoint. Mismatches are collected, so that `finish` can list them all.
 class CheckpointWeights : public nn::WeightSource {
  public:
@@ -44,8 +47,6 @@ class CheckpointWeights : public nn::WeightSource {
   [[nodiscard]] int64_t count() const noexcept { return numel_; }
 
  private:
-  [[nodiscard]] const TensorView* find(const std::string& name) const;
-
   std::shared_ptr<const Checkpoint> checkpoint_;
   Options options_;
   std::set<std::string> used_;

@@ -41,6 +41,11 @@ Gpt2Config parse_config(const Json& json) {
   config.activation = parse_activation(json_get_or<std::string>(json, "activation_function", "gelu_new", where));
   require(config.sizes.hidden_size % config.num_heads == 0, ErrorKind::format,
           "{}: n_embd must be a multiple of n_head, got {} and {}", where, config.sizes.hidden_size, config.num_heads);
+  config.sizes.num_heads = config.num_heads;
+  config.sizes.num_kv_heads = config.num_heads;
+  config.sizes.head_dim = config.sizes.hidden_size / config.num_heads;
+  config.sizes.intermediate_size = config.inner_size;
+  config.sizes.tied = config.tied;
   return config;
 }
 

@@ -1,5 +1,6 @@
 #include "models/llama.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/config_checks.h"
@@ -135,6 +136,15 @@ LlamaConfig parse_config(const Json& json) {
   config.rotated = rotated_layers(json, type, config.sizes.num_layers);
   config.sliding_window = sliding_windows(json, type, config.sizes.num_layers, config.rotated);
   config.rope = nn::RopeConfig::from_json(json, defaults.rope_theta, config.sizes.max_positions);
+  config.sizes.num_heads = config.num_heads;
+  config.sizes.num_kv_heads = config.num_kv_heads;
+  config.sizes.head_dim = config.head_dim;
+  config.sizes.intermediate_size = config.intermediate_size;
+  config.sizes.rotated_layers = std::count(config.rotated.begin(), config.rotated.end(), true);
+  config.sizes.gated_mlp = true;
+  config.sizes.rms_norm = true;
+  config.sizes.qk_norm = config.qk_norm;
+  config.sizes.tied = config.tied;
   return config;
 }
 

@@ -1,0 +1,252 @@
+#include "driver/plan_memory.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "device/machine_memory.h"
+#include "driver/loaded_model.h"
+#include "dstorch/simple_transformer.h"
+#include "generate/call_memory.h"
+#include "models/planned_weights.h"
+#include "models/registry.h"
+
+namespace dstorch {
+namespace driver {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kTrainingContext = 256;
+constexpr int64_t kTrainingBatch = 8;
+
+int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
+
+int64_t available(const TorchModelConfig& config) {
+  const auto machine = machine_memory(config.device).available;
+  return config.memory_limit > 0 ? std::min(config.memory_limit, machine) : machine;
+}
+
+/// The longest of 1 .. most that `fits`, which holds for all up to one; 0 when none does.
+int64_t largest(int64_t most, const std::function<bool(int64_t)>& fits) {
+  int64_t low = 0;
+  int64_t high = most + 1;
+  while (high - low > 1) {
+    const auto middle = low + (high - low) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+MemoryPlan generation(const ModelOutline& model, const TorchModelConfig& config, int64_t context, int64_t batch) {
+  const auto call = generate::call_memory(model.sizes, model.dtype, config.device, context, context);
+  MemoryPlan plan;
+  plan.device = config.device;
+  plan.dtype = model.dtype;
+  plan.context = context;
+  plan.batch = batch;
+  plan.model_context = model.sizes.max_positions;
+  part(plan, MemoryKind::weights) = model.weight_bytes;
+  part(plan, MemoryKind::kv_cache) = batch * call.kv_cache;
+  part(plan, MemoryKind::activations) = call.activations + (batch - 1) * call.held;
+  part(plan, MemoryKind::other) = call.tables_peak;
+  // The tables grow in a moment when the pass has made little else.
+  plan.total = model.weight_bytes + batch * call.kv_cache + call.tables +
+               std::max(part(plan, MemoryKind::activations), call.tables_peak - call.tables);
+  return plan;
+}
+
+/// Numbers in the adapters of one block: two matrices of `rank` for each product.
+int64_t adapter_parameters(const models::ModelSizes& sizes, int64_t rank) {
+  const auto hidden = sizes.hidden_size;
+  const auto query = sizes.num_heads * sizes.head_dim;
+  const auto key = sizes.num_kv_heads * sizes.head_dim;
+  const auto inner = sizes.intermediate_size;
+  const int64_t qkv = sizes.rms_norm ? (hidden + query) + 2 * (hidden + key) : hidden + query + 2 * key;
+  return rank * (qkv + (query + hidden) + (sizes.gated_mlp ? 3 : 2) * (hidden + inner));
+}
+
+MemoryPlan training(const ModelOutline& model, const TorchModelConfig& config, const PlanOptions& options,
+                    int64_t context, int64_t batch) {
+  models::TrainingShape shape;
+  shape.batch = batch;
+  shape.sequence = context;
+  shape.parameters = model.parameters;
+  shape.block_parameters = model.block_parameters;
+  shape.largest_parameter = model.largest_parameter;
+  shape.transposed_parameters = model.transposed_parameters;
+  MemoryPlan plan;
+  if (options.training == Training::lora) {
+    shape.lora_rank = options.lora_rank;
+    shape.lora_block_parameters = adapter_parameters(model.sizes, options.lora_rank);
+    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
+    plan.dtype = model.dtype;
+    part(plan, MemoryKind::weights) = model.weight_bytes + 4 * shape.lora_parameters;
+  } else {
+    plan.dtype = DType::float32;
+    part(plan, MemoryKind::weights) = 4 * model.parameters;
+  }
+  const auto step = models::training_memory(model.sizes, shape);
+  plan.device = config.device;
+  plan.context = context;
+  plan.batch = batch;
+  plan.model_context = model.sizes.max_positions;
+  part(plan, MemoryKind::activations) = step.activations;
+  part(plan, MemoryKind::gradients) = step.gradients;
+  part(plan, MemoryKind::optimizer) = step.optimizer;
+  part(plan, MemoryKind::other) = step.other;
+  plan.total = part(plan, MemoryKind::weights) + step.together;
+  return plan;
+}
+
+void set_fit(MemoryPlan& plan, const TorchModelConfig& config, int64_t most,
+             const std::function<MemoryPlan(int64_t)>& plan_of) {
+  plan.available = available(config);
+  plan.largest_context = largest(most, [&](int64_t context) { return plan_of(context).total <= plan.available; });
+}
+
+void check(const TorchModelConfig& config, const PlanOptions& options) {
+  constexpr int64_t kMost = int64_t{1} << 20;
+  const auto check_count = [&](const char* name, int64_t value, int64_t least) {
+    require(value >= least && value <= kMost, ErrorKind::invalid_argument, "{} must be between {} and {}, got {}", name,
+            least, kMost, value);
+  };
+  check_count("context", options.context, 0);
+  check_count("batch", options.batch, 0);
+  check_count("lora_rank", options.lora_rank, 1);
+  require(config.memory_limit >= 0, ErrorKind::invalid_argument,
+          "memory_limit must be at least 0 bytes (0 is no limit), got {}", config.memory_limit);
+}
+
+MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions& options, const Json& json,
+                               const std::shared_ptr<const Checkpoint>& checkpoint) {
+  const auto model = outline(config, json, checkpoint);
+  const auto limit = model.sizes.max_positions;
+  require(options.context <= limit && config.max_context <= limit, ErrorKind::invalid_argument,
+          "the context must be at most the model's {}, got {}", limit, std::max(options.context, config.max_context));
+  if (options.training == Training::none) {
+    return plan_generation(model, config, options.context, std::max<int64_t>(1, options.batch));
+  }
+  const auto context = options.context > 0 ? options.context : std::min(limit, kTrainingContext);
+  const auto batch = options.batch > 0 ? options.batch : kTrainingBatch;
+  auto plan = training(model, config, options, context, batch);
+  set_fit(plan, config, limit, [&](int64_t length) { return training(model, config, options, length, batch); });
+  return plan;
+}
+
+/// Linear layers alone: their weights, and one row of activations.
+MemoryPlan plan_plain(const TorchModelConfig& config, const PlanOptions& options, const Architecture& architecture,
+                      int64_t weight_bytes, DType dtype) {
+  require(options.training == Training::none, ErrorKind::unsupported, "only language models can be trained");
+  MemoryPlan plan;
+  plan.device = config.device;
+  plan.dtype = dtype;
+  plan.batch = std::max<int64_t>(1, options.batch);
+  plan.context = 1;
+  plan.model_context = 1;
+  const auto widest = std::max(architecture.hidden_size, architecture.output_size);
+  part(plan, MemoryKind::weights) = weight_bytes;
+  part(plan, MemoryKind::activations) =
+      plan.batch * static_cast<int64_t>(size_of(dtype)) * (architecture.input_size + 2 * widest);
+  plan.total = weight_bytes + part(plan, MemoryKind::activations);
+  plan.available = available(config);
+  plan.largest_context = plan.fits() ? 1 : 0;
+  return plan;
+}
+
+MemoryPlan plan_state_dict(const TorchModelConfig& config, const PlanOptions& options, const Checkpoint& checkpoint) {
+  require(checkpoint.kind() != CheckpointKind::torchscript, ErrorKind::unsupported,
+          "a TorchScript archive does not say how large its tensors are; load it and look at what it takes");
+  const auto architecture = simple_transformer_architecture(checkpoint);
+  require(architecture.has_value(), ErrorKind::format,
+          "a file of weights alone must be the plain architecture's state dict; for another model give the directory "
+          "that holds its config.json");
+  int64_t bytes = 0;
+  auto dtype = DType::float32;
+  for (const auto& view : checkpoint.tensors()) {
+    dtype = view.dtype == DType::float64 ? DType::float64 : DType::float32;
+    bytes += view.numel() * static_cast<int64_t>(size_of(dtype));
+  }
+  return plan_plain(config, options, *architecture, bytes, dtype);
+}
+
+MemoryPlan plan_path(const TorchModelConfig& config, const PlanOptions& options, const fs::path& path) {
+  require(fs::exists(path), ErrorKind::not_found, "there is nothing at {}", path.string());
+  if (path.extension() == ".json" && !path.string().ends_with(".index.json")) {
+    return plan_language_model(config, options, read_json(path), nullptr);
+  }
+  if (!fs::is_directory(path)) {
+    const auto checkpoint = Checkpoint::open(path);
+    const auto beside = fs::absolute(path).parent_path() / "config.json";
+    const bool plain =
+        checkpoint->kind() == CheckpointKind::torchscript || simple_transformer_architecture(*checkpoint).has_value();
+    return plain || !fs::exists(beside) ? plan_state_dict(config, options, *checkpoint)
+                                        : plan_language_model(config, options, read_json(beside), checkpoint);
+  }
+  if (!fs::exists(path / "config.json")) {
+    return plan_state_dict(config, options, *Checkpoint::open(path));
+  }
+  std::shared_ptr<const Checkpoint> checkpoint;
+  try {
+    checkpoint = Checkpoint::open(path);
+  } catch (const LMError& e) {
+    if (e.kind() != ErrorKind::not_found) {
+      throw;
+    }
+  }
+  return plan_language_model(config, options, read_json(path / "config.json"), checkpoint);
+}
+
+}  // namespace
+
+ModelOutline outline(const TorchModelConfig& config, const Json& json,
+                     const std::shared_ptr<const Checkpoint>& checkpoint) {
+  ModelOutline result;
+  result.dtype = weights_dtype(config, json, checkpoint.get());
+  models::PlannedWeights weights(checkpoint, result.dtype, config.dtype.has_value());
+  result.sizes = models::create_model(json, weights)->sizes();
+  result.parameters = weights.count();
+  result.weight_bytes = weights.bytes();
+  result.block_parameters = weights.block_count(0);
+  result.largest_parameter = weights.largest();
+  result.transposed_parameters = weights.transposed();
+  return result;
+}
+
+MemoryPlan plan_generation(const ModelOutline& model, const TorchModelConfig& config, int64_t context, int64_t batch) {
+  const auto limit = model.sizes.max_positions;
+  if (context == 0) {
+    context = config.max_context > 0 ? config.max_context : limit;
+  }
+  auto plan = generation(model, config, context, batch);
+  set_fit(plan, config, limit, [&](int64_t length) { return generation(model, config, length, batch); });
+  return plan;
+}
+
+void check_limit(const TorchModelConfig& config) {
+  MemoryPlan plan;
+  try {
+    plan = plan_memory(config);
+  } catch (const LMError&) {
+    return;  // Loading says it better; a TorchScript archive is held to the limit while it loads.
+  }
+  require(plan[MemoryKind::weights] <= config.memory_limit, ErrorKind::out_of_memory,
+          "the model does not fit into the memory limit of {}: {}", format_bytes(config.memory_limit), to_string(plan));
+}
+
+}  // namespace driver
+
+MemoryPlan plan_memory(const TorchModelConfig& config, const PlanOptions& options) {
+  driver::check(config, options);
+  if (config.model_path) {
+    return driver::plan_path(config, options, *config.model_path);
+  }
+  require(config.architecture.has_value(), ErrorKind::invalid_argument,
+          "Either modelPath or architecture must be specified");
+  const auto& a = *config.architecture;
+  const int64_t numbers = a.hidden_size * (a.input_size + 1) +
+                          (a.num_layers - 1) * a.hidden_size * (a.hidden_size + 1) +
+                          a.output_size * (a.hidden_size + 1);
+  return driver::plan_plain(config, options, a, 4 * numbers, DType::float32);
+}
+
+}  // namespace dstorch

@@ -1,0 +1,227 @@
+// What generation allocates, block by block: keep it beside generate/generator.cpp and the ops it calls.
+
+#include <algorithm>
+#include <utility>
+
+#include "models/ledger.h"
+#include "models/pass_memory.h"
+
+namespace dstorch::models {
+namespace {
+
+constexpr int64_t kFloat = 4;
+constexpr int64_t kIndex = 8;
+
+/// One pass over `rows` positions, of which the last is number `keys`.
+class Pass {
+ public:
+  Pass(Ledger& ledger, const ModelSizes& sizes, const GenerationShape& shape, int64_t rows, int64_t keys)
+      : ledger_(ledger),
+        sizes_(sizes),
+        shape_(shape),
+        rows_(rows),
+        keys_(keys),
+        element_(shape.weight_size == 8 ? 8 : kFloat) {}
+
+  /// The states [rows, hidden] it ends with.
+  Ledger::Block run() {
+    const auto tokens = ledger_.take(rows_ * kIndex);
+    auto x = embed();
+    for (int layer = 0; layer < 2; ++layer) {  // the second is like all that follow
+      if (shape_.fused) {
+        fused_layer();
+      } else {
+        x = composed_layer(std::move(x), layer < sizes_.rotated_layers);
+      }
+    }
+    return x;
+  }
+
+  /// [1, vocab]
+  Ledger::Block logits() {
+    if (shape_.fused) {
+      return ledger_.take(kFloat * sizes_.vocab_size);
+    }
+    const auto normed = norm(1, sizes_.hidden_size);
+    return linear(1, sizes_.hidden_size, sizes_.vocab_size);
+  }
+
+ private:
+  [[nodiscard]] int64_t query_size() const { return sizes_.num_heads * sizes_.head_dim; }
+  [[nodiscard]] int64_t key_size() const { return sizes_.num_kv_heads * sizes_.head_dim; }
+
+  Ledger::Block rows_of_table() {
+    auto rows = ledger_.take(rows_ * sizes_.hidden_size * shape_.weight_size);
+    if (shape_.weight_size == element_) {
+      return rows;
+    }
+    return ledger_.take(rows_ * sizes_.hidden_size * element_);
+  }
+
+  Ledger::Block embed() {
+    auto tokens = rows_of_table();
+    if (sizes_.rotated_layers > 0) {
+      return tokens;
+    }
+    const auto positions = ledger_.take(rows_ * kIndex);
+    const auto table = rows_of_table();
+    return ledger_.take(rows_ * sizes_.hidden_size * element_);
+  }
+
+  /// x is written in place.
+  void fused_layer() {
+    const auto qkv = ledger_.take(kFloat * rows_ * (query_size() + 2 * key_size()));
+    const auto mixed = ledger_.take(kFloat * rows_ * query_size());
+    const auto inner = ledger_.take(kFloat * rows_ * sizes_.intermediate_size);
+  }
+
+  Ledger::Block norm(int64_t rows, int64_t width) {
+    const bool wide = element_ != kFloat;
+    auto narrow = wide ? ledger_.take(kFloat * rows * width) : Ledger::Block();
+    if (sizes_.rms_norm) {
+      auto squares = ledger_.take(kFloat * rows * width);
+      auto normed = ledger_.take(kFloat * rows * width);
+      squares.release();
+      narrow.release();
+      const auto widened = wide ? ledger_.take(element_ * rows * width) : Ledger::Block();
+      return ledger_.take(element_ * rows * width);
+    }
+    auto normed = ledger_.take(kFloat * rows * width);
+    return wide ? ledger_.take(element_ * rows * width) : std::move(normed);
+  }
+
+  Ledger::Block linear(int64_t rows, int64_t in, int64_t out) {
+    const auto converted = shape_.weight_size != element_ ? ledger_.take(element_ * in * out) : Ledger::Block();
+    return ledger_.take(element_ * rows * out);
+  }
+
+  Ledger::Block rotate(int64_t width) {
+    const auto angles = element_ != kFloat ? ledger_.take(element_ * rows_ * sizes_.head_dim) : Ledger::Block();
+    auto products = ledger_.take(element_ * rows_ * width * 2);  // four halves
+    const auto halves = ledger_.take(element_ * rows_ * width);
+    products.release();
+    return ledger_.take(element_ * rows_ * width);
+  }
+
+  /// Queries or keys, ready for the product; nothing where they are a view of qkv.
+  Ledger::Block heads(int64_t width, bool rotated) {
+    auto normed = sizes_.qk_norm ? norm(rows_ * width / sizes_.head_dim, sizes_.head_dim) : Ledger::Block();
+    return rotated ? rotate(width) : std::move(normed);
+  }
+
+  Ledger::Block attention(bool rotated) {
+    const auto q = heads(query_size(), rotated);
+    const auto k = heads(key_size(), rotated);
+    const bool convert = shape_.cache_size != element_;
+    const auto keys = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();
+    const auto values = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();
+    const bool grouped = sizes_.num_heads != sizes_.num_kv_heads && !rotated;
+    const auto copied = grouped ? ledger_.take(element_ * rows_ * query_size()) : Ledger::Block();
+    const int64_t scores_size = sizes_.num_heads * rows_ * keys_;
+    auto products = ledger_.take(element_ * scores_size);
+    auto scaled = ledger_.take(element_ * scores_size);
+    products.release();
+    const auto mask = ledger_.take(element_ * rows_ * keys_);
+    const auto scores = ledger_.take(element_ * scores_size);
+    scaled.release();
+    Ledger::Block probabilities;
+    {
+      const bool wide = element_ != kFloat;
+      auto narrow = wide ? ledger_.take(kFloat * scores_size) : Ledger::Block();
+      auto softmax = ledger_.take(kFloat * scores_size);
+      narrow.release();
+      probabilities = wide ? ledger_.take(element_ * scores_size) : std::move(softmax);
+    }
+    const auto mixed = ledger_.take(element_ * rows_ * query_size());
+    return ledger_.take(element_ * rows_ * query_size());
+  }
+
+  Ledger::Block residual(Ledger::Block x, int64_t in) {
+    const auto output = linear(rows_, in, sizes_.hidden_size);
+    auto sum = ledger_.take(element_ * rows_ * sizes_.hidden_size);
+    x.release();
+    return sum;
+  }
+
+  Ledger::Block composed_layer(Ledger::Block x, bool rotated) {
+    const auto hidden = sizes_.hidden_size;
+    Ledger::Block qkv;
+    {
+      const auto normed = norm(rows_, hidden);
+      const auto q = linear(rows_, hidden, query_size());
+      const auto k = linear(rows_, hidden, key_size());
+      const auto v = linear(rows_, hidden, key_size());
+      qkv = ledger_.take(element_ * rows_ * (query_size() + 2 * key_size()));
+    }
+    const auto mixed = attention(rotated);
+    x = residual(std::move(x), query_size());
+    Ledger::Block inner;
+    {
+      const auto normed = norm(rows_, hidden);
+      auto gate = linear(rows_, hidden, sizes_.intermediate_size);
+      auto active = ledger_.take(element_ * rows_ * sizes_.intermediate_size);
+      gate.release();
+      if (sizes_.gated_mlp) {
+        const auto up = linear(rows_, hidden, sizes_.intermediate_size);
+        inner = ledger_.take(element_ * rows_ * sizes_.intermediate_size);
+      } else {
+        inner = std::move(active);
+      }
+    }
+    return residual(std::move(x), sizes_.intermediate_size);
+  }
+
+  Ledger& ledger_;
+  const ModelSizes& sizes_;
+  const GenerationShape& shape_;
+  int64_t rows_;
+  int64_t keys_;
+  int64_t element_;
+};
+
+/// Rotation tables double from 256 rows on (nn/rope.cpp).
+void add_tables(const ModelSizes& sizes, int64_t context, GenerationMemory& memory) {
+  if (sizes.rotated_layers == 0) {
+    return;
+  }
+  int64_t rows = 256;
+  int64_t before = 0;
+  while (rows < context) {
+    before = rows;
+    rows *= 2;
+  }
+  const int64_t row = 2 * (sizes.head_dim / 2) * kFloat;
+  memory.tables = rows * row;
+  memory.tables_peak = (rows + before) * row;
+}
+
+}  // namespace
+
+GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape) {
+  GenerationMemory memory;
+  memory.kv_cache = 2 * sizes.num_layers * sizes.num_kv_heads * sizes.head_dim * shape.context * shape.cache_size;
+  add_tables(sizes, shape.context, memory);
+  const int64_t element = shape.weight_size == 8 ? 8 : kFloat;
+  const int64_t whole = shape.prompt / shape.chunk * shape.chunk;
+  const int64_t rest = shape.prompt - whole;
+  Ledger ledger;
+  // The last whole chunk sees the most keys of its kind, the rest of the prompt all of them.
+  Ledger::Block hidden;
+  for (const auto& [rows, keys] : {std::pair(whole > 0 ? shape.chunk : 0, whole), std::pair(rest, shape.prompt)}) {
+    if (rows > 0) {
+      // The states of the chunk before are held while the next one runs.
+      if (keys > rows && rows == shape.chunk) {
+        hidden = ledger.take(element * shape.chunk * sizes.hidden_size);
+      }
+      Pass pass(ledger, sizes, shape, rows, keys);
+      hidden = pass.run();
+      const auto logits = pass.logits();
+    }
+  }
+  const auto chunk = std::min(shape.chunk, shape.prompt);
+  memory.activations = ledger.peak();
+  memory.held = element * chunk * sizes.hidden_size + kFloat * sizes.vocab_size;
+  return memory;
+}
+
+}  // namespace dstorch::models

@@ -1,0 +1,40 @@
+#include "models/planned_weights.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "models/checkpoint_weights.h"
+
+namespace dstorch::models {
+
+at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
+  int64_t count = 1;
+  for (const auto size : shape) {
+    count *= size;
+  }
+  const auto* view = checkpoint_ ? find_weight(*checkpoint_, name) : nullptr;
+  const auto dtype = view != nullptr && !convert_ ? view->dtype : dtype_;
+  bytes_ += count * static_cast<int64_t>(size_of(dtype));
+  count_ += count;
+  largest_ = std::max(largest_, count);
+  transposed_ += transposed ? count : 0;
+  counts_[name] = count;
+  auto tensor = at::empty(shape, at::TensorOptions().device(at::kMeta));
+  return transposed ? at::empty({shape[1], shape[0]}, tensor.options()).t() : tensor;
+}
+
+bool PlannedWeights::has(const std::string& name) const {
+  return checkpoint_ == nullptr || find_weight(*checkpoint_, name) != nullptr;
+}
+
+int64_t PlannedWeights::block_count(int64_t block) const {
+  const auto part = fmt::format(".{}.", block);
+  int64_t count = 0;
+  for (const auto& [name, size] : counts_) {
+    count += name.find(part) != std::string::npos ? size : 0;
+  }
+  return count;
+}
+
+}  // namespace dstorch::models

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dstorch/checkpoint.h"
+#include "nn/weight_source.h"
+
+namespace dstorch::models {
+
+/// Gives modules weights without memory, and adds up what they would take.
+class PlannedWeights : public nn::WeightSource {
+ public:
+  /// Without `checkpoint`, and for weights it does not have, every element is of `dtype`; with `convert` all are.
+  PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert)
+      : checkpoint_(std::move(checkpoint)), dtype_(dtype), convert_(convert) {}
+
+  at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
+  [[nodiscard]] bool has(const std::string& name) const override;
+  [[nodiscard]] bool trainable() const override { return false; }
+
+  [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] int64_t count() const noexcept { return count_; }
+  [[nodiscard]] int64_t largest() const noexcept { return largest_; }
+  /// Numbers in the parameters that lie transposed in memory.
+  [[nodiscard]] int64_t transposed() const noexcept { return transposed_; }
+  /// Numbers in the parameters of the block with this number.
+  [[nodiscard]] int64_t block_count(int64_t block) const;
+
+ private:
+  std::shared_ptr<const Checkpoint> checkpoint_;  // may be null
+  DType dtype_;
+  bool convert_;
+  int64_t bytes_ = 0;
+  int64_t count_ = 0;
+  int64_t largest_ = 0;
+  int64_t transposed_ = 0;
+  std::map<std::string, int64_t> counts_;  // by name
+};
+
+}  // namespace dstorch::models

@@ -1,0 +1,148 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "device/memory_budget.h"
+#include "dstorch/error.h"
+#include "dstorch/torch_model.h"
+#include "support/paths.h"
+
+namespace dstorch {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path kLlama = test::source_dir() / "tests/parity/fixtures/llama/model";
+
+std::unique_ptr<TorchModel> load(const TorchModelConfig& config) {
+  auto model = std::make_unique<TorchModel>(config);
+  model->init();
+  return model;
+}
+
+GenerationOptions greedy(int64_t max_tokens) {
+  return {.max_tokens = max_tokens, .temperature = 0, .ignore_eos = true};
+}
+
+template <typename Work>
+LMError error_of(Work&& work) {
+  try {
+    work();
+  } catch (const LMError& e) {
+    return e;
+  }
+  ADD_FAILURE() << "no error";
+  return {ErrorKind::internal, "no error"};
+}
+
+/// What a call of 64 positions takes at most.
+int64_t needed() { return plan_memory({.model_path = kLlama}, {.context = 64}).total + 8192; }
+
+TEST(MemoryLimit, WeightsOverItAreNotLoaded) {
+  const auto before = memory_use().total;
+  TorchModel model({.model_path = kLlama, .memory_limit = 20'000});
+  const auto error = error_of([&] { model.init(); });
+  EXPECT_EQ(error.kind(), ErrorKind::out_of_memory);
+  EXPECT_THAT(error.what(), HasSubstr("memory limit of 19.5 KiB"));
+  EXPECT_THAT(error.what(), HasSubstr("weights "));
+  EXPECT_THAT(error.what(), HasSubstr("no context fits"));
+  EXPECT_FALSE(model.initialized());
+  EXPECT_EQ(model.memory().total.peak, 0) << "nothing was allocated";
+  EXPECT_EQ(memory_use().total.bytes, before.bytes);
+  EXPECT_EQ(error_of([] {
+              load({.architecture = Architecture{100, 100, 100}, .memory_limit = 1000});
+            }).kind(),
+            ErrorKind::out_of_memory);
+  EXPECT_EQ(error_of([] { load({.model_path = kLlama, .memory_limit = -1}); }).kind(), ErrorKind::invalid_argument);
+}
+
+TEST(MemoryLimit, ACallThatWouldPassItFailsBeforeItAllocates) {
+  const auto limit = needed();
+  const auto model = load({.model_path = kLlama, .memory_limit = limit});
+  const std::vector<int64_t> prompt(62, 5);
+  const auto fits = model->complete(prompt, greedy(2));
+  EXPECT_EQ(fits.tokens.size(), 2U);
+  EXPECT_LE(model->memory().total.peak, limit);
+  const auto peak = model->memory().total.peak;
+  const std::vector<int64_t> longer(110, 5);
+  const auto error = error_of([&] { model->complete(longer, greedy(16)); });
+  EXPECT_EQ(error.kind(), ErrorKind::out_of_memory);
+  EXPECT_THAT(error.what(), HasSubstr("call of 126 positions would pass the memory limit"));
+  EXPECT_THAT(error.what(), HasSubstr("KV cache "));
+  EXPECT_THAT(error.what(), HasSubstr("the largest context that fits is "));
+  EXPECT_EQ(model->memory().total.peak, peak) << "nothing was allocated";
+  EXPECT_EQ(error_of([&] { model->logits(longer); }).kind(), ErrorKind::out_of_memory);
+  EXPECT_EQ(model->complete(prompt, greedy(2)).tokens, fits.tokens) << "the model goes on";
+}
+
+TEST(MemoryLimit, ThePlansLargestContextIsTrue) {
+  const auto plan = plan_memory({.model_path = kLlama, .memory_limit = needed()});
+  ASSERT_GT(plan.largest_context, 60);
+  ASSERT_LT(plan.largest_context, 126);
+  EXPECT_FALSE(plan.fits());
+  const auto model = load({.model_path = kLlama, .memory_limit = needed() + 8192});
+  const std::vector<int64_t> prompt(static_cast<std::size_t>(plan.largest_context) - 1, 5);
+  EXPECT_NO_THROW(model->complete(prompt, greedy(1)));
+}
+
+TEST(MemoryLimit, CallsAtOnceShareIt) {
+  const auto one = plan_memory({.model_path = kLlama}, {.context = 64});
+  const auto two = plan_memory({.model_path = kLlama}, {.context = 64, .batch = 2});
+  // Room for two and a half.
+  const auto limit = two.total + 3 * 8192 + (two.total - one.total) / 2;
+  const auto model = load({.model_path = kLlama, .memory_limit = limit});
+  const std::vector<int64_t> prompt(32, 5);
+  const auto expected = model->complete(prompt, greedy(32)).tokens;
+  std::atomic<bool> go{false};
+  // Many threads: each call either runs as alone or is refused; never is the limit passed.
+  std::atomic<int> done{0};
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&] {
+      while (!go) {
+        std::this_thread::yield();
+      }
+      for (int i = 0; i < 20; ++i) {
+        try {
+          EXPECT_EQ(model->complete(prompt, greedy(32)).tokens, expected);
+          ++done;
+        } catch (const LMError& e) {
+          EXPECT_EQ(e.kind(), ErrorKind::out_of_memory);
+          EXPECT_THAT(e.what(), HasSubstr("would pass the memory limit")) << "refused before it allocated";
+          ++refused;
+        }
+      }
+    });
+  }
+  go = true;
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(done + refused, 120);
+  EXPECT_GT(done.load(), 0);
+  EXPECT_GT(refused.load(), 0) << "six calls at once have no room";
+  EXPECT_LE(model->memory().total.peak, limit);
+  EXPECT_NO_THROW(model->complete(prompt, greedy(32))) << "what was promised is free again";
+}
+
+TEST(MemoryBudget, AddsUpWhatIsPromised) {
+  MemoryBudget budget(1000, 400);
+  const auto first = budget.reserve({.own = 100, .turn = 200, .kept = 50});
+  EXPECT_TRUE(first);
+  EXPECT_EQ(budget.committed(), 750);
+  EXPECT_FALSE(budget.reserve({.own = 251, .turn = 10, .kept = 50}));
+  {
+    const auto second = budget.reserve({.own = 100, .turn = 350, .kept = 20});
+    EXPECT_TRUE(second) << "turns come one after the other";
+    EXPECT_EQ(budget.committed(), 1000);
+    EXPECT_FALSE(budget.reserve({.own = 1, .turn = 0, .kept = 0}));
+  }
+  EXPECT_EQ(budget.committed(), 750);
+  EXPECT_TRUE(budget.reserve({.own = 250, .turn = 200, .kept = 50}));
+}
+
+}  // namespace
+}  // namespace dstorch

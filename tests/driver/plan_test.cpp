@@ -1,0 +1,186 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "dstorch/checkpoint.h"
+#include "dstorch/error.h"
+#include "dstorch/tokenizer.h"
+#include "dstorch/torch_model.h"
+#include "dstorch/train.h"
+#include "models/registry.h"
+#include "support/paths.h"
+
+namespace dstorch {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFixtures = test::source_dir() / "tests/parity/fixtures";
+
+/// A folder that goes when the test ends.
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / fmt::format("dstorch_plan_test_{}", ::getpid())) {
+    fs::remove_all(path_);
+    fs::create_directories(path_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { fs::remove_all(path_); }
+  [[nodiscard]] fs::path operator/(const char* name) const { return path_ / name; }
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void write_random_model(const Json& config, DType dtype, const fs::path& folder) {
+  nn::FreshWeights weights(at::TensorOptions().dtype(dtype == DType::bfloat16 ? at::kBFloat16 : at::kFloat));
+  const auto model = models::create_model(config, weights);
+  std::vector<TensorView> views;
+  const at::NoGradGuard no_grad;
+  for (auto& entry : model->named_parameters()) {
+    auto& tensor = entry.value();
+    tensor.dim() == 1 ? tensor.fill_(1) : tensor.normal_(0, 0.02);
+    views.push_back({entry.key(),
+                     dtype,
+                     tensor.sizes().vec(),
+                     tensor.strides().vec(),
+                     0,
+                     {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()}});
+  }
+  fs::create_directories(folder);
+  save_safetensors(folder / "model.safetensors", views, {{"format", "pt"}});
+  write_file(folder / "config.json", config.dump());
+}
+
+Json llama_shape(int64_t vocab, int64_t hidden, int64_t inner, int64_t layers, int64_t heads, int64_t kv_heads,
+                 bool tied) {
+  return {{"model_type", "llama"},           {"vocab_size", vocab},
+          {"hidden_size", hidden},           {"intermediate_size", inner},
+          {"num_hidden_layers", layers},     {"num_attention_heads", heads},
+          {"num_key_value_heads", kv_heads}, {"max_position_embeddings", 2048},
+          {"tie_word_embeddings", tied}};
+}
+
+/// Within 10 %, in all and by kind.
+void expect_close(const MemoryPlan& plan, const MemoryUse& measured) {
+  const auto close = [](int64_t planned, int64_t found) {
+    return std::abs(static_cast<double>(planned - found)) <= 0.1 * static_cast<double>(found);
+  };
+  EXPECT_TRUE(close(plan.total, measured.total.peak)) << "together: " << plan.total << " for " << measured.total.peak;
+  for (const auto kind : {MemoryKind::kv_cache, MemoryKind::activations, MemoryKind::gradients, MemoryKind::optimizer,
+                          MemoryKind::other}) {
+    EXPECT_TRUE(close(plan[kind], measured[kind].peak))
+        << to_string(kind) << ": " << plan[kind] << " for " << measured[kind].peak;
+  }
+}
+
+/// The plan for `context` positions, and what a prompt that fills them takes.
+void plan_and_generate(const fs::path& path, int64_t context, std::optional<DType> dtype = {}) {
+  SCOPED_TRACE(path.string() + ", context " + std::to_string(context));
+  const TorchModelConfig config{.model_path = path, .dtype = dtype, .threads = 1};
+  const auto plan = plan_memory(config, {.context = context});
+  TorchModel model(config);
+  model.init();
+  EXPECT_EQ(plan[MemoryKind::weights], model.info().weight_bytes);
+  EXPECT_EQ(plan.dtype, model.info().dtype);
+  const std::vector<int64_t> prompt(static_cast<std::size_t>(context - 2), 5);
+  model.complete(prompt, {.max_tokens = 2, .temperature = 0, .ignore_eos = true});
+  EXPECT_EQ(plan[MemoryKind::weights], model.memory()[MemoryKind::weights].bytes);
+  expect_close(plan, model.memory());
+}
+
+TEST(Plan, EveryFamilyOfTheFixtures) {
+  int families = 0;
+  for (const auto& entry : fs::directory_iterator(kFixtures)) {
+    if (!fs::exists(entry.path() / "model/config.json")) {
+      continue;
+    }
+    ++families;
+    const auto limit = plan_memory({.model_path = entry.path() / "model"}).model_context;
+    plan_and_generate(entry.path() / "model", std::min<int64_t>(limit, 96));
+  }
+  EXPECT_GE(families, 25);
+}
+
+TEST(Plan, ALargerModelInEveryDtype) {
+  const Folder folder;
+  write_random_model(llama_shape(16000, 512, 1376, 8, 8, 2, true), DType::bfloat16, folder.path());
+  plan_and_generate(folder.path(), 200);
+  plan_and_generate(folder.path(), 1500);
+  plan_and_generate(folder.path(), 600, DType::float32);
+  plan_and_generate(folder.path(), 600, DType::float64);
+}
+
+struct TrainingCase {
+  std::string name;
+  Json config;
+  int64_t batch;
+  int64_t sequence;
+};
+
+std::string name_of(const testing::TestParamInfo<TrainingCase>& info) { return info.param.name; }
+
+void PrintTo(const TrainingCase& which, std::ostream* out) { *out << which.name; }
+
+class TrainingPlan : public testing::TestWithParam<TrainingCase> {};
+
+TEST_P(TrainingPlan, IsWhatTrainingTakes) {
+  const auto& [name, config, batch, sequence] = GetParam();
+  const Folder folder;
+  std::string text;
+  for (int i = 0; i < 3000; ++i) {
+    text += fmt::format("item {} is {}\n", i % 100, i % 2 == 0 ? "even" : "odd");
+  }
+  write_file(folder / "text.txt", text);
+  BpeTrainerOptions bpe;
+  bpe.vocab_size = 280;
+  train_bpe_tokenizer(std::vector<fs::path>{folder / "text.txt"}, folder / "tokenizer.json", bpe);
+  write_file(folder / "config.json", config.dump());
+  TrainOptions options;
+  options.data = {folder / "text.txt"};
+  options.tokenizer = folder / "tokenizer.json";
+  options.config = folder / "config.json";
+  options.output = folder / "model";
+  options.steps = 2;
+  options.batch_size = batch;
+  options.sequence_length = sequence;
+  options.warmup_steps = 0;
+  options.held_out_fraction = 0;
+  options.bfloat16 = false;
+  const auto measured = train(options).memory;
+  const auto plan = plan_memory({.model_path = folder / "config.json"},
+                                {.context = sequence, .batch = batch, .training = Training::full});
+  expect_close(plan, measured);
+  EXPECT_EQ(plan[MemoryKind::weights], measured[MemoryKind::weights].peak);
+}
+
+Json gpt2_shape() {
+  return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
+          {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
+}
+
+Json with_type(Json config, const char* type) {
+  config["model_type"] = type;
+  return config;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, TrainingPlan,
+    testing::Values(TrainingCase{"a_wide_vocabulary", llama_shape(8000, 128, 344, 2, 4, 2, true), 4, 64},
+                    TrainingCase{"much_attention", llama_shape(300, 64, 172, 4, 8, 4, false), 2, 256},
+                    TrainingCase{"mostly_weights", llama_shape(300, 256, 688, 4, 4, 4, false), 1, 8},
+                    TrainingCase{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), 8, 64},
+                    TrainingCase{"gpt2", gpt2_shape(), 4, 64}, TrainingCase{"gpt2_one_sequence", gpt2_shape(), 1, 128},
+                    TrainingCase{"qwen3", with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "qwen3"), 4, 96},
+                    TrainingCase{"smollm3", with_type(llama_shape(500, 128, 344, 4, 4, 2, true), "smollm3"), 4, 96}),
+    name_of);
+
+}  // namespace
+}  // namespace dstorch
