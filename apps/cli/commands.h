@@ -9,6 +9,7 @@ namespace dstorch::cli {
 
 /// Each adds one subcommand to `app`; its callback does the work and throws LMError when it fails.
 void add_bench(CLI::App& app);
+void add_devices(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);

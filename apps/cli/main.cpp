@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
   dstorch::cli::add_perplexity(app);
   dstorch::cli::add_inspect(app);
   dstorch::cli::add_plan(app);
+  dstorch::cli::add_devices(app);
   dstorch::cli::add_bench(app);
   dstorch::cli::add_train(app);
   dstorch::cli::add_train_tokenizer(app);

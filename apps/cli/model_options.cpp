@@ -13,7 +13,8 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("-m,--model", options.model,
                      "Model directory, or a .pt/.pth/.bin/.safetensors file; the bundled model when left out");
   command.add_option("--tokenizer", options.tokenizer, "Tokenizer file or directory, instead of the model's own");
-  command.add_option("--device", options.device, "cpu, cuda, cuda:N or webgl")->capture_default_str();
+  command.add_option("--device", options.device, "cpu, cuda, cuda:N, webgl, or auto, the best there is")
+      ->capture_default_str();
   command.add_option("--dtype", options.dtype, "Convert the weights: float32, bfloat16, float16 or float64");
   command.add_option("--threads", options.threads, "Threads; 0 uses every core")->capture_default_str();
   command.add_option("--context", options.context, "Most positions of a sequence; 0 takes the model's limit")
@@ -29,7 +30,7 @@ void add_memory_limit(CLI::App& command, ModelOptions& options) {
 TorchModelConfig model_config(const ModelOptions& options) {
   TorchModelConfig config;
   config.model_path = options.model.empty() ? bundled_model_path() : std::filesystem::path(options.model);
-  config.device = Device::parse(options.device);
+  config.device = options.device == "auto" ? Device::best() : Device::parse(options.device);
   if (!options.tokenizer.empty()) {
     config.tokenizer_path = options.tokenizer;
   }

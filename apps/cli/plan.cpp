@@ -96,7 +96,7 @@ void add_plan(CLI::App& app) {
   command->add_option("--train", options->train, "Plan for training: full (float32, AdamW), or lora, adapters alone")
       ->check(CLI::IsMember({"full", "lora"}));
   command->add_option("--lora-rank", options->lora_rank, "Of the adapters")->capture_default_str();
-  command->add_option("--device", options->model.device, "cpu, cuda, cuda:N or webgl")->capture_default_str();
+  command->add_option("--device", options->model.device, "cpu, cuda, cuda:N, webgl or auto")->capture_default_str();
   add_memory_limit(*command, options->model);
   command->add_flag("--json", options->json, "Print one JSON object, in bytes");
   command->footer(example("dstorch plan path/to/model --context 4096 --batch 2"));

@@ -59,7 +59,7 @@ struct MemoryPlan {
   std::array<int64_t, kMemoryKinds> kinds{};
   /// The most at once. In training the kinds are not all at their most at the same moment: less than their sum.
   int64_t total = 0;
-  /// What the device has free, or the memory limit where that is less.
+  /// What the device has free, or the memory limit where that is less; 0 when the device does not tell.
   int64_t available = 0;
   /// The longest context, with this batch, whose total is within `available`: at most the model's limit; 0 when none
   /// is.
@@ -68,7 +68,7 @@ struct MemoryPlan {
   int64_t model_context = 0;
 
   [[nodiscard]] int64_t operator[](MemoryKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
-  [[nodiscard]] bool fits() const noexcept { return total <= available; }
+  [[nodiscard]] bool fits() const noexcept { return available == 0 || total <= available; }
 };
 
 /// In one line: "weights 256.6 MiB, KV cache 180.0 MiB, ..., together 440.3 MiB; available 8.0 GiB; ...".

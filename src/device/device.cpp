@@ -1,5 +1,6 @@
 #include "dstorch/device.h"
 
+#include <ATen/Context.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
 
@@ -59,10 +60,14 @@ void Device::require_available() const {
     case DeviceType::cpu:
       return;
     case DeviceType::cuda:
+      require(
+          at::Context::hasCUDART(), ErrorKind::unsupported,
+          "device {} needs a LibTorch with CUDA; this program was built with LibTorch {}, which has none. Install one "
+          "from pytorch.org and build with CMAKE_PREFIX_PATH=/path/to/libtorch, or use --device cpu",
+          to_string(), TORCH_VERSION);
       require(torch::cuda::is_available(), ErrorKind::unsupported,
-              "device {} needs a LibTorch built with CUDA and an NVIDIA driver; this one is {} without. Use --device "
-              "cpu, or "
-              "build with CMAKE_PREFIX_PATH set to a CUDA LibTorch",
+              "device {} needs an NVIDIA GPU and its driver: LibTorch {} has CUDA but finds none. Install the driver "
+              "(Debian: nvidia-driver), or use --device cpu",
               to_string(), TORCH_VERSION);
       require(index < static_cast<int>(torch::cuda::device_count()), ErrorKind::invalid_argument,
               "device {} must be one of the {} present", to_string(), torch::cuda::device_count());

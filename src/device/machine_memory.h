@@ -13,7 +13,8 @@ struct MachineMemory {
   int64_t available = 0;
 };
 
-/// cpu: as the kernel says, or as the control group this process is in allows, where that is less.
+/// cpu, and webgl for want of anything better: as the kernel says, or as the control group this process is in allows,
+/// where that is less.
 MachineMemory machine_memory(const Device& device);
 
 }  // namespace dstorch

@@ -23,7 +23,7 @@ int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast
 
 int64_t available(const TorchModelConfig& config) {
   const auto machine = machine_memory(config.device).available;
-  return config.memory_limit > 0 ? std::min(config.memory_limit, machine) : machine;
+  return config.memory_limit > 0 && (machine == 0 || config.memory_limit < machine) ? config.memory_limit : machine;
 }
 
 /// The longest of 1 .. most that `fits`, which holds for all up to one; 0 when none does.
@@ -101,7 +101,11 @@ MemoryPlan training(const ModelOutline& model, const TorchModelConfig& config, c
 void set_fit(MemoryPlan& plan, const TorchModelConfig& config, int64_t most,
              const std::function<MemoryPlan(int64_t)>& plan_of) {
   plan.available = available(config);
-  plan.largest_context = largest(most, [&](int64_t context) { return plan_of(context).total <= plan.available; });
+  plan.largest_context = largest(most, [&](int64_t context) {
+    auto longer = plan_of(context);
+    longer.available = plan.available;
+    return longer.fits();
+  });
 }
 
 void check(const TorchModelConfig& config, const PlanOptions& options) {

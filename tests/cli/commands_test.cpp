@@ -46,8 +46,8 @@ std::vector<std::string> commands() {
 
 TEST(Command, EveryHelpShowsAnExample) {
   const auto names = commands();
-  EXPECT_THAT(names, testing::IsSupersetOf({"generate", "tokenize", "logits", "perplexity", "inspect", "bench", "train",
-                                            "train-tokenizer"}));
+  EXPECT_THAT(names, testing::IsSupersetOf({"generate", "tokenize", "logits", "perplexity", "inspect", "plan",
+                                            "devices", "bench", "train", "train-tokenizer"}));
   for (const auto& name : names) {
     const auto help = dstorch({name, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -79,6 +79,14 @@ TEST(Command, AFailureIsOneAndOneLine) {
                                                                      {"generate", "--ids", "1,two"},
                                                                      {"generate", "--ids", "123456789"},
                                                                      {"inspect", "/dev/null"},
+                                                                     {"plan", "/no/such/model"},
+                                                                     {"plan", "/dev/null"},
+                                                                     {"plan", "--context", "999999"},
+                                                                     {"plan", "--batch", "-1"},
+                                                                     {"plan", "--memory-limit", "8X"},
+                                                                     {"plan", "--memory-limit", "-1G"},
+                                                                     {"generate", "x", "--memory-limit", "0"},
+                                                                     {"generate", "x", "--memory-limit", "1M"},
                                                                      {"perplexity", "/no/such/file"}}) {
     const auto result = dstorch(arguments);
     EXPECT_EQ(result.exit_code, 1) << testing::PrintToString(arguments);
@@ -135,6 +143,47 @@ TEST(Command, PerplexityPutsItsNumbersInOneRelation) {
   EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(nll / result["tokens"].get<double>()), 1e-6);
   EXPECT_NEAR(result["bits_per_byte"].get<double>(), nll / std::log(2.0) / result["bytes"].get<double>(), 1e-9);
   std::filesystem::remove(file);
+}
+
+TEST(Command, PlanAddsUp) {
+  const auto plan = json_of(dstorch({"plan", model(), "--context", "512", "--batch", "2", "--json"}));
+  EXPECT_EQ(plan["weights"], 4722048);
+  // Keys and values of 4 layers, 2 heads of 32: the cache is the config's arithmetic.
+  const auto config = json::parse(std::ifstream(source_dir() / "models/default/config.json"));
+  const int64_t heads = config["num_key_value_heads"];
+  const int64_t head_dim = config["head_dim"].is_null()
+                               ? config["hidden_size"].get<int64_t>() / config["num_attention_heads"].get<int64_t>()
+                               : config["head_dim"].get<int64_t>();
+  EXPECT_EQ(plan["kv_cache"], 2 * 512 * 2 * config["num_hidden_layers"].get<int64_t>() * heads * head_dim * 2);
+  EXPECT_EQ(plan["fits"], plan["total"] <= plan["available"]);
+  EXPECT_EQ(plan["model_context"], config["max_position_embeddings"]);
+  const auto limited = json_of(dstorch({"plan", model(), "--memory-limit", "6M", "--json"}));
+  EXPECT_EQ(limited["available"], 6 << 20);
+  EXPECT_FALSE(limited["fits"]);
+  EXPECT_LT(limited["largest_context"], limited["model_context"]);
+  const auto training = json_of(dstorch({"plan", model(), "--train", "full", "--json"}));
+  EXPECT_EQ(training["gradients"], training["weights"]);
+  EXPECT_EQ(training["optimizer"], 2 * training["weights"].get<int64_t>());
+  const auto adapters = json_of(dstorch({"plan", model(), "--train", "lora", "--lora-rank", "4", "--json"}));
+  const auto larger = json_of(dstorch({"plan", model(), "--train", "lora", "--lora-rank", "8", "--json"}));
+  EXPECT_EQ(2 * adapters["gradients"].get<int64_t>(), larger["gradients"]);
+}
+
+TEST(Command, DevicesListsThemAll) {
+  const auto devices = json_of(dstorch({"devices", "--json"}))["devices"];
+  ASSERT_GE(devices.size(), 3U);
+  EXPECT_EQ(devices[0]["device"], "cpu");
+  EXPECT_EQ(devices[0]["usable"], true);
+  EXPECT_GT(devices[0]["memory"], 1 << 20);
+  EXPECT_EQ(devices[1]["device"], "cuda:0");
+  int best = 0;
+  for (const auto& device : devices) {
+    best += device["best"].get<bool>() ? 1 : 0;
+    EXPECT_NE(device["usable"].get<bool>(), device["name"] == "");
+    EXPECT_EQ(device["usable"].get<bool>(), device["reason"] == "");
+  }
+  EXPECT_EQ(best, 1);
+  EXPECT_THAT(dstorch({"devices"}).out, StartsWith("cpu "));
 }
 
 TEST(Command, InspectCountsWhatIsThere) {

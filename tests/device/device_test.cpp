@@ -1,8 +1,12 @@
 #include "dstorch/device.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
+#include <torch/version.h>
 
 #include "device/torch_types.h"
+#include "device/webgl/webgl.h"
 #include "dstorch/error.h"
 
 namespace dstorch {
@@ -35,6 +39,53 @@ TEST(Device, SaysWhatIsMissing) {
     FAIL();
   } catch (const LMError& e) {
     EXPECT_NE(std::string(e.what()).find("cuda:99"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Device, CudaSaysWhichLibTorchAndWhatToInstall) {
+  if (torch::cuda::is_available()) {
+    GTEST_SKIP() << "there is one";
+  }
+  try {
+    Device::parse("cuda:1").require_available();
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::unsupported);
+    EXPECT_THAT(e.what(), testing::StartsWith("device cuda:1 needs "));
+    EXPECT_THAT(e.what(), testing::HasSubstr(std::string("LibTorch ") + TORCH_VERSION));
+    EXPECT_THAT(e.what(), testing::HasSubstr("Install "));
+  }
+}
+
+TEST(Device, ListsEveryKindWithWhatItIsOrWhyNot) {
+  const auto devices = list_devices();
+  ASSERT_GE(devices.size(), 3U);
+  EXPECT_EQ(devices.front().device, (Device{}));
+  EXPECT_EQ(devices[1].device, (Device{DeviceType::cuda, 0}));
+  EXPECT_EQ(devices.back().device.type, DeviceType::webgl);
+  for (const auto& info : devices) {
+    EXPECT_EQ(info.usable, info.reason.empty());
+    EXPECT_EQ(info.usable, !info.name.empty());
+    if (info.usable) {
+      EXPECT_NO_THROW(info.device.require_available());
+    } else {
+      EXPECT_THROW(info.device.require_available(), LMError);
+    }
+  }
+  EXPECT_TRUE(devices.front().usable);
+  EXPECT_GT(devices.front().memory, devices.front().memory_available);
+  EXPECT_GT(devices.front().memory_available, 0);
+}
+
+TEST(Device, TheBestIsUsableAndNoProcessorInDisguise) {
+  const auto best = Device::best();
+  EXPECT_NO_THROW(best.require_available());
+  if (torch::cuda::is_available()) {
+    EXPECT_EQ(best.type, DeviceType::cuda);
+  } else if (!webgl::why_unavailable().empty() || webgl::describe().software) {
+    EXPECT_EQ(best, (Device{}));
+  } else {
+    EXPECT_EQ(best.type, DeviceType::webgl);
   }
 }
 
