@@ -19,8 +19,11 @@ struct LoadedModel {
   int64_t plain_input_size = 0;
 };
 
-/// What weights are computed in: `config.dtype`, else what most of the checkpoint's bytes are, else (without one) the
-/// torch_dtype of config.json. Throws LMError{invalid_argument} for a dtype models cannot have.
+/// Whether weights are converted to `weights_dtype`, whatever each of them is in the file.
+bool converts_weights(const TorchModelConfig& config);
+
+/// What weights are computed in: `config.dtype`, else float32 on webgl, else what most of the checkpoint's bytes are,
+/// else (without one) the torch_dtype of config.json. Throws LMError{invalid_argument} for a dtype models cannot have.
 DType weights_dtype(const TorchModelConfig& config, const Json& json, const Checkpoint* checkpoint);
 
 /// Throws LMError with its root cause.

@@ -206,7 +206,7 @@ ModelOutline outline(const TorchModelConfig& config, const Json& json,
                      const std::shared_ptr<const Checkpoint>& checkpoint) {
   ModelOutline result;
   result.dtype = weights_dtype(config, json, checkpoint.get());
-  models::PlannedWeights weights(checkpoint, result.dtype, config.dtype.has_value());
+  models::PlannedWeights weights(checkpoint, result.dtype, converts_weights(config));
   result.sizes = models::create_model(json, weights)->sizes();
   result.parameters = weights.count();
   result.weight_bytes = weights.bytes();
