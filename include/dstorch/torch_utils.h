@@ -36,14 +36,32 @@ struct TorchUtils {
                                   const TensorOptions& options = {});
   static at::Tensor create_tensor(std::span<const int64_t> values, const std::vector<int64_t>& shape = {},
                                   const TensorOptions& options = {.dtype = DType::int64});
+  static at::Tensor create_tensor(std::span<const int32_t> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::int32});
+  static at::Tensor create_tensor(std::span<const int16_t> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::int16});
+  static at::Tensor create_tensor(std::span<const int8_t> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::int8});
+  static at::Tensor create_tensor(std::span<const uint8_t> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::uint8});
+  static at::Tensor create_tensor(std::span<const bool> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::boolean});
+  static at::Tensor create_tensor(std::span<const at::Half> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::float16});
+  static at::Tensor create_tensor(std::span<const at::BFloat16> values, const std::vector<int64_t>& shape = {},
+                                  const TensorOptions& options = {.dtype = DType::bfloat16});
 
   /// The tensor on `device`; the same one when it is there already. Gradients flow through.
   static at::Tensor to_device(const at::Tensor& tensor, const Device& device);
 
-  /// The elements in logical order, from any dtype, device and stride. float64 holds every float dtype and integers up
-  /// to 2^53 exactly.
+  /// The elements in logical order, from any real dtype, device and stride; quantized and sparse tensors as the numbers
+  /// they stand for. float64 holds every float dtype and integers up to 2^53 exactly. Throws invalid_argument for a
+  /// tensor that is undefined, complex or without data (on LibTorch's `meta` device).
   static std::vector<double> extract_tensor_data(const at::Tensor& tensor);
+  /// The same of integers and booleans, exact to the last bit. Throws invalid_argument for other dtypes.
+  static std::vector<int64_t> extract_tensor_integers(const at::Tensor& tensor);
 
+  /// Zeros for an undefined tensor. Sparse tensors, which have no storage of their own, have `storage_bytes` 0.
   static TensorMemory calculate_tensor_memory(const at::Tensor& tensor);
 };
 

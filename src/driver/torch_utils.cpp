@@ -46,8 +46,21 @@ at::Tensor create(std::span<const T> values, const std::vector<int64_t>& shape, 
   const auto sizes = checked_shape(shape, values.size());
   auto tensor = at::empty(sizes, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value));
   std::copy(values.begin(), values.end(), tensor.template data_ptr<T>());
-  tensor = tensor.to(to_torch(options.device), dtype);
+  tensor =
+      tensor.to(dtype).to(to_torch(options.device));  // converted here: a device need not know the type it comes in
   return tensor.set_requires_grad(options.requires_grad);
+}
+
+template <typename T>
+std::vector<T> elements(const at::Tensor& tensor, const char* caller) {
+  require(tensor.defined() && !tensor.is_complex() && !tensor.is_meta(), ErrorKind::invalid_argument,
+          "[{}] the tensor must be defined, real and have data", caller);
+  auto plain = tensor.detach();
+  plain = plain.layout() == at::kStrided ? plain : plain.to_dense();
+  plain = plain.is_quantized() ? plain.dequantize() : plain;
+  const auto flat = plain.to(at::kCPU).to(c10::CppTypeToScalarType<T>::value).contiguous();
+  const auto* data = flat.template data_ptr<T>();
+  return {data, data + flat.numel()};
 }
 
 }  // namespace
@@ -67,16 +80,55 @@ at::Tensor TorchUtils::create_tensor(std::span<const int64_t> values, const std:
   return create(values, shape, options);
 }
 
+at::Tensor TorchUtils::create_tensor(std::span<const int32_t> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const int16_t> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const int8_t> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const uint8_t> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const bool> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const at::Half> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
+at::Tensor TorchUtils::create_tensor(std::span<const at::BFloat16> values, const std::vector<int64_t>& shape,
+                                     const TensorOptions& options) {
+  return create(values, shape, options);
+}
+
 at::Tensor TorchUtils::to_device(const at::Tensor& tensor, const Device& device) {
   require(tensor.defined(), ErrorKind::invalid_argument, "[to_device] the tensor must be defined");
   return tensor.to(to_torch(device));
 }
 
 std::vector<double> TorchUtils::extract_tensor_data(const at::Tensor& tensor) {
-  require(tensor.defined() && !tensor.is_complex(), ErrorKind::invalid_argument,
-          "[extract_tensor_data] the tensor must be defined and real");
-  const auto flat = tensor.detach().to(at::kCPU).to(at::kDouble).contiguous();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+  return elements<double>(tensor, "extract_tensor_data");
+}
+
+std::vector<int64_t> TorchUtils::extract_tensor_integers(const at::Tensor& tensor) {
+  require(tensor.defined() && at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true),
+          ErrorKind::invalid_argument, "[extract_tensor_integers] the tensor must be of integers or booleans, got {}",
+          tensor.defined() ? at::toString(tensor.scalar_type()) : "none");
+  return elements<int64_t>(tensor, "extract_tensor_integers");
 }
 
 TensorMemory TorchUtils::calculate_tensor_memory(const at::Tensor& tensor) {
@@ -84,7 +136,7 @@ TensorMemory TorchUtils::calculate_tensor_memory(const at::Tensor& tensor) {
     return {};
   }
   return {tensor.numel() * static_cast<int64_t>(tensor.element_size()),
-          static_cast<int64_t>(tensor.storage().nbytes())};
+          tensor.has_storage() ? static_cast<int64_t>(tensor.storage().nbytes()) : 0};
 }
 
 }  // namespace dstorch

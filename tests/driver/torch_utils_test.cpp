@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <array>
+#include <cmath>
+#include <tuple>
 
 #include "dstorch/error.h"
 
@@ -11,23 +13,106 @@ namespace {
 
 const std::vector<double> kValues{-2, 0, 0.5, 1, 3, 100};
 
-class DTypes : public testing::TestWithParam<DType> {};
+/// What can be stored where. A number is rounded by no more than `relative` of its size.
+struct Storable {
+  DType dtype;
+  double relative;
+  bool webgl;
+};
+constexpr std::array<Storable, 10> kStorables{{{DType::float64, 0, false},
+                                               {DType::float32, 0x1p-24, true},
+                                               {DType::bfloat16, 0x1p-8, true},
+                                               {DType::float16, 0x1p-11, true},
+                                               {DType::int64, 0, true},
+                                               {DType::int32, 0, true},
+                                               {DType::int16, 0, true},
+                                               {DType::int8, 0, true},
+                                               {DType::uint8, 0, true},
+                                               {DType::boolean, 0, true}}};
 
-TEST_P(DTypes, ValuesGoInAndComeOut) {
-  const auto tensor = TorchUtils::create_tensor(kValues, {2, 3}, {.dtype = GetParam()});
-  EXPECT_EQ(tensor.sizes(), (std::vector<int64_t>{2, 3}));
-  const bool integral = GetParam() == DType::int8 || GetParam() == DType::int32 || GetParam() == DType::int64;
-  auto expected = kValues;
-  if (integral) {
-    expected[2] = 0;
+class DTypes : public testing::TestWithParam<std::tuple<const char*, Storable>> {};
+
+TEST_P(DTypes, ValuesGoInAndComeOutInAnyStride) {
+  const auto device = Device::parse(std::get<0>(GetParam()));
+  const auto [dtype, relative, webgl] = std::get<1>(GetParam());
+  if (device.type == DeviceType::webgl && !webgl) {
+    GTEST_SKIP() << "no such numbers there";
   }
-  EXPECT_EQ(TorchUtils::extract_tensor_data(tensor), expected);
-  EXPECT_EQ(TorchUtils::calculate_tensor_memory(tensor).bytes, 6 * static_cast<int64_t>(size_of(GetParam())));
+  std::vector<double> values{1, 0, 0.3, 7, 1.0 / 3, 100};
+  if (dtype == DType::float32 || dtype == DType::float64) {
+    values[3] = -1234567.125;
+  }
+  const bool integral = relative == 0 && dtype != DType::float64;
+  std::vector<double> expected;
+  for (const auto value : values) {
+    expected.push_back(dtype == DType::boolean ? (value != 0 ? 1 : 0) : integral ? std::trunc(value) : value);
+  }
+  const auto tensor = TorchUtils::create_tensor(values, {2, 3}, {.dtype = dtype, .device = device});
+  EXPECT_EQ(tensor.sizes(), (std::vector<int64_t>{2, 3}));
+  const auto expect = [&, error = relative](const at::Tensor& shown, const std::vector<std::size_t>& places) {
+    const auto found = TorchUtils::extract_tensor_data(shown);
+    ASSERT_EQ(found.size(), places.size());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      EXPECT_NEAR(found[i], expected[places[i]], error * std::abs(expected[places[i]])) << i;
+    }
+    if (integral) {
+      EXPECT_EQ(TorchUtils::extract_tensor_integers(shown), std::vector<int64_t>(found.begin(), found.end()));
+    } else {
+      EXPECT_THROW(TorchUtils::extract_tensor_integers(shown), LMError);
+    }
+    const auto size = static_cast<int64_t>(size_of(dtype));
+    const auto memory = TorchUtils::calculate_tensor_memory(shown);
+    EXPECT_EQ(memory.bytes, static_cast<int64_t>(places.size()) * size);
+    EXPECT_EQ(memory.storage_bytes, 6 * size);
+  };
+  expect(tensor, {0, 1, 2, 3, 4, 5});
+  expect(tensor.t(), {0, 3, 1, 4, 2, 5});
+  expect(tensor.select(1, 2), {2, 5});
+  expect(tensor.narrow(1, 1, 2), {1, 2, 4, 5});
+  expect(TorchUtils::to_device(tensor, device), {0, 1, 2, 3, 4, 5});
+  expect(TorchUtils::to_device(tensor.t(), Device{}).clone(at::MemoryFormat::Contiguous), {0, 3, 1, 4, 2, 5});
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DTypes,
-                         testing::Values(DType::float16, DType::bfloat16, DType::float32, DType::float64, DType::int8,
-                                         DType::int32, DType::int64));
+INSTANTIATE_TEST_SUITE_P(All, DTypes, testing::Combine(testing::Values("cpu", "webgl"), testing::ValuesIn(kStorables)),
+                         [](const auto& parameters) {
+                           return fmt::format("{}_{}", std::get<0>(parameters.param),
+                                              to_string(std::get<1>(parameters.param).dtype));
+                         });
+
+template <typename T>
+void expect_span_kept(DType dtype) {
+  const std::array<T, 4> values{static_cast<T>(0), static_cast<T>(1), static_cast<T>(100), static_cast<T>(1)};
+  const auto tensor = TorchUtils::create_tensor(std::span<const T>(values));
+  EXPECT_EQ(tensor.scalar_type(), c10::CppTypeToScalarType<T>::value);
+  EXPECT_EQ(TorchUtils::calculate_tensor_memory(tensor).bytes, 4 * static_cast<int64_t>(size_of(dtype)));
+  const double third = std::is_same_v<T, bool> ? 1 : 100;
+  EXPECT_EQ(TorchUtils::extract_tensor_data(tensor), (std::vector<double>{0, 1, third, 1})) << to_string(dtype);
+}
+
+TEST(TorchUtils, AnySpanOfNumbersKeepsItsType) {
+  expect_span_kept<int64_t>(DType::int64);
+  expect_span_kept<int32_t>(DType::int32);
+  expect_span_kept<int16_t>(DType::int16);
+  expect_span_kept<int8_t>(DType::int8);
+  expect_span_kept<uint8_t>(DType::uint8);
+  expect_span_kept<bool>(DType::boolean);
+  expect_span_kept<at::Half>(DType::float16);
+  expect_span_kept<at::BFloat16>(DType::bfloat16);
+  expect_span_kept<float>(DType::float32);
+  const std::vector<int64_t> large{(int64_t{1} << 53) + 1, -5};
+  EXPECT_EQ(TorchUtils::extract_tensor_integers(TorchUtils::create_tensor(large)), large);
+}
+
+TEST(TorchUtils, ExtractsWhatHasNoStrides) {
+  const auto dense = TorchUtils::create_tensor(kValues, {2, 3});
+  EXPECT_EQ(TorchUtils::extract_tensor_data(dense.to_sparse()), kValues);
+  const auto quantized = at::quantize_per_tensor(dense, 0.5, 100, at::kQUInt8);
+  EXPECT_EQ(TorchUtils::extract_tensor_data(quantized), (std::vector<double>{-2, 0, 0.5, 1, 3, 77.5}));
+  EXPECT_THROW(TorchUtils::extract_tensor_data(at::empty({2}, at::kMeta)), LMError);
+  EXPECT_THROW(TorchUtils::extract_tensor_data(at::empty({2}, at::kComplexFloat)), LMError);
+  EXPECT_THROW(TorchUtils::extract_tensor_data(at::Tensor()), LMError);
+  EXPECT_EQ(TorchUtils::calculate_tensor_memory(at::Tensor()).bytes, 0);
+}
 
 TEST(TorchUtils, ShapeDefaultsToOneDimensionAndFillsInOne) {
   EXPECT_EQ(TorchUtils::create_tensor(kValues).sizes(), (std::vector<int64_t>{6}));
