@@ -160,6 +160,21 @@ const std::vector<Case>& cases() {
          return Tensors{numbers({6, 11})};
        },
        [](auto& x) { return x[0].t().amin(1); }, false},
+      {"argmax",
+       [] {
+         return Tensors{numbers({6, 11})};
+       },
+       [](auto& x) { return x[0].argmax(1).to(x[0].scalar_type()) + x[0].t().argmax(0, true); }, false},
+      {"argmax_of_equals",
+       [] {
+         return Tensors{at::ones({3, 700}, at::kDouble)};
+       },
+       [](auto& x) { return x[0].argmax(1); }, false},
+      {"triangles",
+       [] {
+         return Tensors{numbers({2, 6, 9})};
+       },
+       [](auto& x) { return x[0].tril(1) + x[0].triu(-2) * 3; }},
       {"norm",
        [] {
          return Tensors{numbers({6, 110})};

@@ -79,6 +79,43 @@ Tensor& extreme(const Tensor& self, at::IntArrayRef dims, bool keep, Tensor& out
   return out;
 }
 
+/// The first place of the largest: the least index among the elements equal to it.
+Tensor& argmax(const Tensor& self, c10::optional<int64_t> dim, bool keep, Tensor& out) {
+  if (!shader_takes(self) || self.numel() == 0 || self.dim() == 0) {
+    return fallback<at::_ops::argmax_out>(self, dim, keep, out);
+  }
+  const auto rows = dim ? self : self.reshape({-1});
+  const auto along = dim ? (*dim < 0 ? *dim + self.dim() : *dim) : 0;
+  const auto length = rows.size(along);
+  std::vector<int64_t> line(static_cast<std::size_t>(rows.dim()), 1);
+  line[static_cast<std::size_t>(along)] = length;
+  const auto places = at::arange(length, self.options().dtype(at::kLong)).view(line);
+  const auto largest = rows.amax(along, true);
+  // NaN counts as the largest, and is not equal to itself.
+  const auto hits = rows.eq(largest).logical_or(rows.ne(rows));
+  const auto none = at::full({}, length - 1, self.options().dtype(at::kLong));
+  const auto first = at::where(hits, places, none).amin(along, keep);
+  const auto sizes = dim || !keep ? first.sizes().vec() : std::vector<int64_t>(static_cast<std::size_t>(self.dim()), 1);
+  resize_out(out, sizes);
+  out.copy_(first.view(sizes));
+  return out;
+}
+
+/// Keeps what lies on one side of a diagonal and makes the rest zero.
+template <typename Op, bool lower>
+Tensor& triangle(const Tensor& self, int64_t diagonal, Tensor& out) {
+  if (!shader_takes(self) || self.dim() < 2) {
+    return fallback<Op>(self, diagonal, out);
+  }
+  const auto options = self.options().dtype(at::kInt);
+  const auto rows = at::arange(self.size(-2), options).unsqueeze(1);
+  const auto columns = at::arange(self.size(-1), options).sub_(diagonal).unsqueeze(0);
+  const auto made = self.masked_fill(lower ? columns > rows : columns < rows, 0);
+  resize_out(out, self.sizes());
+  out.copy_(made);
+  return out;
+}
+
 /// sqrt(sum of squares); other orders go to the CPU.
 Tensor& vector_norm(const Tensor& self, const at::Scalar& order, at::OptionalIntArrayRef dims, bool keep,
                     c10::optional<at::ScalarType> dtype, Tensor& out) {
@@ -255,6 +292,9 @@ void register_reduction_ops(torch::Library& library) {
   library.impl("mean.out", TORCH_FN(mean));
   library.impl("amax.out", TORCH_FN((extreme<ops::amax_out, kMax>)));
   library.impl("amin.out", TORCH_FN((extreme<ops::amin_out, kMin>)));
+  library.impl("argmax.out", TORCH_FN(argmax));
+  library.impl("tril.out", TORCH_FN((triangle<ops::tril_out, true>)));
+  library.impl("triu.out", TORCH_FN((triangle<ops::triu_out, false>)));
   library.impl("linalg_vector_norm.out", TORCH_FN(vector_norm));
   library.impl("norm.out", TORCH_FN(norm));
   library.impl("_softmax.out", TORCH_FN((softmax<ops::_softmax_out, false>)));
