@@ -117,7 +117,14 @@ MemoryRecord::MemoryRecord(DeviceType device, int64_t bytes, bool mapped)
   if (account_) {
     account_->take(device, kind, bytes, mapped);
   }
-  MemoryAccount::process().take(device, kind, bytes, mapped);
+  try {
+    MemoryAccount::process().take(device, kind, bytes, mapped);
+  } catch (...) {
+    if (account_) {
+      account_->give_back(device, kind, bytes, mapped);
+    }
+    throw;
+  }
 }
 
 MemoryRecord::MemoryRecord(MemoryRecord&& other) noexcept

@@ -223,6 +223,16 @@ Tensor& relu_(Tensor& self) {
   return self;
 }
 
+/// LibTorch composes it of other ops where a device has only the form with an output.
+Tensor silu_backward(const Tensor& grad, const Tensor& self) {
+  auto out = empty(self.sizes(), self.scalar_type());
+  if (!elementwise_takes(out, {grad, self})) {
+    return fallback<at::_ops::silu_backward>(grad, self);
+  }
+  elementwise(kSiluBackward, out, {grad, self});
+  return out;
+}
+
 Tensor& fill_scalar(Tensor& self, const Scalar& value) {
   if (!shader_takes(self) || value.isComplex()) {
     return fallback<at::_ops::fill__Scalar>(self, value);
@@ -391,6 +401,7 @@ void register_arithmetic_ops(torch::Library& library) {
   library.impl("gelu.out", TORCH_FN(gelu));
   library.impl("gelu_backward.grad_input", TORCH_FN(gelu_backward));
   library.impl("silu_backward.grad_input", TORCH_FN((binary<ops::silu_backward_grad_input, kSiluBackward>)));
+  library.impl("silu_backward", TORCH_FN(silu_backward));
   library.impl("sigmoid_backward.grad_input", TORCH_FN((binary<ops::sigmoid_backward_grad_input, kSigmoidBackward>)));
   library.impl("tanh_backward.grad_input", TORCH_FN((binary<ops::tanh_backward_grad_input, kTanhBackward>)));
   library.impl("threshold_backward.grad_input", TORCH_FN(threshold_backward));
