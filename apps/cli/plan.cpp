@@ -93,7 +93,10 @@ void add_plan(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--batch", options->batch, "Sequences at once; 0 is 1, in training 8")->capture_default_str();
   command->add_option("--dtype", options->model.dtype, "As if converted to float32, bfloat16, float16 or float64");
-  command->add_option("--train", options->train, "Plan for training: full (float32, AdamW), or lora, adapters alone")
+  command
+      ->add_option(
+          "--train", options->train,
+          "Plan for training: full (float32, AdamW), or lora (adapters alone; from the definition, not measured)")
       ->check(CLI::IsMember({"full", "lora"}));
   command->add_option("--lora-rank", options->lora_rank, "Of the adapters")->capture_default_str();
   command->add_option("--device", options->model.device, "cpu, cuda, cuda:N, webgl or auto")->capture_default_str();

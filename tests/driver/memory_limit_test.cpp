@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "device/memory_budget.h"
+#include "driver/test_models.h"
 #include "dstorch/error.h"
 #include "dstorch/torch_model.h"
 #include "support/paths.h"
@@ -12,30 +13,12 @@
 namespace dstorch {
 namespace {
 
+using test::error_of;
+using test::greedy;
+using test::load;
 using testing::HasSubstr;
 
 const std::filesystem::path kLlama = test::source_dir() / "tests/parity/fixtures/llama/model";
-
-std::unique_ptr<TorchModel> load(const TorchModelConfig& config) {
-  auto model = std::make_unique<TorchModel>(config);
-  model->init();
-  return model;
-}
-
-GenerationOptions greedy(int64_t max_tokens) {
-  return {.max_tokens = max_tokens, .temperature = 0, .ignore_eos = true};
-}
-
-template <typename Work>
-LMError error_of(Work&& work) {
-  try {
-    work();
-  } catch (const LMError& e) {
-    return e;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorKind::internal, "no error"};
-}
 
 /// What a call of 64 positions takes at most.
 int64_t needed() { return plan_memory({.model_path = kLlama}, {.context = 64}).total + 8192; }

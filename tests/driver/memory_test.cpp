@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include "driver/test_models.h"
 #include "dstorch/error.h"
 #include "dstorch/torch_model.h"
 #include "support/paths.h"
@@ -11,19 +12,12 @@
 namespace dstorch {
 namespace {
 
+using test::greedy;
+using test::load;
+
 const std::filesystem::path kFixtures = test::source_dir() / "tests/parity/fixtures";
 const std::filesystem::path kLlama = kFixtures / "llama/model";
 const std::vector<int64_t> kPrompt{3, 1, 4, 1, 5, 9, 2, 6};
-
-std::unique_ptr<TorchModel> load(const TorchModelConfig& config) {
-  auto model = std::make_unique<TorchModel>(config);
-  model->init();
-  return model;
-}
-
-GenerationOptions greedy(int64_t max_tokens) {
-  return {.max_tokens = max_tokens, .temperature = 0, .ignore_eos = true};
-}
 
 TEST(ModelMemory, WeightsInTheFileAndWeightsThatWereCopied) {
   const auto mapped = load({.model_path = kLlama});

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <thread>
 
+#include "driver/test_models.h"
 #include "dstorch/error.h"
 #include "support/paths.h"
 #include "support/resident.h"
@@ -14,30 +15,14 @@
 namespace dstorch {
 namespace {
 
+using test::error_of;
+using test::load;
 using testing::HasSubstr;
 using testing::StartsWith;
 
 const std::filesystem::path kTextModel = test::source_dir() / "tests/parity/fixtures/text/model";
 
-std::unique_ptr<TorchModel> load(const TorchModelConfig& config) {
-  auto model = std::make_unique<TorchModel>(config);
-  model->init();
-  return model;
-}
-
 std::unique_ptr<TorchModel> load_text_model() { return load({.model_path = kTextModel}); }
-
-/// The error that `work` ends with.
-template <typename Work>
-LMError error_of(Work&& work) {
-  try {
-    work();
-  } catch (const LMError& e) {
-    return e;
-  }
-  ADD_FAILURE() << "no error";
-  return {ErrorKind::internal, "no error"};
-}
 
 TEST(TorchModel, KeepsTheFrameworksWords) {
   EXPECT_THAT(error_of([] { load({}); }).what(),
