@@ -51,6 +51,30 @@ TEST_P(Webgl, SaysWhatTransformersSaysWithoutTheCpu) {
   expect_no_fallbacks();
 }
 
+webgl::Transfers transfers_of(TorchModel& model, const std::vector<int64_t>& prompt, int64_t tokens) {
+  webgl::reset_transfers();
+  model.complete(prompt, greedy_options(tokens));
+  return webgl::transfers();
+}
+
+TEST_P(Webgl, ATokenSendsItsIdAndReadsItsLogitsBackAndNothingElse) {
+  const Fixture fixture = load_fixture(GetParam());
+  const auto model = open_on("webgl", fixture.model);
+  const auto row = static_cast<int64_t>(fixture.logits.front().size() * sizeof(float));
+  transfers_of(*model, fixture.prompt, 1);  // rotation tables are sent once
+  const auto few = transfers_of(*model, fixture.prompt, 3);
+  const auto more = transfers_of(*model, fixture.prompt, 13);
+  EXPECT_EQ(more.reads - few.reads, 10);
+  EXPECT_EQ(more.read_bytes - few.read_bytes, 10 * row);
+  EXPECT_EQ(more.writes - few.writes, 10);
+  EXPECT_EQ(more.written_bytes - few.written_bytes, 10 * static_cast<int64_t>(sizeof(int64_t)));
+  // The prompt: all its ids at once, and nothing read.
+  EXPECT_EQ(few.reads, 3);
+  EXPECT_EQ(few.read_bytes, 3 * row);
+  EXPECT_EQ(few.writes, 3);
+  EXPECT_EQ(few.written_bytes, static_cast<int64_t>((fixture.prompt.size() + 2) * sizeof(int64_t)));
+}
+
 std::shared_ptr<models::CausalLM> trainable(const Fixture& fixture, at::Device device) {
   models::CheckpointWeights::Options options;
   options.device = device;

@@ -17,6 +17,10 @@ constexpr int64_t kVec4Bytes = 16;
 
 std::atomic<int64_t> allocated{0};
 std::atomic<int64_t> peak{0};
+std::atomic<int64_t> reads{0};
+std::atomic<int64_t> read_bytes{0};
+std::atomic<int64_t> writes{0};
+std::atomic<int64_t> written_bytes{0};
 std::atomic<Context*> instance{nullptr};
 
 void count_bytes(int64_t bytes) noexcept {
@@ -265,6 +269,8 @@ void Context::upload(const Buffer& buffer, int64_t offset, const void* from, int
   gl_.BindBuffer(GL_SHADER_STORAGE_BUFFER, buffer.id);
   gl_.BufferSubData(GL_SHADER_STORAGE_BUFFER, static_cast<GLintptr>(offset), static_cast<GLsizeiptr>(bytes), from);
   check("copying to the device");
+  ++writes;
+  written_bytes += bytes;
 }
 
 void Context::download(const Buffer& buffer, int64_t offset, void* to, int64_t bytes) {
@@ -280,6 +286,8 @@ void Context::download(const Buffer& buffer, int64_t offset, void* to, int64_t b
   require(from != nullptr, ErrorKind::internal, "webgl: reading {} bytes from the device failed", bytes);
   std::memcpy(to, from, static_cast<std::size_t>(bytes));
   gl_.UnmapBuffer(GL_SHADER_STORAGE_BUFFER);
+  ++reads;
+  read_bytes += bytes;
 }
 
 void Context::copy(const Buffer& from, int64_t from_offset, const Buffer& to, int64_t to_offset, int64_t bytes) {
@@ -313,6 +321,14 @@ void Context::lose() {
 Memory memory() noexcept { return {allocated, peak}; }
 
 void reset_peak_memory() noexcept { peak = allocated.load(); }
+
+Transfers transfers() noexcept { return {reads, read_bytes, writes, written_bytes}; }
+
+void reset_transfers() noexcept {
+  for (auto* counter : {&reads, &read_bytes, &writes, &written_bytes}) {
+    *counter = 0;
+  }
+}
 
 void synchronize() {
   if (auto* context = Context::existing()) {

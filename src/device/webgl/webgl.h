@@ -36,6 +36,16 @@ struct Memory {
 Memory memory() noexcept;
 void reset_peak_memory() noexcept;
 
+/// Copies between the host's memory and the device's since the start or the last reset; a read waits for the device.
+struct Transfers {
+  int64_t reads = 0;
+  int64_t read_bytes = 0;
+  int64_t writes = 0;
+  int64_t written_bytes = 0;
+};
+Transfers transfers() noexcept;
+void reset_transfers() noexcept;
+
 /// Ops that had no shader and ran on the CPU since the start or the last reset: name -> calls. A name is LibTorch's,
 /// e.g. "aten::cumsum.out".
 std::map<std::string, int64_t> fallbacks();
