@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/throw.h"
+#include "device/webgl/attention.h"
 #include "dstorch/memory.h"
 #include "generate/generator.h"
 
@@ -23,6 +24,9 @@ models::GenerationMemory call_memory(const models::ModelSizes& sizes, DType dtyp
   shape.weight_size = static_cast<int64_t>(size_of(dtype));
   shape.cache_size = shape.weight_size;
   shape.fused = device.type == DeviceType::cpu && dtype != DType::float64;
+  shape.webgl = device.type == DeviceType::webgl;
+  shape.attention_shader = shape.webgl && shape.cache_size == static_cast<int64_t>(sizeof(float)) &&
+                           webgl::attention_takes(sizes.num_kv_heads, positions, sizes.head_dim);
   return models::generation_memory(sizes, shape);
 }
 

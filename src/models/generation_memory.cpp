@@ -76,6 +76,9 @@ class Pass {
   }
 
   Ledger::Block norm(int64_t rows, int64_t width) {
+    if (shape_.webgl && !sizes_.rms_norm) {
+      return layer_norm_on_webgl(rows * width);
+    }
     const bool wide = element_ != kFloat;
     auto narrow = wide ? ledger_.take(kFloat * rows * width) : Ledger::Block();
     if (sizes_.rms_norm) {
@@ -88,6 +91,15 @@ class Pass {
     }
     auto normed = ledger_.take(kFloat * rows * width);
     return wide ? ledger_.take(element_ * rows * width) : std::move(normed);
+  }
+
+  /// Of several shaders: centred, then scaled by the deviation, the weight and the bias.
+  Ledger::Block layer_norm_on_webgl(int64_t count) {
+    const auto centred = ledger_.take(kFloat * count);
+    auto squares = ledger_.take(kFloat * count);
+    squares.release();
+    const auto weighted = ledger_.take(kFloat * count);
+    return ledger_.take(kFloat * count);
   }
 
   Ledger::Block linear(int64_t rows, int64_t in, int64_t out) {
@@ -112,6 +124,10 @@ class Pass {
   Ledger::Block attention(bool rotated) {
     const auto q = heads(query_size(), rotated);
     const auto k = heads(key_size(), rotated);
+    if (shape_.attention_shader) {
+      const auto queries = rotated ? Ledger::Block() : ledger_.take(element_ * rows_ * query_size());
+      return ledger_.take(element_ * rows_ * query_size());
+    }
     const bool convert = shape_.cache_size != element_;
     const auto keys = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();
     const auto values = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();

@@ -17,6 +17,10 @@ struct GenerationShape {
   int64_t cache_size = 4;
   /// Through the CPU's kernels, rather than LibTorch's ops one by one.
   bool fused = true;
+  /// LibTorch's ops as the webgl device has them.
+  bool webgl = false;
+  /// There: scores, softmax and values in one shader.
+  bool attention_shader = false;
 };
 
 /// In bytes.

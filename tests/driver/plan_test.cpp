@@ -68,6 +68,11 @@ Json llama_shape(int64_t vocab, int64_t hidden, int64_t inner, int64_t layers, i
           {"tie_word_embeddings", tied}};
 }
 
+Json gpt2_shape() {
+  return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
+          {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
+}
+
 /// Within 10 %, in all and by kind.
 void expect_close(const MemoryPlan& plan, const MemoryUse& measured) {
   const auto close = [](int64_t planned, int64_t found) {
@@ -82,9 +87,10 @@ void expect_close(const MemoryPlan& plan, const MemoryUse& measured) {
 }
 
 /// The plan for `context` positions, and what a prompt that fills them takes.
-void plan_and_generate(const fs::path& path, int64_t context, std::optional<DType> dtype = {}) {
+void plan_and_generate(const fs::path& path, int64_t context, std::optional<DType> dtype = {},
+                       const Device& device = {}) {
   SCOPED_TRACE(path.string() + ", context " + std::to_string(context));
-  const TorchModelConfig config{.model_path = path, .dtype = dtype, .threads = 1};
+  const TorchModelConfig config{.model_path = path, .device = device, .dtype = dtype, .threads = 1};
   const auto plan = plan_memory(config, {.context = context});
   TorchModel model(config);
   model.init();
@@ -96,7 +102,7 @@ void plan_and_generate(const fs::path& path, int64_t context, std::optional<DTyp
   expect_close(plan, model.memory());
 }
 
-TEST(Plan, EveryFamilyOfTheFixtures) {
+void plan_every_family(const Device& device) {
   int families = 0;
   for (const auto& entry : fs::directory_iterator(kFixtures)) {
     if (!fs::exists(entry.path() / "model/config.json")) {
@@ -104,10 +110,14 @@ TEST(Plan, EveryFamilyOfTheFixtures) {
     }
     ++families;
     const auto limit = plan_memory({.model_path = entry.path() / "model"}).model_context;
-    plan_and_generate(entry.path() / "model", std::min<int64_t>(limit, 96));
+    plan_and_generate(entry.path() / "model", std::min<int64_t>(limit, 96), {}, device);
   }
   EXPECT_GE(families, 25);
 }
+
+TEST(Plan, EveryFamilyOfTheFixtures) { plan_every_family({}); }
+
+TEST(Plan, EveryFamilyOfTheFixturesOnWebgl) { plan_every_family(Device::parse("webgl")); }
 
 TEST(Plan, ALargerModelInEveryDtype) {
   const Folder folder;
@@ -116,6 +126,20 @@ TEST(Plan, ALargerModelInEveryDtype) {
   plan_and_generate(folder.path(), 1500);
   plan_and_generate(folder.path(), 600, DType::float32);
   plan_and_generate(folder.path(), 600, DType::float64);
+}
+
+TEST(Plan, ALargerModelOnWebgl) {
+  const Folder folder;
+  const auto webgl = Device::parse("webgl");
+  write_random_model(llama_shape(4000, 256, 688, 3, 8, 2, true), DType::bfloat16, folder.path());
+  plan_and_generate(folder.path(), 500, {}, webgl);
+  plan_and_generate(folder.path(), 500, DType::bfloat16, webgl);
+  // Heads of 30 are not the shader's.
+  auto odd = llama_shape(4000, 240, 640, 3, 8, 2, true);
+  write_random_model(odd, DType::float32, folder / "odd");
+  plan_and_generate(folder / "odd", 300, {}, webgl);
+  write_random_model(gpt2_shape(), DType::float32, folder / "gpt2");
+  plan_and_generate(folder / "gpt2", 250, {}, webgl);
 }
 
 struct TrainingCase {
@@ -159,11 +183,6 @@ TEST_P(TrainingPlan, IsWhatTrainingTakes) {
                                 {.context = sequence, .batch = batch, .training = Training::full});
   expect_close(plan, measured);
   EXPECT_EQ(plan[MemoryKind::weights], measured[MemoryKind::weights].peak);
-}
-
-Json gpt2_shape() {
-  return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
-          {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
 }
 
 Json with_type(Json config, const char* type) {

@@ -67,6 +67,12 @@ bool attention_takes(const at::Tensor& queries, const at::Tensor& keys, const at
          keys.size(2) == queries.size(2) && values.size(2) == queries.size(2) && queries.size(0) % keys.size(0) == 0;
 }
 
+bool attention_takes(int64_t kv_heads, int64_t positions, int64_t head_dim) {
+  const auto bytes = kv_heads * positions * head_dim * static_cast<int64_t>(sizeof(float));
+  return head_dim % 4 == 0 && head_dim <= kMaxHeadDim &&
+         (!why_unavailable().empty() || bytes <= describe().max_block_bytes);
+}
+
 at::Tensor attend(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values, double scale,
                   int64_t position, int64_t window) {
   const auto heads = queries.size(0);
