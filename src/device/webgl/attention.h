@@ -10,8 +10,8 @@ namespace dstorch::webgl {
 /// multiples of four numbers, each within one storage block, heads of at most 256.
 bool attention_takes(const at::Tensor& queries, const at::Tensor& keys, const at::Tensor& values);
 
-/// The same of the sizes alone, for keys and values [kv_heads, positions, head_dim] as a cache has them: what the memory
-/// plan goes by. Where there is no webgl, its blocks are taken to be large enough.
+/// The same of the sizes alone, for keys and values [kv_heads, positions, head_dim] as a cache has them: what the
+/// memory plan goes by. Where there is no webgl, its blocks are taken to be large enough.
 bool attention_takes(int64_t kv_heads, int64_t positions, int64_t head_dim);
 
 /// Scores, causal softmax and values in one pass over the keys. queries [heads, seq, head_dim], the first at
