@@ -2,9 +2,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <thread>
 
 #include "commands.h"
@@ -26,10 +28,9 @@ struct Options {
   bool json = false;
 };
 
-/// Sums a part of the buffer in several streams at once, a cache line of each in turn: one stream alone does not keep
-/// the memory busy.
+/// Sums a part of the buffer in kStreams streams, a cache line of each in turn.
+template <std::size_t kStreams>
 uint64_t sum_words(const uint64_t* words, std::size_t count) {
-  constexpr std::size_t kStreams = 8;
   constexpr std::size_t kLine = 8;
   const std::size_t length = count / kStreams / kLine * kLine;
   uint64_t sums[kLine] = {};
@@ -48,32 +49,32 @@ uint64_t sum_words(const uint64_t* words, std::size_t count) {
 }
 
 /// Bytes per second this machine reads from memory with `threads` threads: the best of a few passes over 512 MB, far
-/// more than any cache holds.
+/// more than any cache holds. Which number of streams keeps the memory busy differs from processor to processor.
 double memory_read_speed(std::size_t threads) {
-  constexpr std::size_t kWords = std::size_t{64} << 20;
+  // No power of two, or all streams would lie in the same sets of the caches and the same banks of the memory.
+  constexpr std::size_t kWords = (std::size_t{64} << 20) - 4096 * 37;
   constexpr int kPasses = 5;
+  constexpr std::array kReaders{sum_words<1>, sum_words<2>, sum_words<8>};
   std::vector<uint64_t> buffer(kWords, 1);
   double best = 0;
   for (int pass = 0; pass < kPasses; ++pass) {
-    std::vector<std::thread> workers;
-    std::vector<uint64_t> sums(threads);
-    const auto start = Clock::now();
-    for (std::size_t t = 0; t < threads; ++t) {
-      workers.emplace_back([&, t] {
-        const auto first = kWords * t / threads;
-        sums[t] = sum_words(buffer.data() + first, kWords * (t + 1) / threads - first);
-      });
-    }
-    for (auto& worker : workers) {
-      worker.join();
-    }
-    const double seconds = seconds_since(start);
-    uint64_t total = 0;
-    for (const auto sum : sums) {
-      total += sum;
-    }
-    if (total > 0) {  // keeps the sums from being optimised away
-      best = std::max(best, static_cast<double>(kWords * sizeof(uint64_t)) / seconds);
+    for (const auto reader : kReaders) {
+      std::vector<std::thread> workers;
+      std::vector<uint64_t> sums(threads);
+      const auto start = Clock::now();
+      for (std::size_t t = 0; t < threads; ++t) {
+        workers.emplace_back([&, t] {
+          const auto first = kWords * t / threads;
+          sums[t] = reader(buffer.data() + first, kWords * (t + 1) / threads - first);
+        });
+      }
+      for (auto& worker : workers) {
+        worker.join();
+      }
+      const double seconds = seconds_since(start);
+      if (std::accumulate(sums.begin(), sums.end(), uint64_t{0}) > 0) {  // keeps the sums from being optimised away
+        best = std::max(best, static_cast<double>(kWords * sizeof(uint64_t)) / seconds);
+      }
     }
   }
   return best;

@@ -11,6 +11,7 @@ namespace dstorch::ops {
 ///
 /// Fast path (CPU, no gradient): float32 x; float32, bfloat16 or float16 weights, rows contiguous. Sums are float32, in
 /// an order that depends on nothing but `in`: a row's result is the same alone as in a batch, on any number of threads.
+/// Where the processor multiplies bfloat16 and all weights are, norm(x) is rounded to it (ops/cpu/bf16_product.h).
 at::Tensor norm_linear(const at::Tensor& x, const NormWeights& norm, std::span<const LinearWeights> linears);
 
 /// The composed form, on any device, differentiable. float32 x with narrower weights multiplies in float32.

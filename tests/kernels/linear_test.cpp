@@ -7,9 +7,6 @@
 namespace dstorch::ops::cpu {
 namespace {
 
-class LinearKernel : public EveryTarget {};
-DSTORCH_EVERY_TARGET(LinearKernel);
-
 struct Layer {
   Stored weight, bias;
   Matrix matrix;
@@ -18,14 +15,20 @@ struct Layer {
       : weight(dtype, random_floats(rows * (features + gap), seed)), bias(dtype, random_floats(rows, seed + 1)) {
     matrix = {weight.data(), dtype, rows, features + gap, with_bias ? bias.vector() : Vector{}};
   }
-  double at(const float* x, int64_t features, int64_t row) const {
-    double sum = matrix.bias.data != nullptr ? bias[row] : 0.0;
+};
+
+class LinearKernel : public EveryTarget {
+ protected:
+  /// Output `row` of the layer by its definition.
+  static double want(const Layer& layer, const float* x, int64_t features, int64_t row) {
+    double sum = layer.matrix.bias.data != nullptr ? layer.bias[row] : 0.0;
     for (int64_t k = 0; k < features; ++k) {
-      sum += static_cast<double>(x[k]) * weight[row * matrix.stride + k];
+      sum += static_cast<double>(met(x[k], layer.matrix.dtype)) * layer.weight[row * layer.matrix.stride + k];
     }
     return sum;
   }
 };
+DSTORCH_EVERY_TARGET(LinearKernel);
 
 /// Sums of `features` products of standard normal numbers, in float32.
 double tolerance(int64_t features) { return 4e-7 * (2.0 + std::sqrt(static_cast<double>(features)) * 4); }
@@ -45,7 +48,7 @@ TEST_P(LinearKernel, AnySizeTypeAndAlignment) {
                   .y_stride = outputs});
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t n = 0; n < outputs; ++n) {
-              ASSERT_NEAR(y[1 + r * outputs + n], layer.at(x.data() + 1 + r * features, features, n),
+              ASSERT_NEAR(y[1 + r * outputs + n], want(layer, x.data() + 1 + r * features, features, n),
                           tolerance(features))
                   << to_string(dtype) << " rows " << rows << " features " << features << " outputs " << outputs
                   << " row " << r << " output " << n;
@@ -108,19 +111,23 @@ TEST_P(LinearKernel, ManyRowsOfManyFeaturesGoInChunksAndParts) {
     linear({{x.data() + r * kFeatures, 1, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, one.data(), kOutputs});
     ASSERT_TRUE(same_bits(one.data(), y.data() + r * kOutputs, kOutputs)) << r;
   }
-  EXPECT_NEAR(y[3 * kOutputs + 5], layer.at(x.data() + 3 * kFeatures, kFeatures, 5), tolerance(kFeatures));
+  EXPECT_NEAR(y[3 * kOutputs + 5], want(layer, x.data() + 3 * kFeatures, kFeatures, 5), tolerance(kFeatures));
 }
 
 TEST_P(LinearKernel, StridesOfWeightsInputAndOutput) {
-  constexpr int64_t kRows = 5, kFeatures = 19, kOutputs = 21;
-  const Layer layer(DType::float16, kOutputs, kFeatures, true, 1, /*gap=*/6);
-  const auto x = random_floats(kRows * 30, 2);
-  std::vector<float> y(kRows * 40, 123.0f);
-  linear({{x.data(), kRows, 30, kFeatures}, {}, {&layer.matrix, 1}, y.data(), 40});
-  for (int64_t r = 0; r < kRows; ++r) {
-    for (int64_t n = 0; n < 40; ++n) {
-      const auto want = n < kOutputs ? layer.at(x.data() + r * 30, kFeatures, n) : 123.0;
-      EXPECT_NEAR(y[r * 40 + n], want, tolerance(kFeatures)) << r << " " << n;
+  constexpr int64_t kRows = 15, kFeatures = 19, kOutputs = 21;
+  for (const auto dtype : kStoredTypes) {
+    const Layer layer(dtype, kOutputs, kFeatures, true, 1, /*gap=*/6);
+    const auto x = random_floats(kRows * 30, 2);
+    for (const int64_t rows : {int64_t{1}, int64_t{5}, kRows}) {
+      std::vector<float> y(kRows * 40, 123.0f);
+      linear({{x.data(), rows, 30, kFeatures}, {}, {&layer.matrix, 1}, y.data(), 40});
+      for (int64_t r = 0; r < kRows; ++r) {
+        for (int64_t n = 0; n < 40; ++n) {
+          const auto expected = r < rows && n < kOutputs ? want(layer, x.data() + r * 30, kFeatures, n) : 123.0;
+          EXPECT_NEAR(y[r * 40 + n], expected, tolerance(kFeatures)) << r << " " << n;
+        }
+      }
     }
   }
 }
@@ -133,20 +140,62 @@ TEST_P(LinearKernel, ResidualInPlace) {
   const auto before = y;
   linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs, y.data()});
   for (int64_t i = 0; i < kRows * kOutputs; ++i) {
-    EXPECT_NEAR(y[i], before[i] + layer.at(x.data() + i / kOutputs * kFeatures, kFeatures, i % kOutputs),
+    EXPECT_NEAR(y[i], before[i] + want(layer, x.data() + i / kOutputs * kFeatures, kFeatures, i % kOutputs),
                 tolerance(kFeatures));
   }
 }
 
 TEST_P(LinearKernel, NotANumberSpreadsToItsRowOnly) {
   constexpr int64_t kRows = 7, kFeatures = 37, kOutputs = 12;
-  const Layer layer(DType::float32, kOutputs, kFeatures, false, 1);
-  auto x = random_floats(kRows * kFeatures, 2);
-  x[4 * kFeatures + 36] = NAN;
-  std::vector<float> y(kRows * kOutputs);
-  linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs});
-  for (int64_t i = 0; i < kRows * kOutputs; ++i) {
-    EXPECT_EQ(std::isnan(y[i]), i / kOutputs == 4) << i;
+  for (const auto dtype : kStoredTypes) {
+    const Layer layer(dtype, kOutputs, kFeatures, false, 1);
+    auto x = random_floats(kRows * kFeatures, 2);
+    x[4 * kFeatures + 36] = NAN;
+    std::vector<float> y(kRows * kOutputs);
+    linear({{x.data(), kRows, kFeatures, kFeatures}, {}, {&layer.matrix, 1}, y.data(), kOutputs});
+    for (int64_t i = 0; i < kRows * kOutputs; ++i) {
+      EXPECT_EQ(std::isnan(y[i]), i / kOutputs == 4) << i;
+    }
+  }
+}
+
+/// A matrix of another type keeps them all from being multiplied in bfloat16.
+TEST_P(LinearKernel, MatricesOfSeveralTypesMeetTheInputUnrounded) {
+  constexpr int64_t kRows = 9, kFeatures = 50, kOutputs = 6;
+  const Layer narrow(DType::bfloat16, kOutputs, kFeatures, true, 1), wide(DType::float32, kOutputs, kFeatures, true, 2);
+  const Matrix matrices[] = {narrow.matrix, wide.matrix};
+  const auto x = random_floats(kRows * kFeatures, 2);
+  std::vector<float> y(kRows * 2 * kOutputs);
+  linear({{x.data(), kRows, kFeatures, kFeatures}, {}, matrices, y.data(), 2 * kOutputs});
+  for (int64_t r = 0; r < kRows; ++r) {
+    for (int64_t n = 0; n < kOutputs; ++n) {
+      double sum = narrow.bias[n];
+      for (int64_t k = 0; k < kFeatures; ++k) {
+        sum += static_cast<double>(x[r * kFeatures + k]) * narrow.weight[n * kFeatures + k];
+      }
+      EXPECT_NEAR(y[r * 2 * kOutputs + n], sum, tolerance(kFeatures));
+    }
+  }
+}
+
+/// The norm is taken of the unrounded row; what it gives is what meets the weights.
+TEST_P(LinearKernel, NormsBeforeItRounds) {
+  constexpr int64_t kRows = 14, kFeatures = 75, kOutputs = 22;
+  for (const auto dtype : kStoredTypes) {
+    const Layer layer(dtype, kOutputs, kFeatures, true, 1);
+    const Stored gain(dtype, random_floats(kFeatures, 8));
+    const auto x = random_floats(kRows * kFeatures, 2, 30.0f);
+    const Norm rms{NormKind::rms, gain.vector(), {}, 1e-5f};
+    std::vector<float> normed(x.size()), y(kRows * kOutputs);
+    norm({x.data(), kRows, kFeatures, kFeatures}, rms, normed.data(), kFeatures);
+    for (const int64_t rows : {int64_t{1}, kRows}) {
+      linear({{x.data(), rows, kFeatures, kFeatures}, rms, {&layer.matrix, 1}, y.data(), kOutputs});
+      for (int64_t i = 0; i < rows * kOutputs; ++i) {
+        ASSERT_NEAR(y[i], want(layer, normed.data() + i / kOutputs * kFeatures, kFeatures, i % kOutputs),
+                    tolerance(kFeatures))
+            << to_string(dtype) << " " << i;
+      }
+    }
   }
 }
 

@@ -86,8 +86,8 @@ TEST_P(MlpKernel, GatedAndPlainWithBiases) {
               const auto r = i / ffn, n = i % ffn;
               double g = gate_bias[n], u = up_bias[n];
               for (int64_t k = 0; k < features; ++k) {
-                g += static_cast<double>(x[r * features + k]) * gate[n * features + k];
-                u += static_cast<double>(x[r * features + k]) * up[n * features + k];
+                g += static_cast<double>(met(x[r * features + k], dtype)) * gate[n * features + k];
+                u += static_cast<double>(met(x[r * features + k], dtype)) * up[n * features + k];
               }
               const auto want = definition(Activation::gelu, g) * (gated ? u : 1.0);
               ASSERT_NEAR(y[i], want, 2e-5) << to_string(dtype) << " " << features << " " << ffn << " row " << r;

@@ -9,29 +9,57 @@
 #include <string>
 #include <vector>
 
+#include "ops/cpu/bf16_product.h"
 #include "ops/cpu/half.h"
 #include "ops/cpu/threads.h"
 #include "ops/cpu/types.h"
 
 namespace dstorch::ops::cpu {
 
-/// Runs each test once for every instruction set that is compiled in and that this processor has.
-class EveryTarget : public ::testing::TestWithParam<int64_t> {
+/// One way of computing that is compiled in and that this processor has.
+struct Kernels {
+  int64_t target = 0;  // instruction set, as Highway numbers them
+  bool bf16_products = false;
+};
+
+inline std::vector<Kernels> every_kernels() {
+  std::vector<Kernels> all;
+  for (const auto target : hwy::SupportedAndGeneratedTargets()) {
+    all.push_back({target, false});
+    if ((target & (HWY_AVX3 | HWY_AVX3_DL)) != 0 && bf16_products()) {
+      all.push_back({target, true});
+    }
+  }
+  return all;
+}
+
+/// Runs each test once for each of them.
+class EveryTarget : public ::testing::TestWithParam<Kernels> {
  protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
+  void SetUp() override {
+    hwy::SetSupportedTargetsForTest(GetParam().target);
+    allow_bf16_products(GetParam().bf16_products);
+  }
   void TearDown() override {
     hwy::SetSupportedTargetsForTest(0);
+    allow_bf16_products(true);
     set_num_threads(threads_);
+  }
+  /// x as it meets weights of a type.
+  static float met(float x, DType weights) {
+    return weights == DType::bfloat16 && GetParam().bf16_products ? to_float(from_float<Bf16>(x)) : x;
   }
 
  private:
   int threads_ = num_threads();
 };
 
-inline std::string target_name(const ::testing::TestParamInfo<int64_t>& info) { return hwy::TargetName(info.param); }
+inline std::string kernels_name(const ::testing::TestParamInfo<Kernels>& info) {
+  return std::string(hwy::TargetName(info.param.target)) + (info.param.bf16_products ? "_BF16" : "");
+}
 
 #define DSTORCH_EVERY_TARGET(suite) \
-  INSTANTIATE_TEST_SUITE_P(, suite, ::testing::ValuesIn(hwy::SupportedAndGeneratedTargets()), target_name)
+  INSTANTIATE_TEST_SUITE_P(, suite, ::testing::ValuesIn(every_kernels()), kernels_name)
 
 constexpr DType kStoredTypes[] = {DType::float32, DType::bfloat16, DType::float16};
 

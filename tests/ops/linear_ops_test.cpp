@@ -39,6 +39,10 @@ TEST(NormLinear, AgreesWithReference) {
           const auto y = norm_linear(x, weights, linears);
           ASSERT_EQ(y.sizes(), (at::IntArrayRef{1, rows, 82}));
           EXPECT_LT(distance(y, norm_linear_reference(x.to(at::kDouble), in_double(weights), exact)), kTolerance);
+          const Input input(x, weights, type);
+          EXPECT_LT(distance(norm_linear(x, weights, std::span(linears).first(2)),
+                             norm_linear_reference(input.x, input.norm, std::span(exact).first(2))),
+                    kTolerance);
         }
       }
     }
@@ -64,7 +68,8 @@ TEST(NormLinear, WeightsThatAreViews) {
   const LinearWeights columns{whole.narrow(1, 0, 20).t(), {}};  // columns contiguous: not for the kernel
   const auto x = torch::randn({3, 64});
   const auto rows_exact = in_double(rows), columns_exact = in_double(columns);
-  EXPECT_LT(distance(norm_linear(x, {}, {&rows, 1}), linear_reference(x.to(at::kDouble), rows_exact)), kTolerance);
+  EXPECT_LT(distance(norm_linear(x, {}, {&rows, 1}), linear_reference(Input(x, {}, at::kBFloat16).x, rows_exact)),
+            kTolerance);
   const auto narrow = x.narrow(1, 0, 20);
   EXPECT_LT(distance(norm_linear(narrow, {}, {&columns, 1}), linear_reference(narrow.to(at::kDouble), columns_exact)),
             kTolerance);
@@ -101,7 +106,7 @@ TEST(LinearResidual, AgreesWithReferenceAndWritesInPlace) {
       for (const int64_t rows : {1, 2, 40}) {
         const auto linear = random_linear(50, 96, type, bias);
         const auto x = torch::randn({1, rows, 96}), residual = torch::randn({1, rows, 50});
-        const auto want = linear_residual_reference(x.to(at::kDouble), in_double(linear), residual.to(at::kDouble));
+        const auto want = linear_residual_reference(Input(x, {}, type).x, in_double(linear), in_double(residual));
         const auto y = linear_residual(x, linear, residual);
         EXPECT_LT(distance(y, want), kTolerance);
         EXPECT_EQ(y.data_ptr(), residual.data_ptr());
@@ -130,9 +135,9 @@ TEST(NormMlp, AgreesWithReference) {
         const auto gate = random_linear(90, 64, type, true), up = random_linear(90, 64, type, false);
         for (const int64_t rows : {1, 3, 33}) {
           const auto x = torch::randn({rows, 64});
+          const Input input(x, weights, type);
           for (const auto& second : {up, LinearWeights{}}) {
-            const auto want = norm_mlp_reference(x.to(at::kDouble), in_double(weights), in_double(gate),
-                                                 in_double(second), activation);
+            const auto want = norm_mlp_reference(input.x, input.norm, in_double(gate), in_double(second), activation);
             EXPECT_LT(distance(norm_mlp(x, weights, gate, second, activation), want), kTolerance)
                 << static_cast<int>(activation) << " rows " << rows;
           }

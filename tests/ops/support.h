@@ -6,12 +6,14 @@
 
 #include <string>
 
+#include "ops/cpu/bf16_product.h"
+#include "ops/norm.h"
 #include "ops/types.h"
 
 namespace dstorch::ops {
 
 /// How far a fused op may be from its reference computed in float64, of the largest value of the result. The weights'
-/// type does not matter: both use the values as they are stored, and sums are float32.
+/// type does not matter: both use the values as they are stored and meet the same input, and sums are float32.
 constexpr double kTolerance = 3e-6;
 /// Where values pass through a cache of the type and are rounded there at another place of the computation.
 inline double cache_tolerance(at::ScalarType type) {
@@ -41,6 +43,21 @@ inline NormWeights random_norm(NormKind kind, int64_t features, at::ScalarType t
 inline at::Tensor in_double(const at::Tensor& x) { return x.defined() ? x.to(at::kDouble) : x; }
 inline LinearWeights in_double(const LinearWeights& w) { return {in_double(w.weight), in_double(w.bias)}; }
 inline NormWeights in_double(const NormWeights& w) { return {w.kind, in_double(w.weight), in_double(w.bias), w.eps}; }
+
+/// x and its norm for a reference in float64 of a product with weights of a type. Where the processor multiplies
+/// bfloat16 itself, that is the normed x rounded to bfloat16, and no norm.
+struct Input {
+  at::Tensor x;
+  NormWeights norm;
+
+  Input(const at::Tensor& given, const NormWeights& weights, at::ScalarType type)
+      : x(given.to(at::kDouble)), norm(in_double(weights)) {
+    if (type == at::kBFloat16 && cpu::bf16_products()) {
+      x = ops::norm(given, weights).to(at::kBFloat16).to(at::kDouble);
+      norm = {};
+    }
+  }
+};
 
 constexpr NormKind kNormKinds[] = {NormKind::none, NormKind::rms, NormKind::layer};
 

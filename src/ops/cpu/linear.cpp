@@ -1,7 +1,9 @@
 #include "ops/cpu/linear.h"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "ops/cpu/bf16_product.h"
 #include "ops/cpu/threads.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -25,37 +27,46 @@ constexpr int64_t kShareUnit = 16;
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
 constexpr int64_t kChunkRows = 192;
 
-/// The rows of x as the products want them: normed, whole vectors, zeros beyond the features.
+/// Whether bfloat16 weights may meet an input rounded to bfloat16, by the processor's own products.
+constexpr bool kMayRound = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL;
+
+/// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, or Bf16 for
+/// the products in bfloat16.
+template <class X>
 struct Input {
-  const float* data;
+  const X* data;
   int64_t count;
   int64_t stride;
 };
 
-/// What one call needs of scratch: the normed rows, shared or per worker, and a tile and a panel per worker.
+/// What one call needs of scratch: the prepared rows, shared or per worker, and a tile and a panel per worker.
 struct Plan {
   int64_t shared = 0;
   int64_t own = 0;
   int64_t products = 0;
   int64_t chunk = 0;  // rows
   int64_t panel = 0;  // outputs
+  bool rounds = false;
   bool copies = false;
   int threads = 1;
   float* scratch = nullptr;
 
-  Plan(const Rows& x, const Norm& norm, int64_t outputs, int panels) {
-    const auto width = padded(x.features);
-    copies = norm.kind != NormKind::none || width != x.features;
+  Plan(const Rows& x, const Norm& norm, int64_t outputs, int panels, bool rounds_input) : rounds(rounds_input) {
+    const auto width = prepared_floats(x.features);
+    copies = rounds || norm.kind != NormKind::none || width != x.features;
     chunk = kChunkRows;
     if (x.features <= kWholeFeatures) {
-      chunk = HWY_MIN(chunk, kChunkBytes / (width * int64_t{sizeof(float)}) / kBlockRows * kBlockRows);
+      const auto block = rounds ? kBf16BlockRows : kBlockRows;
+      chunk = HWY_MIN(chunk, kChunkBytes / (width * int64_t{sizeof(float)}) / block * block);
     }
     chunk = HWY_MIN(chunk, x.count);
-    // One row is normed by every worker for itself, which costs less than waiting for another.
+    // One row is prepared by every worker for itself, which costs less than waiting for another.
     shared = copies && x.count > 1 ? x.count * width : 0;
     panel = chunk > kBlockRows ? kPanel : kLongPanel;
-    products = round_up(product_scratch(chunk, x.features), 16);
-    own = round_up((copies && x.count == 1 ? width : 0), 16) + products + panels * chunk * panel;
+    products = rounds ? 0 : round_up(product_scratch(chunk, x.features), 16);
+    const auto row = copies && x.count == 1 ? round_up(width, 16) : 0;
+    const auto unrounded = rounds ? round_up(x.features, 16) : 0;
+    own = row + unrounded + products + panels * chunk * panel;
     threads = static_cast<int>(HWY_MAX(int64_t{1}, HWY_MIN(int64_t{num_threads()}, outputs / kShareUnit)));
     shared = round_up(shared, 16);
     scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
@@ -64,35 +75,65 @@ struct Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
+  /// The room of a prepared row.
+  int64_t prepared_floats(int64_t features) const {
+    return rounds ? round_up(features, kBf16Lanes) / 2 : padded(features);
+  }
   float* of(Worker worker) const { return scratch + shared + worker.index * own; }
 };
 
-/// Norms the rows of x, all workers together, and moves `own` beyond what it took of it.
-Input prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worker, float*& own) {
-  if (!plan.copies) {
-    return {x.data, x.count, x.stride};
+/// `normed` has room for a row where X is Bf16.
+template <class X>
+HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t features, float* normed) {
+  if constexpr (std::is_same_v<X, float>) {
+    norm_row(norm, x, to, features, true);
+  } else {
+    if (norm.kind != NormKind::none) {
+      norm_row(norm, x, normed, features, false);
+      x = normed;
+    }
+    round_row(x, features, to);
   }
-  const auto width = padded(x.features);
+}
+
+/// Prepares the rows of x, all workers together, and moves `own` beyond what it took of it.
+template <class X>
+Input<X> prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worker, float*& own) {
+  if constexpr (std::is_same_v<X, float>) {
+    if (!plan.copies) {
+      return {x.data, x.count, x.stride};
+    }
+  }
+  float* unrounded = own;
+  own += plan.rounds ? round_up(x.features, 16) : 0;
+  const auto floats = plan.prepared_floats(x.features);
+  const auto stride = floats * static_cast<int64_t>(sizeof(float) / sizeof(X));
   if (x.count == 1) {
-    float* row = own;
-    own += round_up(width, 16);
-    norm_row(norm, x.data, row, x.features, true);
-    return {row, 1, width};
+    auto* row = reinterpret_cast<X*>(own);
+    own += round_up(floats, 16);
+    prepare_row(norm, x.data, row, x.features, unrounded);
+    return {row, 1, stride};
   }
+  auto* rows = reinterpret_cast<X*>(plan.scratch);
   const auto range = share(x.count, 1, worker);
   for (int64_t r = range.begin; r < range.end; ++r) {
-    norm_row(norm, x.data + r * x.stride, plan.scratch + r * width, x.features, true);
+    prepare_row(norm, x.data + r * x.stride, rows + r * stride, x.features, unrounded);
   }
   worker.barrier();
-  return {plan.scratch, x.count, width};
+  return {rows, x.count, stride};
 }
 
 /// out[r][n] = x[r] · (row `first` + n of the matrix).
-void multiply(const Input& x, int64_t features, const Matrix& matrix, int64_t first, int64_t outputs, float* out,
+template <class X>
+void multiply(const Input<X>& x, int64_t features, const Matrix& matrix, int64_t first, int64_t outputs, float* out,
               int64_t out_stride, float* tile) {
   with_element(matrix.dtype, [&]<class T>(const T*) HWY_ATTR {
-    product(x.data, x.count, x.stride, static_cast<const T*>(matrix.data) + first * matrix.stride, matrix.stride,
-            features, outputs, out, out_stride, tile);
+    const auto* weights = static_cast<const T*>(matrix.data) + first * matrix.stride;
+    if constexpr (std::is_same_v<X, float>) {
+      product(x.data, x.count, x.stride, weights, matrix.stride, features, outputs, out, out_stride, tile);
+    } else if constexpr (std::is_same_v<X, T>) {  // no other meets it
+      bf16_product(x.data, x.count, x.stride, weights, matrix.stride, features, outputs, out, out_stride);
+    }
   });
 }
 
@@ -112,14 +153,15 @@ HWY_INLINE void finish_linear(const float* sums_row, const Vector& bias, int64_t
   }
 }
 
+template <class X>
 void linear_worker(const LinearCall& call, const Plan& plan, int64_t total, Worker worker) {
   float* own = plan.of(worker);
-  const auto input = prepare(plan, call.x, call.norm, worker, own);
+  const auto input = prepare<X>(plan, call.x, call.norm, worker, own);
   float* tile = own;
   float* panel = own + plan.products;
   const auto range = share(total, kShareUnit, worker);
   for (int64_t r = 0; r < input.count; r += plan.chunk) {
-    const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
+    const Input<X> rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
     int64_t column = 0;  // where the matrix begins in y
     for (const auto& matrix : call.matrices) {
       const auto begin = HWY_MAX(range.begin - column, int64_t{0});
@@ -161,15 +203,16 @@ HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const flo
   }
 }
 
+template <class X>
 void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
   float* own = plan.of(worker);
-  const auto input = prepare(plan, call.x, call.norm, worker, own);
+  const auto input = prepare<X>(plan, call.x, call.norm, worker, own);
   float* tile = own;
   float* gates = own + plan.products;
   float* ups = gates + plan.chunk * plan.panel;
   const auto range = share(call.gate.rows, kShareUnit, worker);
   for (int64_t r = 0; r < input.count; r += plan.chunk) {
-    const Input rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
+    const Input<X> rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
     for (int64_t n = range.begin; n < range.end; n += plan.panel) {
       const auto outputs = HWY_MIN(plan.panel, range.end - n);
       multiply(rows, call.x.features, call.gate, n, outputs, gates, plan.panel, tile);
@@ -184,20 +227,35 @@ void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
   }
 }
 
+/// Runs work(worker, null pointer of the type the input is prepared as).
+template <class F>
+void run_prepared(const Plan& plan, const F& work) {
+  if constexpr (kMayRound) {
+    if (plan.rounds) {
+      run_parallel(plan.threads, [&](Worker worker) { work(worker, static_cast<const Bf16*>(nullptr)); });
+      return;
+    }
+  }
+  run_parallel(plan.threads, [&](Worker worker) { work(worker, static_cast<const float*>(nullptr)); });
+}
+
+bool is_bf16(const Matrix& matrix) { return matrix.data == nullptr || matrix.dtype == DType::bfloat16; }
+
 void run_linear(const LinearCall& call) {
   int64_t total = 0;
+  bool rounds = kMayRound && bf16_products();
   for (const auto& matrix : call.matrices) {
     total += matrix.rows;
+    rounds = rounds && is_bf16(matrix);
   }
-  const Plan plan(call.x, call.norm, total, 1);
-  const auto work = [&](Worker worker) { linear_worker(call, plan, total, worker); };
-  run_parallel(plan.threads, work);
+  const Plan plan(call.x, call.norm, total, 1, rounds);
+  run_prepared(plan, [&]<class X>(Worker worker, const X*) { linear_worker<X>(call, plan, total, worker); });
 }
 
 void run_mlp(const MlpCall& call) {
-  const Plan plan(call.x, call.norm, call.gate.rows, 2);
-  const auto work = [&](Worker worker) { mlp_worker(call, plan, worker); };
-  run_parallel(plan.threads, work);
+  const bool rounds = kMayRound && bf16_products() && is_bf16(call.gate) && is_bf16(call.up);
+  const Plan plan(call.x, call.norm, call.gate.rows, 2, rounds);
+  run_prepared(plan, [&]<class X>(Worker worker, const X*) { mlp_worker<X>(call, plan, worker); });
 }
 
 void run_norm_rows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {

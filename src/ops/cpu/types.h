@@ -15,9 +15,10 @@ enum class Activation { silu, gelu, gelu_tanh, relu };
 
 /// The fused CPU kernels: plain pointers, no LibTorch, compiled once per instruction set and chosen at run time.
 ///
-/// Weights, biases, norm parameters and caches are float32, bfloat16 or float16; activations and sums are float32.
-/// Every sum runs over its terms in an order that depends on their number alone, so a row's result is the same to the
-/// bit whether it is computed alone or among others, on any number of threads (on one instruction set).
+/// Weights, biases, norm parameters and caches are float32, bfloat16 or float16; activations and sums are float32, but
+/// for what bf16_product.h says of bfloat16 weights. Every sum runs over its terms in an order that depends on their
+/// number alone, so a row's result is the same to the bit whether it is computed alone or among others, on any number
+/// of threads (on one instruction set).
 ///
 /// Nothing is checked: callers guarantee sizes, types and lifetimes. All calls are safe from several threads at once
 /// as long as what they write does not overlap.
