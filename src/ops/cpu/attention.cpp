@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
+#include "ops/cpu/bf16_product.h"
 #include "ops/cpu/threads.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -10,7 +12,6 @@
 #include <hwy/foreach_target.h>
 
 #include "ops/cpu/norm-inl.h"
-#include "ops/cpu/product-inl.h"
 #include "ops/cpu/rope-inl.h"
 #include "ops/cpu/softmax-inl.h"
 
@@ -26,13 +27,13 @@ struct Plan {
   int64_t group = 0;      // query heads of one KV head
   int64_t positions = 0;  // of a block
   int64_t blocks = 0;
-  int64_t products = 0;  // floats of scratch for the products of a worker
-  int64_t own = 0;       // floats of scratch of a worker, all in all
-  bool split = false;    // one position: its tiles are shared out, as there is nothing else to share
+  int64_t own = 0;      // floats of scratch of a worker
+  bool rounds = false;  // queries are rounded to bfloat16, to meet keys of it
+  bool split = false;   // one position: its tiles are shared out, as there is nothing else to share
   int64_t first_tile = 0;
   int64_t tiles = 0;
   int threads = 1;
-  float* queries = nullptr;   // [kv_heads, count, group, width], normed and rotated
+  float* queries = nullptr;   // [kv_heads, count, group, width], normed and rotated, maybe rounded in their place
   float* partials = nullptr;  // [kv_heads, tiles, group] partial results, where split
   float* workers = nullptr;
   mutable std::atomic<int64_t> next{0};
@@ -42,13 +43,13 @@ struct Plan {
         group(call.heads / call.kv_heads),
         positions(HWY_MAX(kBlockQueries / group, int64_t{1})),
         blocks((call.count + positions - 1) / positions),
+        rounds(kMayRound && bf16_products() && call.cache_dtype == DType::bfloat16 && call.head_dim % 2 == 0),
         split(call.count == 1),
         first_tile(first_key(call, call.position) / kTileKeys),
         tiles((call.position + call.count - 1) / kTileKeys + 1 - first_tile),
         threads(num_threads()) {
     const auto rows = HWY_MIN(positions, call.count) * group;
-    products = round_up(product_scratch(rows, call.head_dim), 16);
-    own = round_up(products + kTileKeys * width + rows * kTileKeys + (rows + 1) * partial_size(width), 16);
+    own = round_up(2 * kTileKeys * width + rows * kTileKeys + (rows + kBlockRows) * partial_size(width), 16);
     const auto for_queries = round_up(call.heads * call.count * width, 16);
     const auto for_partials = split ? round_up(call.heads * tiles * partial_size(width), 16) : 0;
     queries = Scratch::of_this_thread().floats(static_cast<size_t>(for_queries + for_partials + threads * own));
@@ -69,18 +70,18 @@ struct Plan {
 
 /// A worker's scratch.
 struct Room {
-  float* tile;     // for the products
-  float* values;   // [kTileKeys, width]
-  float* scores;   // [rows, kTileKeys]
-  float* partial;  // one partial result
-  float* totals;   // [rows] partial results
+  float* keys;      // [width, kTileKeys]
+  float* values;    // [kTileKeys, width]
+  float* scores;    // [rows, kTileKeys]
+  float* partials;  // [kBlockRows] partial results
+  float* totals;    // [rows] partial results
 
   Room(const Plan& plan, const AttentionCall& call, Worker worker)
-      : tile(plan.workers + worker.index * plan.own),
-        values(tile + plan.products),
+      : keys(plan.workers + worker.index * plan.own),
+        values(keys + kTileKeys * plan.width),
         scores(values + kTileKeys * plan.width),
-        partial(scores + HWY_MIN(plan.positions, call.count) * plan.group * kTileKeys),
-        totals(partial + partial_size(plan.width)) {}
+        partials(scores + HWY_MIN(plan.positions, call.count) * plan.group * kTileKeys),
+        totals(partials + kBlockRows * partial_size(plan.width)) {}
 };
 
 template <class T>
@@ -108,6 +109,11 @@ void take_in(const AttentionCall& call, const Plan& plan, Worker worker, float* 
       const auto angles = (call.position + row) * call.rotary_half;
       rotate(to, call.cos + angles, call.sin + angles, call.rotary_half);
     }
+    if constexpr (kMayRound) {
+      if (!is_key && plan.rounds) {
+        round_row(to, dim, reinterpret_cast<Bf16*>(to));
+      }
+    }
     if (is_key) {
       const auto at = (index - call.heads) * call.cache_stride + (call.position + row) * dim;
       store_as(to, dim, static_cast<T*>(call.keys) + at);
@@ -120,35 +126,73 @@ void take_in(const AttentionCall& call, const Plan& plan, Worker worker, float* 
 struct Span {
   int64_t begin;
   int64_t end;
+  bool operator==(const Span&) const = default;
 };
 HWY_INLINE Span visible(const AttentionCall& call, int64_t tile, int64_t first, int64_t last) {
   return {HWY_MAX(Plan::first_key(call, call.position + first), tile * kTileKeys),
           HWY_MIN(call.position + last + 1, (tile + 1) * kTileKeys)};
 }
 
-/// Partial results of new positions first .. last (all of which see some of the tile's keys) with one tile:
-/// emit(position, head of the group, scores, begin, end) is called for each with its scores and visible places.
-template <class T, class Emit>
-HWY_INLINE void with_tile(const AttentionCall& call, const Plan& plan, const Room& room, int64_t kv_head, int64_t tile,
-                          int64_t first, int64_t last, Emit&& emit) {
-  const auto keys = visible(call, tile, first, last);
-  const auto start = tile * kTileKeys;
-  const auto base = kv_head * call.cache_stride + keys.begin * call.head_dim;
-  const auto rows = (last - first + 1) * plan.group;
-  product(plan.query(call, kv_head, first), rows, plan.width, static_cast<const T*>(call.keys) + base, call.head_dim,
-          call.head_dim, keys.end - keys.begin, room.scores + keys.begin - start, kTileKeys, room.tile);
-  const T* from = static_cast<const T*>(call.values) + base;
-  for (int64_t j = keys.begin - start; j < keys.end - start; ++j, from += call.head_dim) {
-    for (int64_t i = 0; i < call.head_dim; i += kLanes) {
-      hn::StoreU(load_upto<T>(from, i, call.head_dim - i), DF(), room.values + j * plan.width + i);
+/// Scores of `rows` queries with the tile whose key at place j begins at key_of(j).
+template <class T, class KeyOf>
+HWY_INLINE void scores_of_tile(const Plan& plan, const KeyOf& key_of, const float* queries, int64_t rows, int64_t dim,
+                               const Room& room) {
+  if constexpr (kMayRound && std::is_same_v<T, Bf16>) {
+    if (plan.rounds) {
+      const auto pairs = dim / 2;  // of features, as long as a float each
+      transpose_tile(pairs, room.keys,
+                     [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<float>(key_of(j), at, pairs - at); });
+      bf16_scores(reinterpret_cast<const Bf16*>(queries), rows, 2 * plan.width,
+                  reinterpret_cast<const Bf16*>(room.keys), pairs, room.scores);
+      return;
     }
   }
-  for (int64_t position = first; position <= last; ++position) {
-    const auto seen = visible(call, tile, position, position);
-    for (int64_t member = 0; member < plan.group; ++member) {
-      emit(position, member, room.scores + ((position - first) * plan.group + member) * kTileKeys, seen.begin - start,
-           seen.end - start);
+  transpose_tile(dim, room.keys, [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<T>(key_of(j), at, dim - at); });
+  scores_of(queries, rows, plan.width, room.keys, dim, room.scores);
+}
+
+/// Partial results of new positions first .. last (all of which see some of the tile's keys) with one tile. Rows are
+/// numbered from 0: position first, its group's heads, the next position. place(row, i) says where the result of a row,
+/// the i-th of less than kBlockRows worked on together, goes; done(row, result) is called when it is there.
+template <class T, class Place, class Done>
+HWY_INLINE void with_tile(const AttentionCall& call, const Plan& plan, const Room& room, int64_t kv_head, int64_t tile,
+                          int64_t first, int64_t last, const Place& place, const Done& done) {
+  const auto keys = visible(call, tile, first, last);
+  const auto start = tile * kTileKeys;
+  const auto rows = (last - first + 1) * plan.group;
+  // Every key has its place in the tile, whoever sees it.
+  const auto row_of = [&](const void* cache, int64_t key) {
+    return static_cast<const T*>(cache) + kv_head * call.cache_stride + key * call.head_dim;
+  };
+  const auto key_of = [&](int64_t j) {
+    return row_of(call.keys, HWY_MIN(HWY_MAX(start + j, keys.begin), keys.end - 1));
+  };
+  scores_of_tile<T>(plan, key_of, plan.query(call, kv_head, first), rows, call.head_dim, room);
+  for (int64_t key = keys.begin; key < keys.end; ++key) {
+    for (int64_t i = 0; i < call.head_dim; i += kLanes) {
+      hn::StoreU(load_upto<T>(row_of(call.values, key), i, call.head_dim - i), DF(),
+                 room.values + (key - start) * plan.width + i);
     }
+  }
+  const auto seen_by = [&](int64_t row) {
+    const auto position = first + row / plan.group;
+    const auto seen = visible(call, tile, position, position);
+    return Span{seen.begin - start, seen.end - start};
+  };
+  for (int64_t row = 0; row < rows;) {
+    // Rows that see the same keys are worked on together.
+    const auto seen = seen_by(row);
+    float* partials[kBlockRows];
+    int64_t run = 0;
+    for (; run < kBlockRows && row + run < rows && seen_by(row + run) == seen; ++run) {
+      partials[run] = place(row + run, run);
+    }
+    partial_results(room.scores + row * kTileKeys, run, seen.begin, seen.end, call.scale, room.values, plan.width,
+                    partials);
+    for (int64_t i = 0; i < run; ++i) {
+      done(row + i, partials[i]);
+    }
+    row += run;
   }
 }
 
@@ -160,6 +204,7 @@ HWY_INLINE float* place_of(const AttentionCall& call, const Plan& plan, int64_t 
 template <class T>
 void attend_block(const AttentionCall& call, const Plan& plan, const Room& room, int64_t kv_head, int64_t block) {
   const auto width = plan.width;
+  const auto size = partial_size(width);
   const auto begin = block * plan.positions;
   const auto last = HWY_MIN(begin + plan.positions, call.count) - 1;
   const auto first_tile = Plan::first_key(call, call.position + begin) / kTileKeys;
@@ -174,20 +219,22 @@ void attend_block(const AttentionCall& call, const Plan& plan, const Room& room,
     if (from > to) {
       continue;
     }
-    with_tile<T>(call, plan, room, kv_head, tile, from, to,
-                 [&](int64_t row, int64_t member, float* scores, int64_t seen, int64_t end) HWY_ATTR {
-                   float* total = room.totals + ((row - begin) * plan.group + member) * partial_size(width);
-                   const bool opens = tile == Plan::first_key(call, call.position + row) / kTileKeys;
-                   float* partial = opens ? total : room.partial;
-                   partial_result(scores, seen, end, call.scale, room.values, width, partial);
-                   if (!opens) {
-                     merge(total, partial, width);
-                   }
-                 });
+    const auto total_of = [&](int64_t row) { return room.totals + ((from - begin) * plan.group + row) * size; };
+    const auto opens = [&](int64_t row) {
+      return tile == Plan::first_key(call, call.position + from + row / plan.group) / kTileKeys;
+    };
+    with_tile<T>(
+        call, plan, room, kv_head, tile, from, to,
+        [&](int64_t row, int64_t i) { return opens(row) ? total_of(row) : room.partials + i * size; },
+        [&](int64_t row, const float* partial) HWY_ATTR {
+          if (!opens(row)) {
+            merge(total_of(row), partial, width);
+          }
+        });
   }
   for (int64_t row = begin; row <= last; ++row) {
     for (int64_t member = 0; member < plan.group; ++member) {
-      finish_result(room.totals + ((row - begin) * plan.group + member) * partial_size(width), width,
+      finish_result(room.totals + ((row - begin) * plan.group + member) * size, width,
                     place_of(call, plan, kv_head, row, member), call.head_dim);
     }
   }
@@ -204,11 +251,9 @@ void attend_split(const AttentionCall& call, const Plan& plan, const Room& room,
   for (int64_t item = range.begin; item < range.end; ++item) {
     const auto kv_head = item / plan.tiles;
     const auto tile = item % plan.tiles;
-    with_tile<T>(call, plan, room, kv_head, plan.first_tile + tile, 0, 0,
-                 [&](int64_t, int64_t member, float* scores, int64_t begin, int64_t end) HWY_ATTR {
-                   partial_result(scores, begin, end, call.scale, room.values, plan.width,
-                                  place(kv_head, tile, member));
-                 });
+    with_tile<T>(
+        call, plan, room, kv_head, plan.first_tile + tile, 0, 0,
+        [&](int64_t member, int64_t) { return place(kv_head, tile, member); }, [](int64_t, const float*) {});
   }
   worker.barrier();
   const auto heads = share(call.heads, 1, worker);
@@ -226,7 +271,7 @@ void attend_split(const AttentionCall& call, const Plan& plan, const Room& room,
 template <class T>
 void attention_worker(const AttentionCall& call, const Plan& plan, Worker worker) {
   const Room room(plan, call, worker);
-  take_in<T>(call, plan, worker, room.partial);
+  take_in<T>(call, plan, worker, room.partials);
   worker.barrier();
   if (plan.split) {
     attend_split<T>(call, plan, room, worker);

@@ -112,6 +112,57 @@ HWY_INLINE void tile(int64_t rows, const Bf16* x, int64_t x_stride, const Bf16* 
   block<kRows, kTileOutputs>(x, x_stride, w, w_stride, k, first, gap, outputs, out, out_stride);
 }
 
+/// `bf16_scores` of kRows queries.
+template <int kRows>
+HWY_INLINE void score_rows(const Bf16* queries, int64_t stride, const Bf16* tile, int64_t pairs, float* scores) {
+  constexpr int kFloats = 16;  // of a vector
+  constexpr int kVectors = kTileKeys / kFloats;
+  __m512 sum[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kVectors; ++i) {
+      sum[r][i] = _mm512_setzero_ps();
+    }
+  }
+  for (int64_t p = 0; p < pairs; ++p) {
+    __m512bh keys[kVectors];
+#pragma GCC unroll 8
+    for (int i = 0; i < kVectors; ++i) {
+      keys[i] = load(tile + p * 2 * kTileKeys + i * kBf16Lanes);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      int32_t pair;
+      __builtin_memcpy(&pair, queries + r * stride + 2 * p, sizeof(pair));
+      const auto query = reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+#pragma GCC unroll 8
+      for (int i = 0; i < kVectors; ++i) {
+        sum[r][i] = _mm512_dpbf16_ps(sum[r][i], query, keys[i]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kVectors; ++i) {
+      _mm512_storeu_ps(scores + r * kTileKeys + i * kFloats, sum[r][i]);
+    }
+  }
+}
+
+/// `score_rows` for a number of rows that is known at run time only, at most kRows.
+template <int kRows = kBf16BlockRows>
+HWY_INLINE void score_block(int64_t rows, const Bf16* queries, int64_t stride, const Bf16* tile, int64_t pairs,
+                            float* scores) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) {
+      return score_block<kRows - 1>(rows, queries, stride, tile, pairs, scores);
+    }
+  }
+  score_rows<kRows>(queries, stride, tile, pairs, scores);
+}
+
 }  // namespace
 
 void round_row(const float* from, int64_t count, Bf16* to) {
@@ -140,10 +191,16 @@ void bf16_product(const Bf16* x, int64_t rows, int64_t x_stride, const Bf16* w, 
     const auto end = HWY_MIN(panel + kPanelOutputs, outputs);
     for (int64_t r = 0; r < rows; r += kBf16BlockRows) {
       for (int64_t n = panel; n < end; n += kTileOutputs) {
-        tile(HWY_MIN(rows - r, int64_t{kBf16BlockRows}), x + r * x_stride, x_stride, w, w_stride, k, n, 1, outputs,
+        tile(HWY_MIN(rows - r, kBf16BlockRows), x + r * x_stride, x_stride, w, w_stride, k, n, 1, outputs,
              out + r * out_stride, out_stride);
       }
     }
+  }
+}
+
+void bf16_scores(const Bf16* queries, int64_t rows, int64_t stride, const Bf16* tile, int64_t pairs, float* scores) {
+  for (int64_t r = 0; r < rows; r += kBf16BlockRows) {
+    score_block(HWY_MIN(rows - r, kBf16BlockRows), queries + r * stride, stride, tile, pairs, scores + r * kTileKeys);
   }
 }
 

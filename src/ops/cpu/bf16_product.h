@@ -23,10 +23,18 @@ bool bf16_products() noexcept;
 void allow_bf16_products(bool allowed) noexcept;
 
 /// to[0 .. count) = from, rounded to the nearest, ties to even (subnormals to zero); then zeros up to whole vectors.
+/// `to` may be the memory of `from`.
 void round_row(const float* from, int64_t count, Bf16* to);
 
 /// out[r][n] = x[r] · w[n] over k features, for r < rows and n < outputs.
 void bf16_product(const Bf16* x, int64_t rows, int64_t x_stride, const Bf16* w, int64_t w_stride, int64_t k,
                   int64_t outputs, float* out, int64_t out_stride);
+
+/// Keys of a tile of attention.
+inline constexpr int64_t kTileKeys = 64;
+
+/// scores[r][j] = sum over p of the products of pair p of query r with pair p of key j, pairs in ascending order: for
+/// `rows` queries, `stride` elements apart, and the kTileKeys keys of a tile [pairs][kTileKeys][2].
+void bf16_scores(const Bf16* queries, int64_t rows, int64_t stride, const Bf16* tile, int64_t pairs, float* scores);
 
 }  // namespace dstorch::ops::cpu

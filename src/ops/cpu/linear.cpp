@@ -27,9 +27,6 @@ constexpr int64_t kShareUnit = 16;
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
 constexpr int64_t kChunkRows = 192;
 
-/// Whether bfloat16 weights may meet an input rounded to bfloat16, by the processor's own products.
-constexpr bool kMayRound = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL;
-
 /// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, or Bf16 for
 /// the products in bfloat16.
 template <class X>

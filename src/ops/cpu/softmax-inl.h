@@ -12,13 +12,11 @@
 
 #include <limits>
 
-#include "ops/cpu/product-inl.h"
+#include "ops/cpu/scores-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
-
-inline constexpr int64_t kTileKeys = 64;
 
 /// Where a partial result keeps m and l: behind its mixed values.
 HWY_INLINE int64_t partial_size(int64_t width) { return width + 2; }
@@ -48,40 +46,58 @@ HWY_INLINE void softmax(float* scores, int64_t begin, int64_t end, float scale, 
   total = sum(all);
 }
 
-/// out[d] = sum over j of weights[j] * values[j][d] for kVectors vectors of d, j ascending.
-template <int kVectors>
-HWY_INLINE void mix(const float* weights, int64_t begin, int64_t end, const float* values, int64_t width, float* out) {
-  V sum[kVectors];
-  for (int i = 0; i < kVectors; ++i) {
-    sum[i] = hn::Zero(DF());
-  }
-  for (int64_t j = begin; j < end; ++j) {
-    const auto weight = hn::Set(DF(), weights[j]);
-    const float* row = values + j * width;
+/// out[r][d] = sum over j of weights[r][j] * values[j][d] for kRows queries and kVectors vectors of d, j ascending.
+template <int kRows, int kVectors>
+HWY_INLINE void mix_vectors(const float* weights, int64_t begin, int64_t end, const float* values, int64_t width,
+                            float* const* out, int64_t at) {
+  V sum[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
     for (int i = 0; i < kVectors; ++i) {
-      sum[i] = hn::MulAdd(weight, load(row + i * kLanes), sum[i]);
+      sum[r][i] = hn::Zero(DF());
     }
   }
-  for (int i = 0; i < kVectors; ++i) {
-    hn::StoreU(sum[i], DF(), out + i * kLanes);
+  for (int64_t j = begin; j < end; ++j) {
+    V value[kVectors];
+    for (int i = 0; i < kVectors; ++i) {
+      value[i] = load(values + j * width + at + i * kLanes);
+    }
+    for (int r = 0; r < kRows; ++r) {
+      const auto weight = hn::Set(DF(), weights[r * kTileKeys + j]);
+      for (int i = 0; i < kVectors; ++i) {
+        sum[r][i] = hn::MulAdd(weight, value[i], sum[r][i]);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int i = 0; i < kVectors; ++i) {
+      hn::StoreU(sum[r][i], DF(), out[r] + at + i * kLanes);
+    }
   }
 }
 
-/// The partial result of a query whose scores for keys begin .. end of a tile are in `scores` (then overwritten).
-HWY_INLINE void partial_result(float* scores, int64_t begin, int64_t end, float scale, const float* values,
-                               int64_t width, float* partial) {
-  softmax(scores, begin, end, scale, partial[width], partial[width + 1]);
-  constexpr int64_t kAtOnce = 8;
-  int64_t at = 0;
-  for (; at + kAtOnce * kLanes <= width; at += kAtOnce * kLanes) {
-    mix<kAtOnce>(scores, begin, end, values + at, width, partial + at);
+/// The same for `rows` <= kBlockRows queries and all of the width.
+HWY_INLINE void mix(const float* weights, int64_t rows, int64_t begin, int64_t end, const float* values, int64_t width,
+                    float* const* out) {
+  constexpr int kVectors = 4;
+  with_rows(rows, [&](auto constant) HWY_ATTR {
+    int64_t at = 0;
+    for (; at + kVectors * kLanes <= width; at += kVectors * kLanes) {
+      mix_vectors<constant(), kVectors>(weights, begin, end, values, width, out, at);
+    }
+    for (; at < width; at += kLanes) {
+      mix_vectors<constant(), 1>(weights, begin, end, values, width, out, at);
+    }
+  });
+}
+
+/// The partial results of `rows` <= kBlockRows queries whose scores for keys begin .. end of a tile are in `scores`
+/// (then overwritten).
+HWY_INLINE void partial_results(float* scores, int64_t rows, int64_t begin, int64_t end, float scale,
+                                const float* values, int64_t width, float* const* partials) {
+  for (int64_t r = 0; r < rows; ++r) {
+    softmax(scores + r * kTileKeys, begin, end, scale, partials[r][width], partials[r][width + 1]);
   }
-  for (; at + 2 * kLanes <= width; at += 2 * kLanes) {
-    mix<2>(scores, begin, end, values + at, width, partial + at);
-  }
-  if (at < width) {
-    mix<1>(scores, begin, end, values + at, width, partial + at);
-  }
+  mix(scores, rows, begin, end, values, width, partials);
 }
 
 /// Adds a later tile's partial result to an earlier one.

@@ -27,6 +27,9 @@ using DU16 = hn::Rebind<uint16_t, DF>;
 using V = hn::Vec<DF>;
 inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
 
+/// Whether these kernels may meet bfloat16 with bfloat16 (bf16_product.h).
+inline constexpr bool kMayRound = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL;
+
 HWY_INLINE int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 /// `count` rounded up to whole vectors.
 HWY_INLINE int64_t padded(int64_t count) { return round_up(count, kLanes); }
