@@ -30,7 +30,7 @@ void add_memory_limit(CLI::App& command, ModelOptions& options) {
 TorchModelConfig model_config(const ModelOptions& options) {
   TorchModelConfig config;
   config.model_path = options.model.empty() ? bundled_model_path() : std::filesystem::path(options.model);
-  config.device = options.device == "auto" ? Device::best() : Device::parse(options.device);
+  config.device = parse_device(options.device);
   if (!options.tokenizer.empty()) {
     config.tokenizer_path = options.tokenizer;
   }
@@ -54,6 +54,8 @@ std::unique_ptr<TorchModel> load_model(const ModelOptions& options) {
   model->init();
   return model;
 }
+
+Device parse_device(const std::string& text) { return text == "auto" ? Device::best() : Device::parse(text); }
 
 int64_t parse_size(const std::string& text) {
   double number = 0;

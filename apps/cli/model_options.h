@@ -29,6 +29,9 @@ TorchModelConfig model_config(const ModelOptions& options);
 /// The model, loaded; the bundled one when none is named. Loading shows its progress on a terminal.
 std::unique_ptr<TorchModel> load_model(const ModelOptions& options);
 
+/// What --device says; "auto" is the best there is.
+Device parse_device(const std::string& text);
+
 /// "500M", "2G", "1.5GiB", "123456": bytes, the letters counting in powers of 1024. Throws LMError{invalid_argument}.
 int64_t parse_size(const std::string& text);
 

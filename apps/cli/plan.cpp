@@ -14,6 +14,7 @@ struct Options {
   ModelOptions model;
   int64_t batch = 0;
   std::string train;
+  std::string bfloat16 = "auto";
   int64_t lora_rank = 8;
   bool json = false;
 };
@@ -72,6 +73,9 @@ void run(const Options& options) {
   what.batch = options.batch;
   what.lora_rank = options.lora_rank;
   what.training = options.train.empty() ? Training::none : options.train == "full" ? Training::full : Training::lora;
+  if (options.bfloat16 != "auto") {
+    what.bfloat16 = options.bfloat16 == "on";
+  }
   auto config = model_config(options.model);
   config.max_context = 0;
   const auto plan = plan_memory(config, what);
@@ -98,6 +102,9 @@ void add_plan(CLI::App& app) {
           "--train", options->train,
           "Plan for training: full (float32, AdamW), or lora (adapters alone; from the definition, not measured)")
       ->check(CLI::IsMember({"full", "lora"}));
+  command->add_option("--bf16", options->bfloat16, "With --train full, as dstorch train has it: auto, on, off")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   command->add_option("--lora-rank", options->lora_rank, "Of the adapters")->capture_default_str();
   command->add_option("--device", options->model.device, "cpu, cuda, cuda:N, webgl or auto")->capture_default_str();
   add_memory_limit(*command, options->model);

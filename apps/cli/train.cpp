@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "dstorch/error.h"
+#include "model_options.h"
 
 namespace dstorch::cli {
 namespace {
@@ -60,6 +61,8 @@ struct Arguments {
   TrainOptions options;
   std::string held_out;
   std::string save_dtype = "float32";
+  std::string device = "cpu";
+  std::string memory_limit;
   std::string bfloat16 = "auto";
   bool fresh = false;
   int64_t log_every = 20;
@@ -93,10 +96,14 @@ void add_options(CLI::App& command, Arguments& arguments) {
   number("--eval-every", options.eval_every, "Evaluate every so many steps; 0 is at the end only");
   number("--save-every", options.save_every, "Write the state every so many steps; 0 is at the end only");
   number("--seed", options.seed, "Of the weights and the order of the data");
+  command.add_option("--device", arguments.device, "cpu, cuda, cuda:N, webgl, or auto, the best there is")
+      ->capture_default_str();
+  command.add_option("--memory-limit", arguments.memory_limit,
+                     "Most memory for tensors, as in 500M or 2G; a run whose plan is over it fails before it begins");
   number("--threads", options.threads, "0 uses every core");
   command.add_option("--save-dtype", arguments.save_dtype, "Of the weights written: float32, bfloat16, float16")
       ->capture_default_str();
-  command.add_option("--bf16", arguments.bfloat16, "Forward pass in bfloat16: auto, on, off")
+  command.add_option("--bf16", arguments.bfloat16, "Forward pass in bfloat16, on the CPU: auto, on, off")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
   command.add_flag("--no-resume", arguments.fresh, "Fail when the output directory holds a state already");
@@ -116,6 +123,10 @@ void run(Arguments& arguments) {
   options.save_dtype = *dtype;
   if (arguments.bfloat16 != "auto") {
     options.bfloat16 = arguments.bfloat16 == "on";
+  }
+  options.device = parse_device(arguments.device);
+  if (!arguments.memory_limit.empty()) {
+    options.memory_limit = parse_size(arguments.memory_limit);
   }
   options.resume = !arguments.fresh;
   options.cancel = interrupt_token();

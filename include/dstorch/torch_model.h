@@ -62,6 +62,8 @@ struct PlanOptions {
   /// every linear layer of the blocks are trained (Hu et al. 2021).
   Training training = Training::none;
   int64_t lora_rank = 8;
+  /// full: forward passes under bfloat16 autocast. Unset: as `train` decides.
+  std::optional<bool> bfloat16{};
 };
 
 /// What a loaded model is.

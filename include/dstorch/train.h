@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "dstorch/device.h"
 #include "dstorch/dtype.h"
 #include "dstorch/generation.h"
 #include "dstorch/memory.h"
@@ -43,7 +44,8 @@ struct TrainOptions {
   double epsilon = 1e-8;
   /// Largest norm of all gradients together; 0 is off.
   double clip_norm = 1.0;
-  /// Run the forward pass under bfloat16 autocast. Unset: where the processor has bfloat16 instructions.
+  /// Run the forward pass under bfloat16 autocast: on the CPU alone. Unset: there, where the processor has bfloat16
+  /// instructions.
   std::optional<bool> bfloat16;
   /// Share of the data, taken off the end, that is only evaluated on. Ignored with `held_out`.
   double held_out_fraction = 0.05;
@@ -55,6 +57,11 @@ struct TrainOptions {
   /// Of the weights in `model.safetensors`: float32, bfloat16 or float16. Training itself is float32.
   DType save_dtype = DType::float32;
   uint64_t seed = 0;
+  /// Where the model is trained. The same seed starts from the same weights on each.
+  Device device{};
+  /// Most bytes of tensors on the device; 0 is no limit. A run whose plan is over it fails before it allocates:
+  /// LMError{out_of_memory} with the plan in its message.
+  int64_t memory_limit = 0;
   /// 0 uses every core this process may run on.
   int threads = 0;
   /// Go on from the state in `output` if there is one. Off: a state there is an error.
@@ -85,7 +92,7 @@ struct TrainResult {
   double held_out_loss = 0;
   double held_out_bits_per_byte = 0;
   bool finished = false;  ///< False when it was cancelled.
-  /// At the end of the run; the peaks are what it took.
+  /// On the device at the end of the run; the peaks are what it took.
   MemoryUse memory;
 };
 

@@ -9,6 +9,14 @@ namespace {
 
 thread_local const MemoryScope* current_scope = nullptr;
 
+/// LibTorch hands this to the threads of a backward pass, which is what it is for ("extra information from the higher
+/// layers down to the operators").
+constexpr auto kBackwardInfo = c10::DebugInfoKind::PRODUCER_INFO;
+struct BackwardPlace final : c10::DebugInfoBase {
+  explicit BackwardPlace(MemoryScope::Place where) : place(std::move(where)) {}
+  MemoryScope::Place place;
+};
+
 std::array<std::atomic<RecordFinder>, 3>& finders() noexcept {
   static std::array<std::atomic<RecordFinder>, 3> table{};
   return table;
@@ -93,27 +101,30 @@ void MemoryAccount::move(DeviceType device, MemoryKind from, MemoryKind to, int6
   target.raise_peak(target.add(bytes));
 }
 
-MemoryScope::MemoryScope(MemoryKind kind) noexcept : kind_(kind), outer_(current_scope) {
-  if (outer_ != nullptr) {
-    account_ = outer_->account_;
+MemoryScope::Place MemoryScope::current() noexcept {
+  if (current_scope != nullptr) {
+    return current_scope->place_;
   }
-  current_scope = this;
+  const auto* info = dynamic_cast<BackwardPlace*>(c10::ThreadLocalDebugInfo::get(kBackwardInfo));
+  return info != nullptr ? info->place : Place{};
 }
 
+MemoryScope::MemoryScope(MemoryKind kind) noexcept : MemoryScope(current().account, kind) {}
+
 MemoryScope::MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind) noexcept
-    : account_(std::move(account)), kind_(kind), outer_(current_scope) {
+    : place_{std::move(account), kind}, outer_(current_scope) {
   current_scope = this;
 }
 
 MemoryScope::~MemoryScope() { current_scope = outer_; }
 
-MemoryRecord::MemoryRecord(DeviceType device, int64_t bytes, bool mapped)
-    : account_(current_scope != nullptr ? current_scope->account_ : nullptr),
-      bytes_(bytes),
-      device_(device),
-      mapped_(mapped),
-      kind_(current_scope != nullptr ? current_scope->kind_ : MemoryKind::other) {
-  const auto kind = kind_.load(std::memory_order_relaxed);
+BackwardMemoryScope::BackwardMemoryScope(MemoryKind kind)
+    : guard_(kBackwardInfo, std::make_shared<BackwardPlace>(MemoryScope::Place{MemoryScope::current().account, kind})) {
+}
+
+MemoryRecord::MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t bytes, bool mapped)
+    : account_(std::move(place.account)), bytes_(bytes), device_(device), mapped_(mapped), kind_(place.kind) {
+  const auto kind = place.kind;
   if (account_) {
     account_->take(device, kind, bytes, mapped);
   }

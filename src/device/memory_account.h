@@ -4,6 +4,7 @@
 // say what a block is for.
 
 #include <ATen/core/Tensor.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <array>
 #include <atomic>
@@ -70,11 +71,27 @@ class MemoryScope {
   MemoryScope(const MemoryScope&) = delete;
   MemoryScope& operator=(const MemoryScope&) = delete;
 
+  struct Place {
+    std::shared_ptr<MemoryAccount> account;  ///< null: the process's alone
+    MemoryKind kind = MemoryKind::other;
+  };
+  /// Where a block is counted that the running thread makes now.
+  static Place current() noexcept;
+
  private:
-  friend class MemoryRecord;
-  std::shared_ptr<MemoryAccount> account_;
-  MemoryKind kind_;
+  Place place_;
   const MemoryScope* outer_;
+};
+
+/// The same for the threads on which LibTorch runs the backward passes that begin while it lives: those of devices
+/// other than the CPU have their own.
+class BackwardMemoryScope {
+ public:
+  /// The account of the scope around it.
+  explicit BackwardMemoryScope(MemoryKind kind);
+
+ private:
+  c10::DebugInfoGuard guard_;
 };
 
 /// One block, counted from construction to destruction in the process's account and in that of the scope it was made
@@ -82,7 +99,8 @@ class MemoryScope {
 class MemoryRecord {
  public:
   /// `mapped`: a part of a mapped file, used in place. Throws LMError{out_of_memory} when a limit would be passed.
-  MemoryRecord(DeviceType device, int64_t bytes, bool mapped = false);
+  MemoryRecord(DeviceType device, int64_t bytes, bool mapped = false)
+      : MemoryRecord(MemoryScope::current(), device, bytes, mapped) {}
   /// `other` counts nothing afterwards.
   MemoryRecord(MemoryRecord&& other) noexcept;
   ~MemoryRecord();
@@ -93,6 +111,8 @@ class MemoryRecord {
   void move_to(MemoryKind kind) noexcept;
 
  private:
+  MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t bytes, bool mapped);
+
   std::shared_ptr<MemoryAccount> account_;  // may be null
   int64_t bytes_;
   DeviceType device_;

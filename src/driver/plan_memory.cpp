@@ -1,14 +1,13 @@
 #include "driver/plan_memory.h"
 
 #include <algorithm>
-#include <functional>
 
-#include "device/machine_memory.h"
+#include "device/memory_fit.h"
 #include "driver/loaded_model.h"
 #include "dstorch/simple_transformer.h"
 #include "generate/call_memory.h"
-#include "models/planned_weights.h"
-#include "models/registry.h"
+#include "train/processor.h"
+#include "train/training_plan.h"
 
 namespace dstorch {
 namespace driver {
@@ -16,28 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kTrainingContext = 256;
-constexpr int64_t kTrainingBatch = 8;
-
 int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
 
-int64_t available(const TorchModelConfig& config) {
-  const auto machine = machine_memory(config.device).available;
-  return config.memory_limit > 0 && (machine == 0 || config.memory_limit < machine) ? config.memory_limit : machine;
-}
-
-/// The longest of 1 .. most that `fits`, which holds for all up to one; 0 when none does.
-int64_t largest(int64_t most, const std::function<bool(int64_t)>& fits) {
-  int64_t low = 0;
-  int64_t high = most + 1;
-  while (high - low > 1) {
-    const auto middle = low + (high - low) / 2;
-    (fits(middle) ? low : high) = middle;
-  }
-  return low;
-}
-
-MemoryPlan generation(const ModelOutline& model, const TorchModelConfig& config, int64_t context, int64_t batch) {
+MemoryPlan generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                      int64_t batch) {
   const auto call = generate::call_memory(model.sizes, model.dtype, config.device, context, context);
   MemoryPlan plan;
   plan.device = config.device;
@@ -53,59 +34,6 @@ MemoryPlan generation(const ModelOutline& model, const TorchModelConfig& config,
   plan.total = model.weight_bytes + batch * call.kv_cache + call.tables +
                std::max(part(plan, MemoryKind::activations), call.tables_peak - call.tables);
   return plan;
-}
-
-/// Numbers in the adapters of one block: two matrices of `rank` for each product.
-int64_t adapter_parameters(const models::ModelSizes& sizes, int64_t rank) {
-  const auto hidden = sizes.hidden_size;
-  const auto query = sizes.num_heads * sizes.head_dim;
-  const auto key = sizes.num_kv_heads * sizes.head_dim;
-  const auto inner = sizes.intermediate_size;
-  const int64_t qkv = sizes.rms_norm ? (hidden + query) + 2 * (hidden + key) : hidden + query + 2 * key;
-  return rank * (qkv + (query + hidden) + (sizes.gated_mlp ? 3 : 2) * (hidden + inner));
-}
-
-MemoryPlan training(const ModelOutline& model, const TorchModelConfig& config, const PlanOptions& options,
-                    int64_t context, int64_t batch) {
-  models::TrainingShape shape;
-  shape.batch = batch;
-  shape.sequence = context;
-  shape.parameters = model.parameters;
-  shape.block_parameters = model.block_parameters;
-  shape.largest_parameter = model.largest_parameter;
-  shape.transposed_parameters = model.transposed_parameters;
-  MemoryPlan plan;
-  if (options.training == Training::lora) {
-    shape.lora_rank = options.lora_rank;
-    shape.lora_block_parameters = adapter_parameters(model.sizes, options.lora_rank);
-    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
-    plan.dtype = model.dtype;
-    part(plan, MemoryKind::weights) = model.weight_bytes + 4 * shape.lora_parameters;
-  } else {
-    plan.dtype = DType::float32;
-    part(plan, MemoryKind::weights) = 4 * model.parameters;
-  }
-  const auto step = models::training_memory(model.sizes, shape);
-  plan.device = config.device;
-  plan.context = context;
-  plan.batch = batch;
-  plan.model_context = model.sizes.max_positions;
-  part(plan, MemoryKind::activations) = step.activations;
-  part(plan, MemoryKind::gradients) = step.gradients;
-  part(plan, MemoryKind::optimizer) = step.optimizer;
-  part(plan, MemoryKind::other) = step.other;
-  plan.total = part(plan, MemoryKind::weights) + step.together;
-  return plan;
-}
-
-void set_fit(MemoryPlan& plan, const TorchModelConfig& config, int64_t most,
-             const std::function<MemoryPlan(int64_t)>& plan_of) {
-  plan.available = available(config);
-  plan.largest_context = largest(most, [&](int64_t context) {
-    auto longer = plan_of(context);
-    longer.available = plan.available;
-    return longer.fits();
-  });
 }
 
 void check(const TorchModelConfig& config, const PlanOptions& options) {
@@ -130,11 +58,14 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   if (options.training == Training::none) {
     return plan_generation(model, config, options.context, std::max<int64_t>(1, options.batch));
   }
-  const auto context = options.context > 0 ? options.context : std::min(limit, kTrainingContext);
-  const auto batch = options.batch > 0 ? options.batch : kTrainingBatch;
-  auto plan = training(model, config, options, context, batch);
-  set_fit(plan, config, limit, [&](int64_t length) { return training(model, config, options, length, batch); });
-  return plan;
+  training::PlannedRun run;
+  run.device = config.device;
+  run.memory_limit = config.memory_limit;
+  run.batch = options.batch > 0 ? options.batch : run.batch;
+  run.sequence = options.context > 0 ? options.context : std::min(limit, run.sequence);
+  run.lora_rank = options.training == Training::lora ? options.lora_rank : 0;
+  run.bfloat16 = run.lora_rank == 0 && training::trains_in_bfloat16(options.bfloat16, config.device);
+  return training::plan_training(model, run);
 }
 
 /// Linear layers alone: their weights, and one row of activations.
@@ -152,7 +83,7 @@ MemoryPlan plan_plain(const TorchModelConfig& config, const PlanOptions& options
   part(plan, MemoryKind::activations) =
       plan.batch * static_cast<int64_t>(size_of(dtype)) * (architecture.input_size + 2 * widest);
   plan.total = weight_bytes + part(plan, MemoryKind::activations);
-  plan.available = available(config);
+  plan.available = available_memory(config.device, config.memory_limit);
   plan.largest_context = plan.fits() ? 1 : 0;
   return plan;
 }
@@ -202,27 +133,19 @@ MemoryPlan plan_path(const TorchModelConfig& config, const PlanOptions& options,
 
 }  // namespace
 
-ModelOutline outline(const TorchModelConfig& config, const Json& json,
-                     const std::shared_ptr<const Checkpoint>& checkpoint) {
-  ModelOutline result;
-  result.dtype = weights_dtype(config, json, checkpoint.get());
-  models::PlannedWeights weights(checkpoint, result.dtype, converts_weights(config));
-  result.sizes = models::create_model(json, weights)->sizes();
-  result.parameters = weights.count();
-  result.weight_bytes = weights.bytes();
-  result.block_parameters = weights.block_count(0);
-  result.largest_parameter = weights.largest();
-  result.transposed_parameters = weights.transposed();
-  return result;
+models::ModelOutline outline(const TorchModelConfig& config, const Json& json,
+                             const std::shared_ptr<const Checkpoint>& checkpoint) {
+  return models::outline(json, checkpoint, weights_dtype(config, json, checkpoint.get()), converts_weights(config));
 }
 
-MemoryPlan plan_generation(const ModelOutline& model, const TorchModelConfig& config, int64_t context, int64_t batch) {
+MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                           int64_t batch) {
   const auto limit = model.sizes.max_positions;
   if (context == 0) {
     context = config.max_context > 0 ? config.max_context : limit;
   }
   auto plan = generation(model, config, context, batch);
-  set_fit(plan, config, limit, [&](int64_t length) { return generation(model, config, length, batch); });
+  set_fit(plan, config.memory_limit, limit, [&](int64_t length) { return generation(model, config, length, batch); });
   return plan;
 }
 

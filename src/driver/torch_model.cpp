@@ -158,7 +158,7 @@ class TorchModel::Impl {
     auto limit = std::make_unique<generate::CallLimit>(config_.memory_limit, memory_->use(config_.device).total.bytes);
     limit->dtype = model.info.dtype;
     limit->device = config_.device;
-    driver::ModelOutline outline;
+    models::ModelOutline outline;
     outline.sizes = model.engine->model->sizes();
     outline.dtype = model.info.dtype;
     outline.parameters = model.info.parameters;

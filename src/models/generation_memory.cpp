@@ -93,13 +93,11 @@ class Pass {
     return wide ? ledger_.take(element_ * rows * width) : std::move(normed);
   }
 
-  /// Of several shaders: centred, then scaled by the deviation, the weight and the bias.
+  /// Of several shaders: centred, and scaled in place when the squares are known.
   Ledger::Block layer_norm_on_webgl(int64_t count) {
-    const auto centred = ledger_.take(kFloat * count);
-    auto squares = ledger_.take(kFloat * count);
-    squares.release();
-    const auto weighted = ledger_.take(kFloat * count);
-    return ledger_.take(kFloat * count);
+    auto centred = ledger_.take(kFloat * count);
+    const auto squares = ledger_.take(kFloat * count);
+    return centred;
   }
 
   Ledger::Block linear(int64_t rows, int64_t in, int64_t out) {

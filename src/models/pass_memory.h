@@ -42,12 +42,18 @@ GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShap
 struct TrainingShape {
   int64_t batch = 0;
   int64_t sequence = 0;
+  /// LibTorch's ops as the webgl device has them.
+  bool webgl = false;
+  /// Forward passes under bfloat16 autocast.
+  bool bfloat16 = false;
   /// Numbers in all parameters, in those of one block, and in the largest.
   int64_t parameters = 0;
   int64_t block_parameters = 0;
   int64_t largest_parameter = 0;
-  /// Numbers in parameters that lie transposed in memory: saving a state makes copies of them and their moments.
+  /// Numbers in parameters that lie transposed in memory, and in the largest of them: saving a state makes copies of
+  /// them and their moments, on webgl of one at a time.
   int64_t transposed_parameters = 0;
+  int64_t largest_transposed = 0;
   /// Of the adapters: rank, numbers in all of them and in those of one block; 0 trains the weights themselves.
   int64_t lora_rank = 0;
   int64_t lora_parameters = 0;
@@ -64,7 +70,7 @@ struct TrainingMemory {
   int64_t together = 0;
 };
 
-/// What a step of training in float32 needs besides the weights.
+/// What a step of training needs besides the weights.
 TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& shape);
 
 }  // namespace dstorch::models

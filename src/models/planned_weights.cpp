@@ -19,6 +19,7 @@ at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, b
   count_ += count;
   largest_ = std::max(largest_, count);
   transposed_ += transposed ? count : 0;
+  largest_transposed_ = transposed ? std::max(largest_transposed_, count) : largest_transposed_;
   counts_[name] = count;
   auto tensor = at::empty(shape, at::TensorOptions().device(at::kMeta));
   return transposed ? at::empty({shape[1], shape[0]}, tensor.options()).t() : tensor;

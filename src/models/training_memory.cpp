@@ -9,6 +9,7 @@ namespace dstorch::models {
 namespace {
 
 constexpr int64_t kFloat = 4;
+constexpr int64_t kHalf = 2;
 constexpr int64_t kIndex = 8;
 
 using Block = Ledger::Block;
@@ -28,7 +29,11 @@ struct SavedLayer {
 class Step {
  public:
   Step(Ledger& ledger, const ModelSizes& sizes, const TrainingShape& shape)
-      : ledger_(ledger), sizes_(sizes), shape_(shape), tokens_(shape.batch * shape.sequence) {}
+      : ledger_(ledger),
+        sizes_(sizes),
+        shape_(shape),
+        tokens_(shape.batch * shape.sequence),
+        product_(shape.bfloat16 ? kHalf : kFloat) {}
 
   void run() {
     const auto batch = ledger_.take(2 * tokens_ * kIndex, MemoryKind::other);
@@ -47,6 +52,30 @@ class Step {
 
   Block floats(int64_t count) { return ledger_.take(kFloat * count); }
   Block rows(int64_t width) { return floats(tokens_ * width); }
+  /// What products take and give: bfloat16 under autocast.
+  Block numbers(int64_t count) { return ledger_.take(product_ * count); }
+  Block narrow(int64_t width) { return numbers(tokens_ * width); }
+
+  /// Under autocast a product reads a copy of its weights, which its gradient needs too.
+  void weights(int64_t count, Blocks& saved) {
+    if (shape_.bfloat16) {
+      saved.push_back(numbers(count));
+    }
+  }
+
+  /// The input of `products` products, normalized. Under autocast each makes its own copy of it, and the block that
+  /// comes back, the input itself, is kept only as long as the caller does.
+  Block norm_for(int64_t products, Blocks& saved) {
+    auto normed = norm(sizes_.hidden_size, saved);
+    if (!shape_.bfloat16) {
+      saved.push_back(std::move(normed));
+      return {};
+    }
+    for (int64_t i = 0; i < products; ++i) {
+      saved.push_back(narrow(sizes_.hidden_size));
+    }
+    return normed;
+  }
 
   /// The input of a product with an adapter's first matrix goes into `saved`.
   void adapter(Blocks& saved) {
@@ -69,23 +98,33 @@ class Step {
     return normed;
   }
 
+  /// In float32 after a norm, else as products are.
   Block rotate(int64_t width) {
-    auto products = rows(2 * width);
-    const auto halves = rows(width);
+    const auto size = sizes_.qk_norm ? kFloat : product_;
+    auto products = ledger_.take(size * tokens_ * 2 * width);
+    const auto halves = ledger_.take(size * tokens_ * width);
     products.release();
-    return rows(width);
+    return ledger_.take(size * tokens_ * width);
   }
 
   /// Queries or keys [batch * kv_heads, .., head_dim]; true when they stay a view of qkv.
   bool heads(int64_t width, bool rotated, bool copies, Blocks& saved) {
     Block now;
     if (sizes_.qk_norm) {
+      if (shape_.bfloat16) {
+        saved.push_back(rows(width));  // the norm widens its input and keeps that
+      }
       now = norm(width, saved);
+    }
+    if (shape_.bfloat16 && sizes_.qk_norm) {
+      const auto turned = rotated ? rotate(width) : std::move(now);
+      saved.push_back(narrow(width));
+      return false;
     }
     if (rotated) {
       saved.push_back(rotate(width));
     } else if (copies) {
-      saved.push_back(rows(width));
+      saved.push_back(narrow(width));
     } else if (sizes_.qk_norm) {
       saved.push_back(std::move(now));
     } else {
@@ -97,23 +136,30 @@ class Step {
   Block attention(SavedLayer& layer, bool rotated) {
     const bool batched = shape_.batch > 1;
     const bool grouped = sizes_.num_heads != sizes_.num_kv_heads;
-    auto qkv = rows(query_size() + 2 * key_size());
+    auto qkv = narrow(query_size() + 2 * key_size());
     bool keep = heads(query_size(), rotated, batched || grouped, layer.attention);
     keep = heads(key_size(), rotated, batched, layer.attention) || keep;
     if (batched) {
-      layer.attention.push_back(rows(key_size()));
+      layer.attention.push_back(narrow(key_size()));
     } else {
       keep = true;
     }
-    auto products = floats(scores_size());
-    auto scaled = floats(scores_size());
+    auto products = numbers(scores_size());
+    auto scaled = numbers(scores_size());
     products.release();
-    const auto mask = floats(shape_.sequence * shape_.sequence);
-    auto scores = floats(scores_size());
+    const auto mask = numbers(shape_.sequence * shape_.sequence);
+    auto scores = numbers(scores_size());
     scaled.release();
-    layer.probabilities.push_back(floats(scores_size()));
-    const auto mixed = rows(query_size());
-    layer.attention_output.push_back(rows(query_size()));
+    {
+      const auto widened = shape_.bfloat16 ? floats(scores_size()) : Block();
+      layer.probabilities.push_back(floats(scores_size()));
+    }
+    if (shape_.bfloat16) {
+      layer.probabilities.push_back(numbers(scores_size()));
+    }
+    const auto mixed = narrow(query_size());
+    layer.attention_output.push_back(narrow(query_size()));
+    weights(query_size() * sizes_.hidden_size, layer.attention_output);
     adapter(layer.attention_output);
     if (keep) {
       layer.attention.push_back(std::move(qkv));
@@ -123,7 +169,7 @@ class Step {
   }
 
   Block residual() {
-    const auto output = rows(sizes_.hidden_size);
+    const auto output = narrow(sizes_.hidden_size);
     return rows(sizes_.hidden_size);
   }
 
@@ -132,24 +178,30 @@ class Step {
     layer.attention_norm.push_back(std::move(x));
     Block qkv;
     {
-      layer.attention_norm.push_back(norm(sizes_.hidden_size, layer.attention_norm));
+      const auto normed = norm_for(sizes_.rms_norm ? 3 : 1, layer.attention_norm);
+      weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
       adapter(layer.attention_norm);
-      const auto parts = rows(query_size() + 2 * key_size());
-      qkv = rows(query_size() + 2 * key_size());
+      const auto parts = narrow(query_size() + 2 * key_size());
+      qkv = narrow(query_size() + 2 * key_size());
     }
     qkv.release();  // counted again by whoever keeps it
     qkv = attention(layer, rotated);
     layer.mlp_norm.push_back(residual());
-    layer.mlp_norm.push_back(norm(sizes_.hidden_size, layer.mlp_norm));
-    adapter(layer.mlp_norm);
-    const auto width = sizes_.intermediate_size;
-    layer.mlp.push_back(rows(width));
-    if (sizes_.gated_mlp) {
-      layer.mlp.push_back(rows(width));
-      layer.mlp.push_back(rows(width));
+    {
+      const auto products = sizes_.gated_mlp ? 2 : 1;
+      const auto width = sizes_.intermediate_size;
+      const auto normed = norm_for(products, layer.mlp_norm);
+      weights(products * sizes_.hidden_size * width, layer.mlp_norm);
+      adapter(layer.mlp_norm);
+      layer.mlp.push_back(narrow(width));
+      if (sizes_.gated_mlp) {
+        layer.mlp.push_back(narrow(width));
+        layer.mlp.push_back(narrow(width));
+      }
+      layer.mlp_output.push_back(narrow(width));
+      weights(sizes_.hidden_size * width, layer.mlp_output);
+      adapter(layer.mlp_output);
     }
-    layer.mlp_output.push_back(rows(width));
-    adapter(layer.mlp_output);
     return residual();
   }
 
@@ -166,9 +218,11 @@ class Step {
       x = forward_layer(std::move(x), i < sizes_.rotated_layers);
     }
     head_.push_back(std::move(x));
-    head_.push_back(norm(sizes_.hidden_size, head_));
-    const auto logits = rows(sizes_.vocab_size);
-    loss_ = rows(sizes_.vocab_size);  // the logarithms of the softmax
+    const auto normed = norm_for(1, head_);
+    weights(sizes_.vocab_size * sizes_.hidden_size, head_);
+    const auto logits = narrow(sizes_.vocab_size);
+    const auto widened = shape_.bfloat16 ? rows(sizes_.vocab_size) : Block();
+    loss_ = rows(sizes_.vocab_size);  // the logarithms of the softmax, in float32 always
   }
 
   void keep_gradient(int64_t count) { gradients_.push_back(ledger_.take(kFloat * count, MemoryKind::gradients)); }
@@ -180,10 +234,14 @@ class Step {
     Block gradient;
     {
       auto outer = rows(sizes_.vocab_size);
-      const auto inner = rows(sizes_.vocab_size);
+      auto inner = rows(sizes_.vocab_size);
       loss_.release();
       outer.release();
+      if (shape_.bfloat16) {
+        inner = narrow(sizes_.vocab_size);
+      }
       if (!lora()) {
+        const auto product = shape_.bfloat16 ? numbers(sizes_.vocab_size * sizes_.hidden_size) : Block();
         pending = floats(sizes_.vocab_size * sizes_.hidden_size);
       }
       gradient = rows(sizes_.hidden_size);
@@ -212,19 +270,19 @@ class Step {
   void backward_layer(SavedLayer& layer) {
     const auto width = sizes_.intermediate_size;
     {
-      auto inner = rows(width);
+      auto inner = narrow(width);
       layer.mlp_output.clear();
       if (sizes_.gated_mlp) {
-        auto gate = rows(width);
-        auto up = rows(width);
+        auto gate = narrow(width);
+        auto up = narrow(width);
         inner.release();
         const auto first = rows(sizes_.hidden_size);
         up.release();
-        const auto active = rows(width);
+        const auto active = narrow(width);
         gate.release();
         const auto second = rows(sizes_.hidden_size);
       } else {
-        const auto active = rows(width);
+        const auto active = narrow(width);
         inner.release();
         const auto first = rows(sizes_.hidden_size);
       }
@@ -233,19 +291,22 @@ class Step {
     norm_backward();
     layer.mlp_norm.clear();
     {
-      const auto output = rows(query_size());
+      const auto output = narrow(query_size());
       layer.attention_output.clear();
-      auto probabilities = floats(scores_size());
-      const auto values = rows(key_size());
+      auto probabilities = numbers(scores_size());
+      const auto values = narrow(key_size());
+      if (shape_.bfloat16) {
+        probabilities = floats(scores_size());
+      }
       auto scores = floats(scores_size());
       probabilities.release();
       layer.probabilities.clear();
-      const auto scaled = floats(scores_size());
+      const auto scaled = numbers(scores_size());
       scores.release();
-      const auto queries = rows(query_size() + key_size());
+      const auto queries = narrow(query_size() + key_size());
     }
     {
-      const auto rotated = rows(3 * query_size());
+      const auto rotated = narrow(3 * query_size());
       if (sizes_.qk_norm) {
         const auto parts = rows(4 * query_size());
       }
@@ -267,6 +328,7 @@ class Step {
   const ModelSizes& sizes_;
   const TrainingShape& shape_;
   int64_t tokens_;
+  int64_t product_;  // bytes of a number in a product
   std::vector<SavedLayer> layers_;
   Blocks head_;
   Block loss_;
@@ -290,9 +352,14 @@ TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& sha
   memory.activations = ledger.peak(MemoryKind::activations);
   memory.gradients = ledger.peak(MemoryKind::gradients);
   memory.optimizer = ledger.peak(MemoryKind::optimizer);
-  // Drawing the first weights needs one parameter twice, saving a copy of what is not contiguous.
-  const int64_t copies = lora ? 0 : 3 * kFloat * shape.transposed_parameters;
-  memory.other = std::max({ledger.peak(MemoryKind::other), lora ? 0 : kFloat * shape.largest_parameter, copies});
+  // Drawing the first weights needs one parameter twice, saving a copy of what is not contiguous. On webgl both are
+  // done by the CPU, but for one transposed parameter at a time.
+  int64_t copies = 3 * kFloat * shape.transposed_parameters;
+  int64_t drawn = kFloat * shape.largest_parameter;
+  if (lora || shape.webgl) {
+    copies = drawn = lora ? 0 : kFloat * shape.largest_transposed;
+  }
+  memory.other = std::max({ledger.peak(MemoryKind::other), drawn, copies});
   memory.together = std::max(ledger.peak(), memory.optimizer + copies);
   return memory;
 }

@@ -34,6 +34,7 @@ void check_options(const TrainOptions& options) {
   at_least("eval_every", options.eval_every, 0);
   at_least("save_every", options.save_every, 0);
   at_least("threads", options.threads, 0);
+  at_least("memory_limit", options.memory_limit, 0);
   within("learning_rate", options.learning_rate, 0, 1e3);
   within("min_learning_rate", options.min_learning_rate, 0, options.learning_rate);
   within("beta1", options.beta1, 0, 0.999999);

@@ -28,11 +28,12 @@ Evaluation evaluate(models::CausalLM& model, const TokenStream& text, const Toke
   const torch::NoGradGuard no_grad;
   const MemoryScope scope(MemoryKind::activations);
   const compat::CpuBfloat16Autocast autocast(bfloat16);
+  const auto device = model.parameters().front().device();
   double total = 0;
   const auto add = [&](std::span<const int64_t> begins, int64_t length) {
     const auto batch = gather_windows(ids, begins, length);
     const auto tokens = static_cast<double>(begins.size()) * static_cast<double>(length);
-    total += next_token_loss(model.forward(batch.inputs), batch.targets).item<double>() * tokens;
+    total += next_token_loss(model.forward(batch.inputs.to(device)), batch.targets.to(device)).item<double>() * tokens;
   };
   std::vector<int64_t> begins;
   const auto whole = predicted / sequence_length;

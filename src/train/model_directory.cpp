@@ -73,7 +73,7 @@ void write_model_directory(const fs::path& directory, const torch::nn::Module& m
   std::deque<at::Tensor> kept;
   std::vector<TensorView> views;
   for (const auto& entry : model.named_parameters()) {
-    kept.push_back(entry.value().detach().to(type).contiguous());
+    kept.push_back(entry.value().detach().to(at::kCPU, type).contiguous());
     views.push_back(view_of(entry.key(), kept.back()));
   }
   auto config = files.config;

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "core/throw.h"
+
 namespace dstorch::training {
 
 bool processor_has_bfloat16() {
@@ -25,6 +27,13 @@ bool processor_has_bfloat16() {
     return false;
   }
   return false;
+}
+
+bool trains_in_bfloat16(const std::optional<bool>& asked, const Device& device) {
+  const bool cpu = device.type == DeviceType::cpu;
+  require(cpu || !asked.value_or(false), ErrorKind::unsupported,
+          "training in bfloat16 is for the CPU; on {} leave it off", device.to_string());
+  return asked.value_or(cpu && processor_has_bfloat16());
 }
 
 int available_cores() {

@@ -90,6 +90,7 @@ StepResult train_step(models::CausalLM& model, torch::optim::AdamW& optimizer, c
     result.loss = loss.item<double>();
     require(std::isfinite(result.loss), ErrorKind::inference,
             "the loss of step {} is not finite ({}): try a lower learning rate or a longer warm-up", step, result.loss);
+    const BackwardMemoryScope backward(MemoryKind::activations);
     loss.backward();
   }
   tag_gradients(model);

@@ -7,6 +7,7 @@
 
 #include "core/throw.h"
 #include "device/memory_account.h"
+#include "device/torch_types.h"
 #include "dstorch/log.h"
 #include "models/registry.h"
 #include "ops/cpu/threads.h"
@@ -18,6 +19,7 @@
 #include "train/schedule.h"
 #include "train/step.h"
 #include "train/text_data.h"
+#include "train/training_plan.h"
 #include "train/training_state.h"
 
 namespace dstorch {
@@ -67,11 +69,29 @@ RunIdentity identify(const TrainOptions& options, const ModelFiles& files, const
           {"seed", std::to_string(options.seed)}};
 }
 
+void check_limit(const TrainOptions& options, const Json& config, bool bfloat16) {
+  if (options.memory_limit == 0) {
+    return;
+  }
+  PlannedRun run;
+  run.device = options.device;
+  run.memory_limit = options.memory_limit;
+  run.batch = options.batch_size;
+  run.sequence = options.sequence_length;
+  run.bfloat16 = bfloat16;
+  const auto plan = plan_training(models::outline(config, nullptr, DType::float32, true), run);
+  require(plan.total <= options.memory_limit, ErrorKind::out_of_memory,
+          "training does not fit into the memory limit of {}: {}. Take a smaller batch or shorter sequences",
+          format_bytes(options.memory_limit), to_string(plan));
+}
+
 std::shared_ptr<models::CausalLM> make_model(const TrainOptions& options, const ModelFiles& files,
-                                             const Tokenizer& tokenizer) {
+                                             const Tokenizer& tokenizer, bool bfloat16) {
   const auto config = Json::parse(files.config.dump());
-  nn::FreshWeights weights(at::kFloat);
-  auto model = models::create_model(config, weights);
+  check_limit(options, config, bfloat16);
+  const auto device = to_torch(options.device);
+  nn::FreshWeights weights(at::TensorOptions(at::kFloat).device(device));
+  auto model = models::create_model(config, weights, {device, at::kFloat});
   const auto& sizes = model->sizes();
   require(tokenizer.vocab_size() <= sizes.vocab_size, ErrorKind::invalid_argument,
           "{}: vocab_size must be at least the tokenizer's {}, it is {}", options.config.string(),
@@ -115,10 +135,10 @@ class Run {
       : options_(options),
         memory_(memory, MemoryKind::other),
         threads_(options.threads > 0 ? options.threads : available_cores()),
-        bfloat16_(options.bfloat16.value_or(processor_has_bfloat16())),
+        bfloat16_(trains_in_bfloat16(options.bfloat16, options.device)),
         tokenizer_(Tokenizer::load(options.tokenizer)),
         files_(read_model_files(options.config, options.tokenizer, *tokenizer_)),
-        model_(make_model(options, files_, *tokenizer_)),
+        model_(make_model(options, files_, *tokenizer_, bfloat16_)),
         data_(load_text_data(options.data, options.held_out, options.held_out_fraction, *tokenizer_)),
         sampler_(data_.train.ids, options.batch_size, options.sequence_length, options.seed),
         optimizer_(make_optimizer(*model_, {options.beta1, options.beta2, options.epsilon, options.weight_decay})),
@@ -161,13 +181,19 @@ class Run {
     saved_ = progress_.step;
   }
 
+  Batch batch(int64_t step) {
+    const auto device = to_torch(options_.device);
+    auto made = sampler_.batch(step);
+    return {made.inputs.to(device), made.targets.to(device)};
+  }
+
   void one_step() {
     const auto start = Clock::now();
     const auto step = progress_.step;
     TrainOptions::Step report;
     report.learning_rate = schedule_.at(step);
-    const auto result = train_step(*model_, *optimizer_, sampler_.batch(step), report.learning_rate, options_.clip_norm,
-                                   bfloat16_, step + 1);
+    const auto result =
+        train_step(*model_, *optimizer_, batch(step), report.learning_rate, options_.clip_norm, bfloat16_, step + 1);
     progress_ = {step + 1, result.loss};
     pace_.add(std::chrono::duration<double>(Clock::now() - start).count());
     report.step = progress_.step;
@@ -246,10 +272,12 @@ class Run {
 TrainResult train(const TrainOptions& options) {
   training::check_options(options);
   try {
+    options.device.require_available();
     count_cpu_memory();
     const auto memory = std::make_shared<MemoryAccount>();
+    memory->set_limit(options.device.type, options.memory_limit);
     auto result = training::Run(options, memory).run();
-    result.memory = memory->use({});
+    result.memory = options.device.type == DeviceType::cuda ? memory_use(options.device) : memory->use(options.device);
     return result;
   } catch (const c10::Error& e) {
     throw LMError(ErrorKind::internal, fmt::format("training failed: {}", e.what_without_backtrace()));

@@ -61,10 +61,10 @@ const TensorView& find_view(const Checkpoint& file, const std::string& name, con
 
 void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
                          torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity) {
-  std::deque<at::Tensor> kept;  // Contiguous copies where a parameter is not.
+  std::deque<at::Tensor> kept;  // Copies where a parameter is not contiguous on the CPU.
   std::vector<TensorView> views;
   const auto add = [&](std::string name, const at::Tensor& tensor) {
-    kept.push_back(tensor.detach().contiguous());
+    kept.push_back(tensor.detach().to(at::kCPU).contiguous());
     views.push_back(view_of(std::move(name), kept.back()));
   };
   for (const auto& entry : model.named_parameters()) {

@@ -1,4 +1,4 @@
-// Ctrl-C and a full disk, which only a process of its own can meet.
+// Ctrl-C, a full disk and a memory limit, as a process of its own meets them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -110,6 +110,21 @@ TEST_F(TrainCommand, CtrlCSavesAndTheSameCommandGoesOnToTheBit) {
   const auto weights = content(folder_ / "whole/model.safetensors");
   EXPECT_GT(weights.size(), 1000U);
   EXPECT_TRUE(weights == content(folder_ / "interrupted/model.safetensors"));
+}
+
+TEST_F(TrainCommand, TakesADeviceAndAMemoryLimit) {
+  auto command = train("model", 1);
+  command.insert(command.end(), {"--device", "webgl", "--memory-limit", "1M"});
+  const auto refused = run_process(command);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("training does not fit into the memory limit of 1.0 MiB: weights "));
+  EXPECT_FALSE(fs::exists(folder_ / "model"));
+  command.back() = "1G";
+  const auto done = run_process(command);
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(files_of("model"), testing::Contains("model.safetensors"));
+  command.back() = "much";
+  EXPECT_EQ(run_process(command).exit_code, 1);
 }
 
 TEST_F(TrainCommand, AFullDiskIsAnErrorThatLeavesNoPartialFile) {

@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -153,10 +154,9 @@ std::string name_of(const testing::TestParamInfo<TrainingCase>& info) { return i
 
 void PrintTo(const TrainingCase& which, std::ostream* out) { *out << which.name; }
 
-class TrainingPlan : public testing::TestWithParam<TrainingCase> {};
-
-TEST_P(TrainingPlan, IsWhatTrainingTakes) {
-  const auto& [name, config, batch, sequence] = GetParam();
+/// The plan for two steps, and what they take.
+void plan_and_train(const TrainingCase& which, const Device& device, bool bfloat16) {
+  const auto& [name, config, batch, sequence] = which;
   const Folder folder;
   std::string text;
   for (int i = 0; i < 3000; ++i) {
@@ -177,13 +177,43 @@ TEST_P(TrainingPlan, IsWhatTrainingTakes) {
   options.sequence_length = sequence;
   options.warmup_steps = 0;
   options.held_out_fraction = 0;
-  options.bfloat16 = false;
+  options.bfloat16 = bfloat16;
+  options.device = device;
   const auto measured = train(options).memory;
-  const auto plan = plan_memory({.model_path = folder / "config.json"},
-                                {.context = sequence, .batch = batch, .training = Training::full});
+  const auto plan =
+      plan_memory({.model_path = folder / "config.json", .device = device},
+                  {.context = sequence, .batch = batch, .training = Training::full, .bfloat16 = bfloat16});
   expect_close(plan, measured);
   EXPECT_EQ(plan[MemoryKind::weights], measured[MemoryKind::weights].peak);
 }
+
+class TrainingPlan : public testing::TestWithParam<TrainingCase> {};
+
+TEST_P(TrainingPlan, IsWhatTrainingTakes) { plan_and_train(GetParam(), {}, false); }
+
+/// LibTorch's products by oneDNN or by its own loops, which is what processors without bfloat16 instructions get.
+class OneDnn {
+ public:
+  explicit OneDnn(bool used) : before_(at::globalContext().userEnabledMkldnn()) {
+    at::globalContext().setUserEnabledMkldnn(used);
+  }
+  OneDnn(const OneDnn&) = delete;
+  OneDnn& operator=(const OneDnn&) = delete;
+  ~OneDnn() { at::globalContext().setUserEnabledMkldnn(before_); }
+
+ private:
+  bool before_;
+};
+
+TEST_P(TrainingPlan, IsWhatTrainingInBfloat16Takes) {
+  for (const bool used : {true, false}) {
+    SCOPED_TRACE(used);
+    const OneDnn products(used);
+    plan_and_train(GetParam(), {}, true);
+  }
+}
+
+TEST_P(TrainingPlan, IsWhatTrainingOnWebglTakes) { plan_and_train(GetParam(), Device::parse("webgl"), false); }
 
 Json with_type(Json config, const char* type) {
   config["model_type"] = type;

@@ -7,12 +7,16 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "core/atomic_file.h"
 #include "core/json.h"
+#include "device/webgl/webgl.h"
 #include "dstorch/checkpoint.h"
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
+#include "train/processor.h"
+#include "train/training_plan.h"
 
 namespace dstorch {
 namespace {
@@ -233,6 +237,7 @@ TEST_F(Train, OptionsOutsideTheirRange) {
   refused([](TrainOptions& o) { o.held_out_fraction = 1; }, "held_out_fraction");
   refused([](TrainOptions& o) { o.save_dtype = DType::int8; }, "save_dtype");
   refused([](TrainOptions& o) { o.threads = -1; }, "threads");
+  refused([](TrainOptions& o) { o.memory_limit = -1; }, "memory_limit");
   refused([](TrainOptions& o) { o.data.clear(); }, "data");
 }
 
@@ -269,6 +274,97 @@ TEST_F(Train, CountsItsMemoryByKind) {
   // A run that goes on makes its moments while it loads them.
   how.steps = 14;
   EXPECT_EQ(train(how).memory[MemoryKind::optimizer].peak, 8 * parameters);
+}
+
+/// What a run of `how` asks for, as a plan.
+MemoryPlan planned(const TrainOptions& how) {
+  training::PlannedRun run;
+  run.device = how.device;
+  run.memory_limit = how.memory_limit;
+  run.batch = how.batch_size;
+  run.sequence = how.sequence_length;
+  return training::plan_training(models::outline(read_json(how.config), nullptr, DType::float32, true), run);
+}
+
+TEST_F(Train, AMemoryLimitIsKeptOrRefusedBeforeAnythingIsAllocated) {
+  for (const char* device : {"cpu", "webgl"}) {
+    SCOPED_TRACE(device);
+    auto how = options(std::string("model_") + device);
+    how.steps = 2;
+    how.device = Device::parse(device);
+    const auto needed = planned(how).total;
+    const auto free = memory_use(how.device).total;
+    how.memory_limit = needed - 1;
+    EXPECT_EQ(kind_of(how, "training does not fit into the memory limit of " + format_bytes(needed - 1)),
+              ErrorKind::out_of_memory);
+    const auto fits = planned(how).largest_context;
+    EXPECT_TRUE(fits == 30 || fits == 31) << fits << " of 32";
+    EXPECT_EQ(kind_of(how, fmt::format("the largest context that fits is {}", fits)), ErrorKind::out_of_memory);
+    EXPECT_EQ(kind_of(how, "gradients "), ErrorKind::out_of_memory);
+    EXPECT_EQ(memory_use(how.device).total.peak, free.peak) << "nothing was allocated";
+    EXPECT_FALSE(fs::exists(how.output));
+    how.memory_limit = needed + needed / 10;
+    const auto result = train(how);
+    EXPECT_TRUE(result.finished);
+    EXPECT_GT(result.memory.total.peak, needed / 2);
+    EXPECT_LE(result.memory.total.peak, how.memory_limit);
+  }
+}
+
+TEST_F(Train, OnWebglAsOnTheCpu) {
+  std::map<std::string, std::vector<double>> losses;
+  std::map<std::string, TrainResult> results;
+  for (const std::string device : {"cpu", "webgl"}) {
+    auto how = options(device);
+    how.device = Device::parse(device);
+    how.on_step = [&](const TrainOptions::Step& step) { losses[device].push_back(step.loss); };
+    webgl::reset_fallbacks();
+    results[device] = train(how);
+    EXPECT_TRUE(webgl::fallbacks().empty());
+  }
+  ASSERT_EQ(losses["webgl"].size(), 12U);
+  for (std::size_t i = 0; i < 12; ++i) {
+    EXPECT_NEAR(losses["webgl"][i], losses["cpu"][i], 2e-3) << "step " << i + 1;
+  }
+  EXPECT_LT(losses["webgl"].back(), losses["webgl"].front() - 1);
+  EXPECT_NEAR(results["webgl"].held_out_loss, results["cpu"].held_out_loss, 2e-3);
+  const auto& there = results["webgl"].memory;
+  EXPECT_EQ(there.device, Device::parse("webgl"));
+  for (const auto kind : {MemoryKind::weights, MemoryKind::gradients, MemoryKind::optimizer}) {
+    EXPECT_EQ(there[kind].peak, results["cpu"].memory[kind].peak) << to_string(kind);
+  }
+  EXPECT_EQ(there.total.bytes, 0);
+}
+
+TEST_F(Train, AStoppedRunGoesOnOnWebglAsIfNeverStopped) {
+  auto how = options("whole");
+  how.device = Device::parse("webgl");
+  how.steps = 4;
+  train(how);
+  const auto whole = how.output;
+  how.output = folder_ / "stopped";
+  how.cancel.emplace();
+  how.on_step = [&](const TrainOptions::Step& step) {
+    if (step.step == 2) {
+      how.cancel->cancel();
+    }
+  };
+  EXPECT_FALSE(train(how).finished);
+  how.cancel.reset();
+  how.on_step = nullptr;
+  EXPECT_TRUE(train(how).finished);
+  for (const char* file : {"model.safetensors", "training_state.safetensors"}) {
+    EXPECT_EQ(read_file(how.output / file), read_file(whole / file)) << file;
+  }
+}
+
+TEST_F(Train, BFloat16IsForTheCpu) {
+  auto how = options("model");
+  how.device = Device::parse("webgl");
+  how.bfloat16 = true;
+  EXPECT_EQ(kind_of(how, "training in bfloat16 is for the CPU; on webgl leave it off"), ErrorKind::unsupported);
+  EXPECT_FALSE(training::trains_in_bfloat16({}, how.device));
+  EXPECT_EQ(training::trains_in_bfloat16({}, {}), training::processor_has_bfloat16());
 }
 
 TEST_F(Train, BFloat16AutocastLearnsToo) {

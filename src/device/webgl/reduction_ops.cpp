@@ -213,17 +213,27 @@ Tensor& softmax_backward(const Tensor& grad, const Tensor& output, int64_t dim, 
   if (!takes(grad, out) || dtype != grad.scalar_type()) {
     return fallback<at::_ops::_softmax_backward_data_out>(grad, output, dim, dtype, out);
   }
-  const auto weighted = grad * output;
+  // In `out` itself, which is as large as the scores of a layer: no other tensor of that size.
+  if (out.is_alias_of(output)) {
+    return out.copy_(at::_softmax_backward_data(grad, output, dim, dtype));
+  }
   resize_out(out, grad.sizes());
-  return at::sub_out(out, weighted, output * weighted.sum(dim, true));
+  at::mul_out(out, grad, output);
+  const auto sums = out.sum(dim, true);
+  return out.addcmul_(output, sums, -1);
 }
 
 Tensor& log_softmax_backward(const Tensor& grad, const Tensor& output, int64_t dim, at::ScalarType dtype, Tensor& out) {
   if (!takes(grad, out) || dtype != grad.scalar_type()) {
     return fallback<at::_ops::_log_softmax_backward_data_out>(grad, output, dim, dtype, out);
   }
+  if (out.is_alias_of(grad)) {
+    return out.copy_(at::_log_softmax_backward_data(grad, output, dim, dtype));
+  }
   resize_out(out, grad.sizes());
-  return at::sub_out(out, grad, output.exp() * grad.sum(dim, true));
+  const auto sums = grad.sum(dim, true);
+  at::exp_out(out, output).mul_(sums);
+  return at::sub_out(out, grad, out);
 }
 
 /// The last dimensions, over which a layer is normed, as one: [rows, features].
@@ -247,10 +257,10 @@ std::tuple<Tensor, Tensor, Tensor> layer_norm(const Tensor& x, at::IntArrayRef s
   const auto rstd = at::rsqrt(centred.square().mean(1, true).add_(eps));
   auto y = centred.mul_(rstd).view(x.sizes());
   if (weight && weight->defined()) {
-    y = y * *weight;
+    y.mul_(*weight);
   }
   if (bias && bias->defined()) {
-    y = y + *bias;
+    y.add_(*bias);
   }
   auto statistics = x.sizes().vec();
   std::fill(statistics.end() - static_cast<std::ptrdiff_t>(shape.size()), statistics.end(), 1);

@@ -1,0 +1,23 @@
+#include "models/outline.h"
+
+#include "models/planned_weights.h"
+#include "models/registry.h"
+
+namespace dstorch::models {
+
+ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, DType dtype,
+                     bool convert) {
+  ModelOutline result;
+  result.dtype = dtype;
+  PlannedWeights weights(checkpoint, dtype, convert);
+  result.sizes = create_model(config, weights)->sizes();
+  result.parameters = weights.count();
+  result.weight_bytes = weights.bytes();
+  result.block_parameters = weights.block_count(0);
+  result.largest_parameter = weights.largest();
+  result.transposed_parameters = weights.transposed();
+  result.largest_transposed = weights.largest_transposed();
+  return result;
+}
+
+}  // namespace dstorch::models

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/json.h"
+#include "dstorch/checkpoint.h"
+#include "dstorch/dtype.h"
+#include "models/causal_lm.h"
+
+namespace dstorch::models {
+
+/// What memory plans need to know of a language model, found without loading it.
+struct ModelOutline {
+  ModelSizes sizes;
+  DType dtype = DType::float32;
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;
+  int64_t block_parameters = 0;
+  int64_t largest_parameter = 0;
+  int64_t transposed_parameters = 0;
+  int64_t largest_transposed = 0;
+};
+
+/// `config` is the model's config.json. Without `checkpoint`, and for weights it does not have, every element is of
+/// `dtype`; with `convert` all are.
+ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, DType dtype,
+                     bool convert);
+
+}  // namespace dstorch::models

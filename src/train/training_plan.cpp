@@ -1,0 +1,65 @@
+#include "train/training_plan.h"
+
+#include "device/memory_fit.h"
+#include "models/pass_memory.h"
+
+namespace dstorch::training {
+namespace {
+
+int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
+
+/// Numbers in the adapters of one block: two matrices of `rank` for each product.
+int64_t adapter_parameters(const models::ModelSizes& sizes, int64_t rank) {
+  const auto hidden = sizes.hidden_size;
+  const auto query = sizes.num_heads * sizes.head_dim;
+  const auto key = sizes.num_kv_heads * sizes.head_dim;
+  const auto inner = sizes.intermediate_size;
+  const int64_t qkv = sizes.rms_norm ? (hidden + query) + 2 * (hidden + key) : hidden + query + 2 * key;
+  return rank * (qkv + (query + hidden) + (sizes.gated_mlp ? 3 : 2) * (hidden + inner));
+}
+
+MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& run, int64_t sequence) {
+  models::TrainingShape shape;
+  shape.batch = run.batch;
+  shape.sequence = sequence;
+  shape.webgl = run.device.type == DeviceType::webgl;
+  shape.bfloat16 = run.bfloat16;
+  shape.parameters = model.parameters;
+  shape.block_parameters = model.block_parameters;
+  shape.largest_parameter = model.largest_parameter;
+  shape.transposed_parameters = model.transposed_parameters;
+  shape.largest_transposed = model.largest_transposed;
+  MemoryPlan plan;
+  if (run.lora_rank > 0) {
+    shape.lora_rank = run.lora_rank;
+    shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
+    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
+    plan.dtype = model.dtype;
+    part(plan, MemoryKind::weights) = model.weight_bytes + 4 * shape.lora_parameters;
+  } else {
+    plan.dtype = DType::float32;
+    part(plan, MemoryKind::weights) = 4 * model.parameters;
+  }
+  const auto step = models::training_memory(model.sizes, shape);
+  plan.device = run.device;
+  plan.context = sequence;
+  plan.batch = run.batch;
+  plan.model_context = model.sizes.max_positions;
+  part(plan, MemoryKind::activations) = step.activations;
+  part(plan, MemoryKind::gradients) = step.gradients;
+  part(plan, MemoryKind::optimizer) = step.optimizer;
+  part(plan, MemoryKind::other) = step.other;
+  plan.total = part(plan, MemoryKind::weights) + step.together;
+  return plan;
+}
+
+}  // namespace
+
+MemoryPlan plan_training(const models::ModelOutline& model, const PlannedRun& run) {
+  auto plan = plan_sequence(model, run, run.sequence);
+  set_fit(plan, run.memory_limit, model.sizes.max_positions,
+          [&](int64_t length) { return plan_sequence(model, run, length); });
+  return plan;
+}
+
+}  // namespace dstorch::training
