@@ -153,7 +153,7 @@ HWY_INLINE void scores_of_tile(const Plan& plan, const KeyOf& key_of, const floa
 
 /// Partial results of new positions first .. last (all of which see some of the tile's keys) with one tile. Rows are
 /// numbered from 0: position first, its group's heads, the next position. place(row, i) says where the result of a row,
-/// the i-th of less than kBlockRows worked on together, goes; done(row, result) is called when it is there.
+/// the i-th of at most kBlockRows worked on together, goes; done(row, result) is called when it is there.
 template <class T, class Place, class Done>
 HWY_INLINE void with_tile(const AttentionCall& call, const Plan& plan, const Room& room, int64_t kv_head, int64_t tile,
                           int64_t first, int64_t last, const Place& place, const Done& done) {
