@@ -1,5 +1,6 @@
 // The webgl device beside the CPU in one run: a 1024^3 float32 product against OpenBLAS on one thread. The counter
-// `times_cpu` is what must stay under 8 on llvmpipe. Run with OPENBLAS_NUM_THREADS=1.
+// `times_cpu` is what must stay under 8 on llvmpipe. Run with OPENBLAS_NUM_THREADS=1. Then tokens of the bundled model,
+// with what crosses between host and device for each: its id there and its logits back.
 #include "device/webgl/webgl.h"
 
 #include <ATen/ATen.h>
@@ -9,6 +10,7 @@
 #include <chrono>
 
 #include "device/torch_types.h"
+#include "dstorch/torch_model.h"
 
 namespace {
 
@@ -48,6 +50,31 @@ void product(benchmark::State& state) {
   state.SetLabel(dstorch::webgl::describe().renderer);
 }
 
+void token(benchmark::State& state) {
+  dstorch::TorchModelConfig config;
+  config.model_path = dstorch::bundled_model_path();
+  config.device = dstorch::Device::parse("webgl");
+  dstorch::TorchModel model(config);
+  model.init();
+  constexpr int64_t kTokens = 32;
+  const std::vector<int64_t> prompt{1};
+  const dstorch::GenerationOptions options{.max_tokens = kTokens, .temperature = 0, .ignore_eos = true};
+  model.complete(prompt, options);  // compiles
+  dstorch::webgl::reset_transfers();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(model.complete(prompt, options));
+  }
+  const auto crossed = dstorch::webgl::transfers();
+  const auto tokens = static_cast<double>(state.iterations() * kTokens);
+  const auto each = [&](int64_t count) { return static_cast<double>(count) / tokens; };
+  state.counters["tokens_per_second"] = benchmark::Counter(tokens, benchmark::Counter::kIsRate);
+  state.counters["reads_per_token"] = each(crossed.reads);
+  state.counters["read_bytes_per_token"] = each(crossed.read_bytes);
+  state.counters["writes_per_token"] = each(crossed.writes);
+  state.counters["written_bytes_per_token"] = each(crossed.written_bytes);
+}
+
+BENCHMARK(token)->Name("webgl/token")->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(product)->Name("webgl/product")->Arg(1)->Arg(16)->Arg(1024)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
