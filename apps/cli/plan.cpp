@@ -100,7 +100,7 @@ void add_plan(CLI::App& app) {
   command
       ->add_option(
           "--train", options->train,
-          "Plan for training: full (float32, AdamW), or lora (adapters alone; from the definition, not measured)")
+          "Plan for training: full (AdamW on all weights), or lora (on adapters alone; the weights stay as they are)")
       ->check(CLI::IsMember({"full", "lora"}));
   command->add_option("--bf16", options->bfloat16, "With --train full, as dstorch train has it: auto, on, off")
       ->check(CLI::IsMember({"auto", "on", "off"}))

@@ -56,9 +56,10 @@ class Step {
   Block numbers(int64_t count) { return ledger_.take(product_ * count); }
   Block narrow(int64_t width) { return numbers(tokens_ * width); }
 
-  /// Under autocast a product reads a copy of its weights, which its gradient needs too.
+  /// Where a product reads a copy of its weights, in bfloat16 under autocast or widened, its input's gradient needs
+  /// that too.
   void weights(int64_t count, Blocks& saved) {
-    if (shape_.bfloat16) {
+    if (shape_.bfloat16 || (lora() && shape_.weight_size != kFloat)) {
       saved.push_back(numbers(count));
     }
   }
@@ -179,7 +180,9 @@ class Step {
     Block qkv;
     {
       const auto normed = norm_for(sizes_.rms_norm ? 3 : 1, layer.attention_norm);
-      weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
+      if (!lora() || layers_.size() > 1) {  // what comes from a frozen table has no gradient
+        weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
+      }
       adapter(layer.attention_norm);
       const auto parts = narrow(query_size() + 2 * key_size());
       qkv = narrow(query_size() + 2 * key_size());

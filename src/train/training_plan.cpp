@@ -32,6 +32,7 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
   MemoryPlan plan;
   if (run.lora_rank > 0) {
     shape.lora_rank = run.lora_rank;
+    shape.weight_size = static_cast<int64_t>(size_of(model.dtype));
     shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
     shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
     plan.dtype = model.dtype;

@@ -8,6 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "core/json.h"
+#include "driver/plan_checks.h"
 #include "dstorch/checkpoint.h"
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
@@ -20,6 +21,10 @@ namespace dstorch {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_close;
+using test::gpt2_shape;
+using test::llama_shape;
+using test::with_type;
 
 const fs::path kFixtures = test::source_dir() / "tests/parity/fixtures";
 
@@ -58,33 +63,6 @@ void write_random_model(const Json& config, DType dtype, const fs::path& folder)
   fs::create_directories(folder);
   save_safetensors(folder / "model.safetensors", views, {{"format", "pt"}});
   write_file(folder / "config.json", config.dump());
-}
-
-Json llama_shape(int64_t vocab, int64_t hidden, int64_t inner, int64_t layers, int64_t heads, int64_t kv_heads,
-                 bool tied) {
-  return {{"model_type", "llama"},           {"vocab_size", vocab},
-          {"hidden_size", hidden},           {"intermediate_size", inner},
-          {"num_hidden_layers", layers},     {"num_attention_heads", heads},
-          {"num_key_value_heads", kv_heads}, {"max_position_embeddings", 2048},
-          {"tie_word_embeddings", tied}};
-}
-
-Json gpt2_shape() {
-  return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
-          {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
-}
-
-/// Within 10 %, in all and by kind.
-void expect_close(const MemoryPlan& plan, const MemoryUse& measured) {
-  const auto close = [](int64_t planned, int64_t found) {
-    return std::abs(static_cast<double>(planned - found)) <= 0.1 * static_cast<double>(found);
-  };
-  EXPECT_TRUE(close(plan.total, measured.total.peak)) << "together: " << plan.total << " for " << measured.total.peak;
-  for (const auto kind : {MemoryKind::kv_cache, MemoryKind::activations, MemoryKind::gradients, MemoryKind::optimizer,
-                          MemoryKind::other}) {
-    EXPECT_TRUE(close(plan[kind], measured[kind].peak))
-        << to_string(kind) << ": " << plan[kind] << " for " << measured[kind].peak;
-  }
 }
 
 /// The plan for `context` positions, and what a prompt that fills them takes.
@@ -214,11 +192,6 @@ TEST_P(TrainingPlan, IsWhatTrainingInBfloat16Takes) {
 }
 
 TEST_P(TrainingPlan, IsWhatTrainingOnWebglTakes) { plan_and_train(GetParam(), Device::parse("webgl"), false); }
-
-Json with_type(Json config, const char* type) {
-  config["model_type"] = type;
-  return config;
-}
 
 INSTANTIATE_TEST_SUITE_P(
     All, TrainingPlan,

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/json.h"
+#include "dstorch/memory.h"
+
+namespace dstorch::test {
+
+inline Json llama_shape(int64_t vocab, int64_t hidden, int64_t inner, int64_t layers, int64_t heads, int64_t kv_heads,
+                        bool tied) {
+  return {{"model_type", "llama"},           {"vocab_size", vocab},
+          {"hidden_size", hidden},           {"intermediate_size", inner},
+          {"num_hidden_layers", layers},     {"num_attention_heads", heads},
+          {"num_key_value_heads", kv_heads}, {"max_position_embeddings", 2048},
+          {"tie_word_embeddings", tied}};
+}
+
+inline Json gpt2_shape() {
+  return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
+          {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
+}
+
+inline Json with_type(Json config, const char* type) {
+  config["model_type"] = type;
+  return config;
+}
+
+/// Within 10 %, in all and by kind.
+inline void expect_close(const MemoryPlan& plan, const MemoryUse& measured) {
+  const auto close = [](int64_t planned, int64_t found) {
+    return std::abs(static_cast<double>(planned - found)) <= 0.1 * static_cast<double>(found);
+  };
+  EXPECT_TRUE(close(plan.total, measured.total.peak)) << "together: " << plan.total << " for " << measured.total.peak;
+  for (const auto kind : {MemoryKind::kv_cache, MemoryKind::activations, MemoryKind::gradients, MemoryKind::optimizer,
+                          MemoryKind::other}) {
+    EXPECT_TRUE(close(plan[kind], measured[kind].peak))
+        << to_string(kind) << ": " << plan[kind] << " for " << measured[kind].peak;
+  }
+}
+
+}  // namespace dstorch::test
