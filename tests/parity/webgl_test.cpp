@@ -148,8 +148,13 @@ TEST_P(Webgl, GradientsAndAnAdamWStepEqualTheCpus) {
     for (auto& parameter : model->parameters()) {
       parameter.mutable_grad() = at::Tensor();
     }
-    training::train_step(*model, *optimizer, {inputs.to(where), targets.to(where)}, 1e-3, 1.0, false, 1);
+    const training::Batch batch{inputs.to(where), targets.to(where)};
+    webgl::reset_transfers();
+    training::train_step(*model, *optimizer, batch, 1e-3, 1.0, false, 1);
   }
+  EXPECT_EQ(webgl::transfers().reads, 2) << "the loss and the norm of the gradients";
+  EXPECT_EQ(webgl::transfers().read_bytes, 8);
+  EXPECT_EQ(webgl::transfers().writes, 0);
   for (const auto& entry : there->named_parameters()) {
     // AdamW's first step goes by the gradient's sign, which is noise where the gradient is nothing else (the bias of
     // keys, which softmax does not see).
