@@ -99,6 +99,30 @@ TEST_P(MlpKernel, GatedAndPlainWithBiases) {
   }
 }
 
+TEST_P(MlpKernel, GateAndUpOfDifferentTypes) {
+  constexpr int64_t kRows = 9, kFeatures = 40, kFfn = 21;
+  const Stored gate(DType::bfloat16, random_floats(kFfn * kFeatures, 1)),
+      up(DType::float16, random_floats(kFfn * kFeatures, 2));
+  const auto x = random_floats(kRows * kFeatures, 5, 0.3f);
+  std::vector<float> y(kRows * kFfn);
+  mlp({.x = {x.data(), kRows, kFeatures, kFeatures},
+       .norm = {},
+       .gate = {gate.data(), gate.dtype(), kFfn, kFeatures, {}},
+       .up = {up.data(), up.dtype(), kFfn, kFeatures, {}},
+       .activation = Activation::silu,
+       .y = y.data(),
+       .y_stride = kFfn});
+  for (int64_t i = 0; i < kRows * kFfn; ++i) {
+    double g = 0, u = 0;
+    for (int64_t k = 0; k < kFeatures; ++k) {
+      const double value = x[i / kFfn * kFeatures + k];
+      g += value * gate[i % kFfn * kFeatures + k];
+      u += value * up[i % kFfn * kFeatures + k];
+    }
+    ASSERT_NEAR(y[i], definition(Activation::silu, g) * u, 2e-5) << i;
+  }
+}
+
 TEST_P(MlpKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
   constexpr int64_t kRows = 40, kFeatures = 72, kFfn = 149;
   const Stored gate(DType::bfloat16, random_floats(kFfn * kFeatures, 1));

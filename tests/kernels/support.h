@@ -5,8 +5,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <ostream>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "ops/cpu/bf16_product.h"
@@ -54,12 +54,12 @@ class EveryTarget : public ::testing::TestWithParam<Kernels> {
   int threads_ = num_threads();
 };
 
-inline std::string kernels_name(const ::testing::TestParamInfo<Kernels>& info) {
-  return std::string(hwy::TargetName(info.param.target)) + (info.param.bf16_products ? "_BF16" : "");
+inline std::ostream& operator<<(std::ostream& out, const Kernels& kernels) {
+  return out << hwy::TargetName(kernels.target) << (kernels.bf16_products ? "_BF16" : "");
 }
 
 #define DSTORCH_EVERY_TARGET(suite) \
-  INSTANTIATE_TEST_SUITE_P(, suite, ::testing::ValuesIn(every_kernels()), kernels_name)
+  INSTANTIATE_TEST_SUITE_P(, suite, ::testing::ValuesIn(every_kernels()), ::testing::PrintToStringParamName())
 
 constexpr DType kStoredTypes[] = {DType::float32, DType::bfloat16, DType::float16};
 
