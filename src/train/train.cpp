@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "core/throw.h"
+#include "device/machine_memory.h"
 #include "device/memory_account.h"
 #include "device/torch_types.h"
 #include "dstorch/log.h"
@@ -277,7 +278,9 @@ TrainResult train(const TrainOptions& options) {
     const auto memory = std::make_shared<MemoryAccount>();
     memory->set_limit(options.device.type, options.memory_limit);
     auto result = training::Run(options, memory).run();
-    result.memory = options.device.type == DeviceType::cuda ? memory_use(options.device) : memory->use(options.device);
+    // cuda has an allocator of its own, which not every LibTorch asks.
+    const bool told = options.device.type == DeviceType::cuda && machine_memory(options.device).total > 0;
+    result.memory = told ? memory_use(options.device) : memory->use(options.device);
     return result;
   } catch (const c10::Error& e) {
     throw LMError(ErrorKind::internal, fmt::format("training failed: {}", e.what_without_backtrace()));
