@@ -255,8 +255,9 @@ class Step {
     }
     norm_backward();
     head_.clear();
-    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
-      backward_layer(*layer);
+    while (!layers_.empty()) {
+      backward_layer(layers_.back());
+      layers_.pop_back();
     }
     if (lora()) {
       return;
