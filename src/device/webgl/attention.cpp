@@ -1,5 +1,7 @@
 #include "device/webgl/attention.h"
 
+#include <fmt/core.h>
+
 #include "device/webgl/tensors.h"
 
 namespace dstorch::webgl {

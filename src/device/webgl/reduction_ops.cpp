@@ -1,4 +1,6 @@
 // Sums, means, extremes, norms; softmax and layer norm.
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "device/webgl/backend.h"
