@@ -13,6 +13,7 @@
 #include "dstorch/checkpoint.h"
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
+#include "ops/cpu/bf16_product.h"
 #include "parity/fixture.h"
 #include "train/loss.h"
 #include "train/step.h"
@@ -78,16 +79,23 @@ TEST_P(Webgl, ATokenSendsItsIdAndReadsItsLogitsBackAndNothingElse) {
 }
 
 /// Weights and cache of 16 bits, and how far the logits may be from the CPU's in the same dtype, as a share of their
-/// range. Both compute in float32, so that sums come out in another order and, here and there, a key or value is
-/// rounded to the neighbour.
+/// range. Both compute in float32 (the CPU when it is kept from multiplying in bfloat16), so that sums come out in
+/// another order and, here and there, a key or value is rounded to the neighbour.
 struct Narrow {
   DType dtype;
   double tolerance;
 };
 constexpr Narrow kNarrow[] = {{DType::float16, 5e-4}, {DType::bfloat16, 5e-4}};
 
+class WithoutBf16Products {
+ public:
+  WithoutBf16Products() { ops::cpu::allow_bf16_products(false); }
+  ~WithoutBf16Products() { ops::cpu::allow_bf16_products(true); }
+};
+
 TEST_P(Webgl, NarrowWeightsSayWhatTheySayOnTheCpu) {
   const Fixture fixture = load_fixture(GetParam());
+  const WithoutBf16Products unrounded;
   for (const auto& [dtype, tolerance] : kNarrow) {
     SCOPED_TRACE(to_string(dtype));
     const auto here = open_on("cpu", fixture.model, dtype);
