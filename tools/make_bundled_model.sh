@@ -5,13 +5,16 @@
 #   tools/make_bundled_model.sh [DIRECTORY]
 #
 # DIRECTORY (default build/bundled-model): where the text, the training state and the trained model go.
-# Environment: DSTORCH (the command, default build/release/dstorch), AVAILABLE (a file with the output of
-# `apt-cache dumpavail`), STEPS, THREADS (0: every core; one is steadier on a busy machine).
+# Environment: DSTORCH (the command, default build/release/dstorch), MODEL (where the model is put in the end, default
+# models/default), AVAILABLE (a file with the output of `apt-cache dumpavail`), STEPS, THREADS (0: every core; one is
+# steadier on a busy machine).
+# Needs the command, perl, and apt with its lists (`apt-get update`) or AVAILABLE; two gigabytes of memory.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=${1:-$root/build/bundled-model}
 dstorch=${DSTORCH:-$root/build/release/dstorch}
+model=${MODEL:-$root/models/default}
 steps=${STEPS:-4000}
 threads=${THREADS:-1}
 
@@ -34,10 +37,7 @@ if [ ! -f "$work/data/train.txt" ]; then
 fi
 
 mkdir -p "$work/tokenizer"
-if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
-  "$dstorch" train-tokenizer "$work/data/train.tsv" --vocab-size 4096 --pattern "$pattern" \
-    -o "$work/tokenizer/tokenizer.json"
-  cat >"$work/tokenizer/tokenizer_config.json" <<'JSON'
+cat >"$work/tokenizer/tokenizer_config.json" <<'JSON'
 {
   "tokenizer_class": "PreTrainedTokenizerFast",
   "clean_up_tokenization_spaces": false,
@@ -46,6 +46,9 @@ if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
   "model_max_length": 2048
 }
 JSON
+if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
+  "$dstorch" train-tokenizer "$work/data/train.tsv" --vocab-size 4096 --pattern "$pattern" \
+    -o "$work/tokenizer/tokenizer.json"
 fi
 
 # A line is an answer: its end, or the end of the text, ends the generation.
@@ -57,8 +60,8 @@ sed "s/\"vocab_size\"/\"eos_token_id\": [$newline, 0],\n  &/" "$root/models/defa
   --steps "$steps" --batch-size 4 --sequence-length 256 --lr 2.5e-3 --min-lr 2.5e-5 --warmup 150 --weight-decay 0.1 \
   --eval-every 1000 --save-every 250 --seed 1
 
-mkdir -p "$root/models/default"
+mkdir -p "$model"
 for file in config.json generation_config.json tokenizer.json tokenizer_config.json model.safetensors; do
-  cp "$work/model/$file" "$root/models/default/$file"
+  cp "$work/model/$file" "$model/$file"
 done
-"$dstorch" perplexity -m "$root/models/default" "$work/data/held-out.tsv" --json
+"$dstorch" perplexity -m "$model" "$work/data/held-out.tsv" --json

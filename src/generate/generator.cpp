@@ -29,11 +29,13 @@ class TextOutput {
       : options_(options), result_(result), stops_(options.stop_sequences) {
     if (engine.tokenizer) {
       decoder_.emplace(engine.tokenizer, options.skip_special_tokens);
+      vocab_size_ = engine.tokenizer->vocab_size();
     }
   }
 
-  /// False when generation should end: a stop string came, or the callback said so.
-  bool push(int64_t token) { return !decoder_ || emit(decoder_->push(token)); }
+  /// False when generation should end: a stop string came, or the callback said so. Ids past the tokenizer's, which
+  /// models have whose tables are padded, have no text.
+  bool push(int64_t token) { return token >= vocab_size_ || emit(decoder_->push(token)); }
 
   /// Lets out what is still held back.
   void finish() {
@@ -73,6 +75,7 @@ class TextOutput {
   GenerationResult& result_;
   text::StopMatcher stops_;
   std::optional<StreamDecoder> decoder_;
+  int64_t vocab_size_ = 0;  // the tokenizer's; 0 without one
 };
 
 void check_context(const Engine& engine, int64_t prompt, int64_t max_tokens) {

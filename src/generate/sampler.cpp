@@ -64,7 +64,7 @@ void check_options(const GenerationOptions& options, int64_t vocab_size) {
             "logprobs must be between 0 and {}, got {}", kMaxLogprobs, *options.logprobs);
   }
   for (const auto& [token, bias] : options.logit_bias) {
-    require(token >= 0 && token < vocab_size, ErrorKind::invalid_argument,
+    require(token >= 0 && (vocab_size == 0 || token < vocab_size), ErrorKind::invalid_argument,
             "logit_bias: token ids must be between 0 and {}, got {}", vocab_size - 1, token);
     require(!std::isnan(bias) && bias != std::numeric_limits<double>::infinity(), ErrorKind::invalid_argument,
             "logit_bias of token {} must be a number or -infinity, got {}", token, bias);
@@ -104,10 +104,16 @@ int64_t Sampler::next(std::span<float> logits) {
 }
 
 void Sampler::penalize(std::span<float> logits) const {
+  // A TorchScript archive does not say how many logits it has before it gives them.
+  const auto logit_of = [&](int64_t token) -> float& {
+    require(token < std::ssize(logits), ErrorKind::invalid_argument, "token ids must be between 0 and {}, got {}",
+            std::ssize(logits) - 1, token);
+    return logits[static_cast<std::size_t>(token)];
+  };
   if (options_.repetition_penalty != 1) {
     const auto penalty = static_cast<float>(options_.repetition_penalty);
     const auto apply = [&](int64_t token) {
-      auto& logit = logits[static_cast<std::size_t>(token)];
+      auto& logit = logit_of(token);
       logit = logit > 0 ? logit / penalty : logit * penalty;
     };
     for (const auto& [token, count] : prompt_) {
@@ -121,12 +127,12 @@ void Sampler::penalize(std::span<float> logits) const {
   }
   if (options_.frequency_penalty != 0 || options_.presence_penalty != 0) {
     for (const auto& [token, count] : generated_) {
-      logits[static_cast<std::size_t>(token)] -=
+      logit_of(token) -=
           static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
     }
   }
   for (const auto& [token, bias] : options_.logit_bias) {
-    logits[static_cast<std::size_t>(token)] += static_cast<float>(bias);
+    logit_of(token) += static_cast<float>(bias);
   }
 }
 

@@ -11,7 +11,8 @@
 
 namespace dstorch::generate {
 
-/// Throws LMError{invalid_argument} naming the first option that is outside its range. `vocab_size` bounds the ids.
+/// Throws LMError{invalid_argument} naming the first option that is outside its range. `vocab_size` bounds the ids; 0
+/// is not known yet.
 void check_options(const GenerationOptions& options, int64_t vocab_size);
 
 /// Turns logits into the next token, by the options of one sequence. The steps, in order: repetition penalty, frequency

@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <thread>
 
 #include "driver/test_models.h"
@@ -166,6 +168,25 @@ TEST(TorchModel, RefusesBadTokens) {
   EXPECT_EQ(error_of([&] { model->complete(outside); }).kind(), ErrorKind::invalid_argument);
   EXPECT_EQ(error_of([&] { model->complete(std::span<const int64_t>()); }).kind(), ErrorKind::invalid_argument);
   EXPECT_EQ(error_of([&] { model->generate(""); }).kind(), ErrorKind::invalid_argument);
+}
+
+// Many models have more rows than their tokenizer has tokens, to a round number.
+TEST(TorchModel, IdsPastTheTokenizersHaveNoText) {
+  const auto whole = load_text_model();
+  const auto last = whole->info().vocab_size - 1;
+  const auto tokenizer = std::filesystem::path(testing::TempDir()) / fmt::format("dstorch_bytes_{}.json", ::getpid());
+  const std::vector<std::string_view> bytes_only{"ab"};
+  BpeTrainerOptions training;
+  training.vocab_size = 257;
+  std::ofstream(tokenizer) << train_bpe_tokenizer(bytes_only, training);
+  const auto model = load({.model_path = kTextModel, .tokenizer_path = tokenizer});
+  std::filesystem::remove(tokenizer);
+  ASSERT_LT(model->tokenizer()->vocab_size(), last);
+  const std::vector<int64_t> ids{1, 2, 3};
+  const auto result =
+      model->complete(ids, {.max_tokens = 3, .temperature = 0, .logit_bias = {{last, 1000.0}}, .ignore_eos = true});
+  EXPECT_EQ(result.tokens, (std::vector<int64_t>{last, last, last}));
+  EXPECT_EQ(result.text, "");
 }
 
 TEST(TorchModel, TwoThreadsGetWhatEachWouldAlone) {

@@ -94,6 +94,12 @@ TEST(Sampler, LogitBiasForbidsAndFavours) {
   EXPECT_EQ(greedy({.logit_bias = {{1, 10.0}}}, {9.0F, 1.0F, 2.0F}), 1);
 }
 
+TEST(Sampler, ChangesNoLogitThatIsNotThere) {
+  check_options({.logit_bias = {{3, 1.0}}}, 0);  // 0: a TorchScript archive, whose size shows with its first logits
+  EXPECT_THROW(greedy({.logit_bias = {{3, 1.0}}}, {9.0F, 1.0F, 2.0F}), LMError);
+  EXPECT_THROW(greedy({.repetition_penalty = 2.0}, {9.0F, 1.0F, 2.0F}, {3}), LMError);
+}
+
 TEST(Sampler, LogprobsAreOfTheModelsDistribution) {
   GenerationOptions options{.temperature = 0, .logit_bias = {{1, 10.0}}, .logprobs = 2};
   Sampler sampler(options, 0);
