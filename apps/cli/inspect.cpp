@@ -151,7 +151,7 @@ void add_inspect(CLI::App& app) {
                    "A .safetensors, .pt, .pth or .bin file, a *.index.json, or a folder that holds a model")
       ->required();
   command->add_flag("--json", options->json, "Print one JSON object");
-  command->footer(example("dstorch inspect model.safetensors"));
+  command->footer(example("dstorch inspect models/default"));
   command->callback([options] { inspect(*options); });
 }
 

@@ -28,6 +28,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    // CLI11 asks for a command without saying that it does not know the one given.
+    if (const auto words = app.remaining(); e.get_exit_code() != 0 && app.get_subcommands().empty() && !words.empty()) {
+      std::fprintf(stderr, "there is no command \"%s\"\nRun with --help for more information.\n", words[0].c_str());
+      return kWrongUsage;
+    }
     return app.exit(e) == 0 ? 0 : kWrongUsage;
   }
   return 0;

@@ -109,7 +109,7 @@ void add_plan(CLI::App& app) {
   command->add_option("--device", options->model.device, "cpu, cuda, cuda:N, webgl or auto")->capture_default_str();
   add_memory_limit(*command, options->model);
   command->add_flag("--json", options->json, "Print one JSON object, in bytes");
-  command->footer(example("dstorch plan path/to/model --context 4096 --batch 2"));
+  command->footer(example("dstorch plan models/default --context 1024 --batch 2"));
   command->callback([options] { run(*options); });
 }
 

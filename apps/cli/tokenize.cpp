@@ -72,7 +72,7 @@ void add_tokenize(CLI::App& app) {
       command->add_option("--decode", options->decode, "Token ids, separated by commas, to turn into text")
           ->delimiter(',');
   command->add_flag("--json", options->json, R"(Print {"ids": [...]} or {"text": "..."})");
-  command->footer(example("dstorch tokenize 'Hello, world!' --json\n  dstorch tokenize --decode 15496,11,995"));
+  command->footer(example("dstorch tokenize 'python3-yaml' --json\n  dstorch tokenize --decode 389,1616,566"));
   command->callback([options, decode_option] {
     options->decodes = decode_option->count() > 0;
     run(*options);

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -53,6 +54,37 @@ TEST(Command, EveryHelpShowsAnExample) {
     EXPECT_EQ(help.exit_code, 0);
     EXPECT_THAT(help.out, HasSubstr(fmt::format("dstorch {} ", name))) << "no example";
   }
+}
+
+// From the root of the sources, with a text beside: all but `train`, which takes too long.
+TEST(Command, TheExamplesOfTheHelpRun) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / fmt::format("dstorch_examples_{}", ::getpid());
+  std::filesystem::create_directories(folder);
+  std::filesystem::create_symlink(source_dir() / "models", folder / "models");
+  for (const char* name : {"README.md", "text.txt"}) {
+    std::filesystem::copy_file(source_dir() / "README.md", folder / name);
+  }
+  std::size_t run = 0;
+  for (const auto& name : commands()) {
+    std::istringstream help(dstorch({name, "--help"}).out);
+    for (std::string line; name != "train" && std::getline(help, line);) {
+      if (line.starts_with("  dstorch ")) {
+        const auto result = run_process({"/bin/sh", "-c", R"(cd "$1" && PATH="$2:$PATH" && eval "$3")", "sh",
+                                         folder.string(), build_dir().string(), line});
+        EXPECT_EQ(result.exit_code, 0) << line << '\n' << result.err;
+        EXPECT_NE(result.out + result.err, "") << line;
+        ++run;
+      }
+    }
+  }
+  EXPECT_GE(run, commands().size() - 1);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Command, NamesTheCommandItDoesNotKnow) {
+  const auto result = dstorch({"generat", "x"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("there is no command \"generat\""));
 }
 
 TEST(Command, WrongUsageIsTwo) {

@@ -104,7 +104,7 @@ Input<X> prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worke
   float* unrounded = own;
   own += plan.rounds ? round_up(x.features, 16) : 0;
   const auto floats = plan.prepared_floats(x.features);
-  const auto stride = floats * static_cast<int64_t>(sizeof(float) / sizeof(X));
+  const auto stride = floats * (std::is_same_v<X, float> ? 1 : 2);  // else two bfloat16 in the place of a float
   if (x.count == 1) {
     auto* row = reinterpret_cast<X*>(own);
     own += round_up(floats, 16);
