@@ -60,6 +60,13 @@ TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
   EXPECT_EQ(frequencies({.top_p = 0.6}, logits).size(), 2U);
   EXPECT_EQ(frequencies({.top_p = 0.8}, logits).size(), 3U);
   EXPECT_NEAR(frequencies({.top_p = 0.6}, logits).at(0), 2.0 / 3, 0.012);
+  EXPECT_EQ(frequencies({.top_p = 0.5}, {1.0F, 1.0F}).size(), 1U) << "reached exactly";
+}
+
+TEST(Sampler, TopPIsOfWhatTopKLeaves) {
+  // 0.4 and 0.3 are left, 4/7 and 3/7 of their sum.
+  const std::vector<float> logits{std::log(0.4F), std::log(0.3F), std::log(0.2F), std::log(0.1F)};
+  EXPECT_EQ(frequencies({.top_k = 2, .top_p = 0.5}, logits).size(), 1U);
 }
 
 TEST(Sampler, MinPIsRelativeToTheLikeliest) {
@@ -71,6 +78,19 @@ TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
   EXPECT_EQ(greedy({.repetition_penalty = 2.0}, {4.0F, 3.0F}, {0}), 1);
   EXPECT_EQ(greedy({.repetition_penalty = 2.0}, {-1.0F, -1.5F}, {0}), 1);
   EXPECT_EQ(greedy({.repetition_penalty = 1.2}, {4.0F, 3.0F}, {0}), 0);
+}
+
+TEST(Sampler, RepetitionPenaltyComesOnceForPromptAndAnswerTogether) {
+  Sampler sampler({.temperature = 0, .repetition_penalty = 2.0}, 0);
+  const std::vector<int64_t> prompt{0, 0};
+  sampler.add_prompt(prompt);
+  std::vector<int64_t> tokens;
+  for (int i = 0; i < 4; ++i) {
+    std::vector<float> logits{4.0F, 1.5F, 3.0F};
+    tokens.push_back(sampler.next(logits));
+  }
+  // Token 0 stands at 2.0 throughout; token 2 wins with 3.0, then stands at 1.5.
+  EXPECT_EQ(tokens, (std::vector<int64_t>{2, 0, 0, 0}));
 }
 
 TEST(Sampler, FrequencyAndPresencePenaltiesCountTheAnswerOnly) {
@@ -92,6 +112,7 @@ TEST(Sampler, LogitBiasForbidsAndFavours) {
   const double never = -std::numeric_limits<double>::infinity();
   EXPECT_EQ(greedy({.logit_bias = {{0, never}}}, {9.0F, 1.0F, 2.0F}), 2);
   EXPECT_EQ(greedy({.logit_bias = {{1, 10.0}}}, {9.0F, 1.0F, 2.0F}), 1);
+  EXPECT_EQ(greedy({.logit_bias = {{0, -1.0}}}, {9.0F, 1.0F, 2.0F}), 0) << "it is added";
 }
 
 TEST(Sampler, ChangesNoLogitThatIsNotThere) {

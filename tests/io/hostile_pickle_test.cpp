@@ -38,16 +38,19 @@ TEST(HostilePickle, RunsNothing) {
 
 TEST(HostilePickle, OnlyTheListIsAllowed) {
   const std::vector<std::pair<std::string, std::string>> globals{
-      {"torch.storage", "_load_from_bytes"},  {"builtins", "eval"}, {"builtins", "getattr"},
-      {"numpy.core.multiarray", "scalar"},    {"torch", "load"},    {"torch", "fp16"},
-      {"torch._utils", "_rebuild_qtensor"},   {"__main__", "Net"},  {"collections", "namedtuple"},
-      {"collections", "OrderedDict.fromkeys"}};
+      {"torch.storage", "_load_from_bytes"},   {"builtins", "eval"},  {"builtins", "getattr"},
+      {"numpy.core.multiarray", "scalar"},     {"torch", "load"},     {"torch", "fp16"},
+      {"torch._utils", "_rebuild_qtensor"},    {"__main__", "Net"},   {"collections", "namedtuple"},
+      {"collections", "OrderedDict.fromkeys"}, {"os", "OrderedDict"}, {"__main__", "_rebuild_tensor_v2"}};
   for (const auto& [module, name] : globals) {
     expect_refused("\x80\x02" + global(module, name) + ")R.", "\"" + module + "\".\"" + name + "\"");
   }
   // Allowed to be named, not to be called.
   expect_refused("\x80\x02" + global("torch", "FloatStorage") + ")R.", "was not executed");
   expect_refused("\x80\x02" + global("torch", "float32") + ")R.", "was not executed");
+  // Allowed to be called, not by itself.
+  const auto rebuild = global("torch._tensor", "_rebuild_from_type_v2");
+  expect_refused("\x80\x02" + rebuild + "(" + rebuild + global("torch", "Tensor") + "(t}tR.", "without end");
 }
 
 TEST(HostilePickle, ViewsStayInTheirStorage) {

@@ -82,6 +82,12 @@ TEST(MalformedSafetensors, HeaderThatClaimsTerabytes) {
   }
 }
 
+TEST(MalformedSafetensors, ClaimsMoreHeaderThanThereIs) {
+  const auto file = le(uint64_t{1000}) + "{}";
+  expect_error(ErrorKind::format, "header claims 1000 bytes, the file has 10",
+               [&] { read_safetensors(as_byte_span(file), "test.safetensors"); });
+}
+
 TEST(MalformedZip, Directories) {
   const auto good =
       make_pytorch_zip(pickled::dict_of(pickled::tensor(pickled::storage("FloatStorage", 4), 0, {4}, {1})));
@@ -107,6 +113,7 @@ TEST(MalformedZip, Directories) {
   expect_bad(patched(entry + 20, le(uint32_t{17})), "must have one size");
   expect_bad(patched(entry + 42, le(uint32_t{1})), "has no header");
   expect_bad(patched(entry + 42, le(uint32_t{0})), "another name");
+  expect_bad(patched(good.find("archive/data/0"), "archive/data/1"), "another name");
   expect_bad(patched(entry + 42, le(0x7FFFFFFFU)), "claims to be at byte");
   expect_bad(patched(entry + 42, le(0xFFFFFFFFU)), "zip64");
   expect_bad(patched(entry, "PK\x01\x03"), "directory is damaged");
