@@ -110,7 +110,7 @@ Tensor relu(const Tensor& self) {
   return out;
 }
 
-Tensor& relu_(Tensor& self) {
+Tensor& relu_in_place(Tensor& self) {
   if (!shader_takes(self)) {
     return fallback<at::_ops::relu_>(self);
   }
@@ -144,7 +144,7 @@ Tensor& fill_tensor(Tensor& self, const Tensor& value) {
   return self;
 }
 
-Tensor& zero_(Tensor& self) {
+Tensor& zero(Tensor& self) {
   if (!shader_takes(self)) {
     // Zero is the same bits in every dtype.
     copy_from(at::zeros({}, self.options().device(at::kCPU)), self, false);
@@ -301,10 +301,10 @@ void register_arithmetic_ops(torch::Library& library) {
   library.impl("tanh_backward.grad_input", TORCH_FN((binary<ops::tanh_backward_grad_input, kTanhBackward>)));
   library.impl("threshold_backward.grad_input", TORCH_FN(threshold_backward));
   library.impl("relu", TORCH_FN(relu));
-  library.impl("relu_", TORCH_FN(relu_));
+  library.impl("relu_", TORCH_FN(relu_in_place));
   library.impl("fill_.Scalar", TORCH_FN(fill_scalar));
   library.impl("fill_.Tensor", TORCH_FN(fill_tensor));
-  library.impl("zero_", TORCH_FN(zero_));
+  library.impl("zero_", TORCH_FN(zero));
   library.impl("where.self", TORCH_FN(where));
   library.impl("masked_fill_.Scalar", TORCH_FN(masked_fill_scalar));
   library.impl("masked_fill_.Tensor", TORCH_FN(masked_fill_tensor));

@@ -182,7 +182,8 @@ void run(const Expression& expression, const std::string& key, const View& out, 
 
 }  // namespace
 
-void elementwise(const Expression& expression, View out, c10::SmallVector<View, 3> inputs, Numbers numbers) {
+void elementwise(const Expression& expression, const View& out, const c10::SmallVector<View, 3>& inputs,
+                 Numbers numbers) {
   if (out.numel() == 0) {
     return;
   }
@@ -229,7 +230,7 @@ void elementwise(const Expression& expression, const at::Tensor& out, std::initi
     number.strides.assign(out.dim(), 0);
     views.push_back(std::move(number));
   }
-  elementwise(expression, view_of(out), std::move(views), numbers);
+  elementwise(expression, view_of(out), views, numbers);
 }
 
 }  // namespace dstorch::webgl

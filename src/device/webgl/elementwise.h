@@ -30,6 +30,7 @@ void elementwise(const Expression& expression, const at::Tensor& out, std::initi
 bool elementwise_takes(const at::Tensor& out, std::initializer_list<at::Tensor> inputs);
 
 /// The same below tensors, inputs of out's sizes.
-void elementwise(const Expression& expression, View out, c10::SmallVector<View, 3> inputs, Numbers numbers);
+void elementwise(const Expression& expression, const View& out, const c10::SmallVector<View, 3>& inputs,
+                 Numbers numbers);
 
 }  // namespace dstorch::webgl
