@@ -14,7 +14,7 @@ namespace dstorch {
 namespace {
 
 // When the program starts, since the first backward pass on any device settles how many there are.
-[[maybe_unused]] const bool guard_registered = [] {
+[[maybe_unused]] const bool kGuardRegistered = [] {
   webgl::register_guard();
   return true;
 }();
