@@ -64,9 +64,9 @@ TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
 }
 
 TEST(Sampler, TopPIsOfWhatTopKLeaves) {
-  // 0.4 and 0.3 are left, 4/7 and 3/7 of their sum.
+  // 0.4, 0.3 and 0.2 are left, 4/9, 3/9 and 2/9 of their sum.
   const std::vector<float> logits{std::log(0.4F), std::log(0.3F), std::log(0.2F), std::log(0.1F)};
-  EXPECT_EQ(frequencies({.top_k = 2, .top_p = 0.5}, logits).size(), 1U);
+  EXPECT_EQ(frequencies({.top_k = 3, .top_p = 0.7}, logits).size(), 2U);
 }
 
 TEST(Sampler, MinPIsRelativeToTheLikeliest) {
