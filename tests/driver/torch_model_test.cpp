@@ -109,6 +109,9 @@ TEST(TorchModel, StopStringsCutAcrossTokens) {
   EXPECT_EQ(result.text, whole.substr(0, whole.find(stop)));
   EXPECT_EQ(result.finish_reason, FinishReason::stop);
   EXPECT_EQ(result.stop_sequence, stop);
+  // The beginning of one that never came to its end is text.
+  options.stop_sequences = {whole.substr(whole.size() - 2) + "\x01"};
+  EXPECT_EQ(model->complete("A mapped file", options).text, whole);
 }
 
 TEST(TorchModel, CallbackEndsTheGeneration) {
@@ -157,6 +160,7 @@ TEST(TorchModel, OverflowSaysByHowMuch) {
   EXPECT_EQ(error.kind(), ErrorKind::context_overflow);
   EXPECT_THAT(error.what(), HasSubstr("need 8 more positions than the context of 32"));
   EXPECT_NO_THROW(model->complete(ids, {.max_tokens = 2}));
+  EXPECT_THAT(error_of([&] { model->complete(ids, {.max_tokens = 3}); }).what(), HasSubstr("need 1 more positions"));
   const std::vector<int64_t> longer(40, 5);
   EXPECT_THAT(error_of([&] { model->complete(longer, {.max_tokens = 0}); }).what(),
               HasSubstr("40 tokens, 8 more than the context of 32"));
