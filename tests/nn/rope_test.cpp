@@ -56,6 +56,27 @@ TEST(Rope, Llama3KeepsHighAndDividesLowFrequencies) {
   EXPECT_NEAR(angle(rope, 1, 3), 0.001 / 8, 1e-8);
 }
 
+/// What transformers computes for Llama 3.2 1B: kept up to pair 14, the last of the interpolated is 17.
+TEST(Rope, Llama32FrequenciesAreThoseOfTransformers) {
+  const auto config = parse(R"({"rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 32.0,
+      "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}})");
+  Rope rope(config, 64, at::kCPU);
+  const std::pair<int64_t, double> expected[] = {
+      {0, 1.0},
+      {10, 0.016560440883040428},
+      {14, 0.0032114461064338684},
+      {15, 0.0012905480107292533},
+      {16, 0.000429556705057621},
+      {17, 9.708286233944818e-05},
+      {18, 1.9461638657958247e-05},
+      {19, 1.291476746700937e-05},
+      {31, 9.418306490260875e-08},
+  };
+  for (const auto& [pair, frequency] : expected) {
+    EXPECT_NEAR(angle(rope, 1, pair), frequency, 1e-6 * frequency) << pair;
+  }
+}
+
 TEST(Rope, YarnScalesTheAmplitude) {
   const auto config = parse(R"({"rope_scaling": {"rope_type": "yarn", "factor": 4.0,
       "original_max_position_embeddings": 16}})");
