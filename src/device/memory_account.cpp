@@ -11,7 +11,7 @@ thread_local const MemoryScope* current_scope = nullptr;
 
 /// LibTorch hands this to the threads of a backward pass, which is what it is for ("extra information from the higher
 /// layers down to the operators").
-constexpr auto kBackwardInfo = c10::DebugInfoKind::PRODUCER_INFO;
+c10::DebugInfoKind backward_info() { return c10::DebugInfoKind::PRODUCER_INFO; }
 struct BackwardPlace final : c10::DebugInfoBase {
   explicit BackwardPlace(MemoryScope::Place where) : place(std::move(where)) {}
   MemoryScope::Place place;
@@ -105,7 +105,7 @@ MemoryScope::Place MemoryScope::current() noexcept {
   if (current_scope != nullptr) {
     return current_scope->place_;
   }
-  const auto* info = dynamic_cast<BackwardPlace*>(c10::ThreadLocalDebugInfo::get(kBackwardInfo));
+  const auto* info = dynamic_cast<BackwardPlace*>(c10::ThreadLocalDebugInfo::get(backward_info()));
   return info != nullptr ? info->place : Place{};
 }
 
@@ -119,8 +119,8 @@ MemoryScope::MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind
 MemoryScope::~MemoryScope() { current_scope = outer_; }
 
 BackwardMemoryScope::BackwardMemoryScope(MemoryKind kind)
-    : guard_(kBackwardInfo, std::make_shared<BackwardPlace>(MemoryScope::Place{MemoryScope::current().account, kind})) {
-}
+    : guard_(backward_info(),
+             std::make_shared<BackwardPlace>(MemoryScope::Place{MemoryScope::current().account, kind})) {}
 
 MemoryRecord::MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t bytes, bool mapped)
     : account_(std::move(place.account)), bytes_(bytes), device_(device), mapped_(mapped), kind_(place.kind) {
