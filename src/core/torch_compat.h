@@ -10,6 +10,10 @@
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 10)
 #include <c10/core/CachingDeviceAllocator.h>
 #endif
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/detail/PrivateUse1HooksInterface.h>
+#endif
 
 #include <cstdint>
 #include <cstring>
@@ -106,10 +110,33 @@ inline std::optional<DeviceMemory> device_memory([[maybe_unused]] at::Device dev
 #endif
 }
 
-/// What LibTorch prints for the device PrivateUse1, in versions that let it be named.
-inline void name_private_device([[maybe_unused]] const char* name) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+/// One device, always there, of which autograd asks before it runs a backward pass. Its random numbers are the CPU's.
+class PrivateDeviceHooks final : public at::PrivateUse1HooksInterface {
+ public:
+  bool isBuilt() const override { return true; }
+  bool isAvailable() const override { return true; }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex /*index*/) const override {
+    return at::detail::getDefaultCPUGenerator();
+  }
+  bool hasPrimaryContext(c10::DeviceIndex /*index*/) const override { return true; }
+  c10::DeviceIndex deviceCount() const override { return 1; }
+  void setCurrentDevice(c10::DeviceIndex /*index*/) const override {}
+  c10::DeviceIndex getCurrentDevice() const override { return 0; }
+  c10::DeviceIndex exchangeDevice(c10::DeviceIndex /*index*/) const override { return 0; }
+  c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex /*index*/) const override { return 0; }
+};
+#endif
+
+/// Tells LibTorch of the device PrivateUse1, once, what the version wants to know: how to print it, and that it is
+/// there.
+inline void introduce_private_device([[maybe_unused]] const char* name) {
 #if TORCH_VERSION_MAJOR >= 2
   c10::register_privateuse1_backend(name);
+#endif
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 6)
+  static PrivateDeviceHooks hooks;
+  at::RegisterPrivateUse1HooksInterface(&hooks);
 #endif
 }
 

@@ -18,7 +18,7 @@ void register_backend() {
   static std::once_flag once;
   std::call_once(once, [] {
     c10::SetAllocator(kDeviceType, allocator());
-    compat::name_private_device("webgl");
+    compat::introduce_private_device("webgl");
     auto* const libraries = new Libraries();
     registered = libraries;
     libraries->rest.fallback(torch::CppFunction::makeFromBoxedFunction<&counted_cpu_fallback>());
