@@ -14,6 +14,8 @@ install(EXPORT dstorch NAMESPACE dstorch:: FILE dstorchTargets.cmake DESTINATION
 install(DIRECTORY include/dstorch DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY models/default DESTINATION ${CMAKE_INSTALL_DATADIR}/dstorch/models OPTIONAL)
 if(DSTORCH_BUILD_APPS)
+  # A LibTorch that is not the system's is found where it was.
+  set_target_properties(dstorch_cli PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS dstorch_cli)
 endif()
 
