@@ -16,13 +16,13 @@ done >"$AVAILABLE"
 
 fail() { echo "make_bundled_model.sh: $*" >&2; exit 1; }
 make_model() {  # make_model STEPS
-  STEPS=$1 "$root/tools/make_bundled_model.sh" "$folder/work" >"$folder/output" 2>&1 || { cat "$folder/output"; fail "failed"; }
+  STEPS=$1 "$root/tools/make_bundled_model.sh" "$folder/made" >"$folder/output" 2>&1 || { cat "$folder/output"; fail "failed"; }
 }
 make_model 1
 make_model 2
 grep -q 'going on after step 1' "$folder/output" || fail "began again instead of going on"
 grep -q '"bits_per_byte":' "$folder/output" || fail "said nothing about the held-out text"
-[ "$(sort "$folder/work/data/train.tsv" "$folder/work/data/held-out.tsv" | wc -l)" = 600 ] || fail "lost lines"
+[ "$(sort "$folder/made/data/train.tsv" "$folder/made/data/held-out.tsv" | wc -l)" = 600 ] || fail "lost lines"
 
 # The line break ends an answer.
 "$DSTORCH" inspect "$MODEL" | grep -q 'mistral' || fail "made no model of Llama's kind with a window"
@@ -32,6 +32,6 @@ grep -qF "\"eos_token_id\":[${newline//[^0-9]/},0]" <(tr -d ' \n' <"$MODEL/confi
 [ -s "$folder/text" ] || fail "generated nothing"
 
 status=0
-DSTORCH=$folder/nowhere "$root/tools/make_bundled_model.sh" "$folder/work" 2>"$folder/output" || status=$?
+DSTORCH=$folder/nowhere "$root/tools/make_bundled_model.sh" "$folder/made" 2>"$folder/output" || status=$?
 [ "$status" = 1 ] && grep -q "run 'make build' first" "$folder/output" || fail "does not say what it needs"
 echo "make_bundled_model.sh makes a model"

@@ -7,6 +7,9 @@
 
 namespace dstorch {
 
+/// A part of the plan, to be filled in.
+inline int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
+
 /// What `device` has free, or `limit` (0 is none) where that is less; 0 when the device does not tell.
 int64_t available_memory(const Device& device, int64_t limit);
 

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
-
 MemoryPlan generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
                       int64_t batch) {
   const auto call = generate::call_memory(model.sizes, model.dtype, config.device, context, context);

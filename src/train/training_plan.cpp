@@ -6,8 +6,6 @@
 namespace dstorch::training {
 namespace {
 
-int64_t& part(MemoryPlan& plan, MemoryKind kind) { return plan.kinds[static_cast<std::size_t>(kind)]; }
-
 /// Numbers in the adapters of one block: two matrices of `rank` for each product.
 int64_t adapter_parameters(const models::ModelSizes& sizes, int64_t rank) {
   const auto hidden = sizes.hidden_size;
