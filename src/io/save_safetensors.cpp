@@ -4,6 +4,7 @@
 #include "core/atomic_file.h"
 #include "core/json.h"
 #include "io/byte_cursor.h"
+#include "io/deferred_tensor.h"
 #include "io/dense_copy.h"
 #include "io/safetensors.h"
 
@@ -21,10 +22,9 @@ std::string to_json_text(const Json& value, std::string_view where) {
   }
 }
 
-void check_tensors(std::span<const TensorView> tensors, std::string_view where) {
+void check_header(std::span<const TensorView> tensors, std::string_view where) {
   check_unique_names(tensors, ErrorKind::invalid_argument, where);
   for (const auto& tensor : tensors) {
-    check_view(tensor, ErrorKind::invalid_argument, where);
     require(tensor.name != kMetadataKey, ErrorKind::invalid_argument, "{}: no tensor may be called {}", where,
             kMetadataKey);
     require(!safetensors_name(tensor.dtype).empty(), ErrorKind::unsupported,
@@ -66,12 +66,12 @@ std::string make_header(std::span<const TensorView> tensors, const std::vector<s
   return header;
 }
 
-}  // namespace
-
-void save_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
-                      const std::map<std::string, std::string>& metadata) {
+/// `tensors`: names, dtypes and shapes. `write` writes the data of one of them.
+void write_file(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                const std::map<std::string, std::string>& metadata,
+                const std::function<void(std::size_t tensor, AtomicFile& file)>& write) {
   const auto where = path.string();
-  check_tensors(tensors, where);
+  check_header(tensors, where);
   const auto order = data_order(tensors);
   const auto header = make_header(tensors, order, metadata, where);
   const uint64_t header_bytes = header.size();
@@ -79,9 +79,45 @@ void save_safetensors(const std::filesystem::path& path, std::span<const TensorV
   file.write(std::as_bytes(std::span(&header_bytes, 1)));
   file.write(header);
   for (const auto i : order) {
-    for_each_dense_piece(tensors[i], [&](std::span<const std::byte> piece) { file.write(piece); });
+    write(i, file);
   }
   file.commit();
+}
+
+void write_elements(const TensorView& tensor, AtomicFile& file) {
+  for_each_dense_piece(tensor, [&](std::span<const std::byte> piece) { file.write(piece); });
+}
+
+}  // namespace
+
+void save_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
+                      const std::map<std::string, std::string>& metadata) {
+  for (const auto& tensor : tensors) {
+    check_view(tensor, ErrorKind::invalid_argument, path.string());
+  }
+  write_file(path, tensors, metadata, [&](std::size_t i, AtomicFile& file) { write_elements(tensors[i], file); });
+}
+
+void save_deferred_safetensors(const std::filesystem::path& path, std::span<const DeferredTensor> tensors,
+                               const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorView> header(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    header[i].name = tensors[i].name;
+    header[i].dtype = tensors[i].dtype;
+    header[i].shape = tensors[i].shape;
+  }
+  write_file(path, header, metadata, [&](std::size_t i, AtomicFile& file) {
+    bool written = false;
+    tensors[i].read([&](const TensorView& tensor) {
+      check_view(tensor, ErrorKind::invalid_argument, path.string());
+      require(!written && tensor.dtype == header[i].dtype && tensor.shape == header[i].shape, ErrorKind::internal,
+              "{}: tensor {} must be {} of the shape announced, and come once", path.string(), Quoted(header[i].name),
+              to_string(header[i].dtype));
+      write_elements(tensor, file);
+      written = true;
+    });
+    require(written, ErrorKind::internal, "{}: tensor {} did not come", path.string(), Quoted(header[i].name));
+  });
 }
 
 }  // namespace dstorch

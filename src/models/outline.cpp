@@ -15,7 +15,6 @@ ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>
   result.weight_bytes = weights.bytes();
   result.block_parameters = weights.block_count(0);
   result.largest_parameter = weights.largest();
-  result.transposed_parameters = weights.transposed();
   result.largest_transposed = weights.largest_transposed();
   return result;
 }

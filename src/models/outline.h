@@ -18,7 +18,6 @@ struct ModelOutline {
   int64_t weight_bytes = 0;
   int64_t block_parameters = 0;
   int64_t largest_parameter = 0;
-  int64_t transposed_parameters = 0;
   int64_t largest_transposed = 0;
 };
 

@@ -50,9 +50,7 @@ struct TrainingShape {
   int64_t parameters = 0;
   int64_t block_parameters = 0;
   int64_t largest_parameter = 0;
-  /// Numbers in parameters that lie transposed in memory, and in the largest of them: saving a state makes copies of
-  /// them and their moments, on webgl of one at a time.
-  int64_t transposed_parameters = 0;
+  /// Numbers in the largest parameter that lies transposed in memory: saving copies one of those at a time.
   int64_t largest_transposed = 0;
   /// Of the adapters: rank, numbers in all of them and in those of one block; 0 trains the weights themselves.
   int64_t lora_rank = 0;

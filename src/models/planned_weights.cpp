@@ -18,7 +18,6 @@ at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, b
   bytes_ += count * static_cast<int64_t>(size_of(dtype));
   count_ += count;
   largest_ = std::max(largest_, count);
-  transposed_ += transposed ? count : 0;
   largest_transposed_ = transposed ? std::max(largest_transposed_, count) : largest_transposed_;
   counts_[name] = count;
   auto tensor = at::empty(shape, at::TensorOptions().device(at::kMeta));

@@ -25,8 +25,7 @@ class PlannedWeights : public nn::WeightSource {
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] int64_t count() const noexcept { return count_; }
   [[nodiscard]] int64_t largest() const noexcept { return largest_; }
-  /// Numbers in the parameters that lie transposed in memory, and in the largest of them.
-  [[nodiscard]] int64_t transposed() const noexcept { return transposed_; }
+  /// Numbers in the largest parameter that lies transposed in memory.
   [[nodiscard]] int64_t largest_transposed() const noexcept { return largest_transposed_; }
   /// Numbers in the parameters of the block with this number.
   [[nodiscard]] int64_t block_count(int64_t block) const;
@@ -38,7 +37,6 @@ class PlannedWeights : public nn::WeightSource {
   int64_t bytes_ = 0;
   int64_t count_ = 0;
   int64_t largest_ = 0;
-  int64_t transposed_ = 0;
   int64_t largest_transposed_ = 0;
   std::map<std::string, int64_t> counts_;  // by name
 };

@@ -356,15 +356,12 @@ TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& sha
   memory.activations = ledger.peak(MemoryKind::activations);
   memory.gradients = ledger.peak(MemoryKind::gradients);
   memory.optimizer = ledger.peak(MemoryKind::optimizer);
-  // Drawing the first weights needs one parameter twice, saving a copy of what is not contiguous. On webgl both are
-  // done by the CPU, but for one transposed parameter at a time.
-  int64_t copies = 3 * kFloat * shape.transposed_parameters;
-  int64_t drawn = kFloat * shape.largest_parameter;
-  if (lora || shape.webgl) {
-    copies = drawn = lora ? 0 : kFloat * shape.largest_transposed;
-  }
-  memory.other = std::max({ledger.peak(MemoryKind::other), drawn, copies});
-  memory.together = std::max(ledger.peak(), memory.optimizer + copies);
+  // Drawing the first weights needs one parameter twice (on webgl the CPU draws, and a transposed one is copied there).
+  // Saving needs a copy of one that is not contiguous.
+  const int64_t copied = lora ? 0 : kFloat * shape.largest_transposed;
+  const int64_t drawn = lora || shape.webgl ? copied : kFloat * shape.largest_parameter;
+  memory.other = std::max({ledger.peak(MemoryKind::other), drawn, copied});
+  memory.together = std::max(ledger.peak(), memory.optimizer + copied);
   return memory;
 }
 

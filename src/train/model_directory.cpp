@@ -1,7 +1,5 @@
 #include "train/model_directory.h"
 
-#include <deque>
-
 #include "core/atomic_file.h"
 #include "core/throw.h"
 #include "dstorch/checkpoint.h"
@@ -70,16 +68,14 @@ ModelFiles read_model_files(const fs::path& config, const fs::path& tokenizer_pa
 void write_model_directory(const fs::path& directory, const torch::nn::Module& model, const ModelFiles& files,
                            DType dtype) {
   const auto type = scalar_type_of(dtype);
-  std::deque<at::Tensor> kept;
-  std::vector<TensorView> views;
+  std::vector<DeferredTensor> tensors;
   for (const auto& entry : model.named_parameters()) {
-    kept.push_back(entry.value().detach().to(at::kCPU, type).contiguous());
-    views.push_back(view_of(entry.key(), kept.back()));
+    tensors.push_back(to_be_saved(entry.key(), entry.value(), type));
   }
   auto config = files.config;
   config.erase("dtype");
   config["torch_dtype"] = std::string(to_string(dtype));
-  save_safetensors(directory / "model.safetensors", views, {{"format", "pt"}});
+  save_deferred_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
   write_file(directory / "config.json", config.dump(2) + "\n");
   write_file(directory / "tokenizer.json", files.tokenizer_json);
   write_file(directory / "tokenizer_config.json", files.tokenizer_config.dump(2) + "\n");

@@ -24,18 +24,23 @@ DType dtype_of(at::ScalarType type) {
   }
 }
 
-}  // namespace
-
-TensorView view_of(std::string name, const at::Tensor& tensor) {
-  require(tensor.is_contiguous() && tensor.device().is_cpu(), ErrorKind::internal,
-          "{} must be contiguous on the CPU to be saved", name);
+/// The bytes of a contiguous CPU tensor; valid as long as the tensor's storage.
+TensorView view_of(const at::Tensor& tensor) {
   TensorView view;
-  view.name = std::move(name);
   view.dtype = dtype_of(tensor.scalar_type());
   view.shape = tensor.sizes().vec();
   view.strides = tensor.strides().vec();
   view.storage = {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()};
   return view;
+}
+
+}  // namespace
+
+DeferredTensor to_be_saved(std::string name, const at::Tensor& tensor, at::ScalarType type) {
+  return {std::move(name), dtype_of(type), tensor.sizes().vec(), [tensor = tensor.detach(), type](const auto& write) {
+            const auto here = tensor.to(at::kCPU, type).contiguous();  // the tensor itself where it is so already
+            write(view_of(here));
+          }};
 }
 
 at::Tensor tensor_of(const TensorView& view, at::IntArrayRef shape) {

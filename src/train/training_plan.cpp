@@ -25,7 +25,6 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
   shape.parameters = model.parameters;
   shape.block_parameters = model.block_parameters;
   shape.largest_parameter = model.largest_parameter;
-  shape.transposed_parameters = model.transposed_parameters;
   shape.largest_transposed = model.largest_transposed;
   MemoryPlan plan;
   if (run.lora_rank > 0) {

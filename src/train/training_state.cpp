@@ -1,7 +1,6 @@
 #include "train/training_state.h"
 
 #include <charconv>
-#include <deque>
 
 #include "core/throw.h"
 #include "core/torch_compat.h"
@@ -61,11 +60,9 @@ const TensorView& find_view(const Checkpoint& file, const std::string& name, con
 
 void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
                          torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity) {
-  std::deque<at::Tensor> kept;  // Copies where a parameter is not contiguous on the CPU.
-  std::vector<TensorView> views;
+  std::vector<DeferredTensor> tensors;
   const auto add = [&](std::string name, const at::Tensor& tensor) {
-    kept.push_back(tensor.detach().to(at::kCPU).contiguous());
-    views.push_back(view_of(std::move(name), kept.back()));
+    tensors.push_back(to_be_saved(std::move(name), tensor, tensor.scalar_type()));
   };
   for (const auto& entry : model.named_parameters()) {
     add(kWeight + entry.key(), entry.value());
@@ -80,7 +77,7 @@ void save_training_state(const std::filesystem::path& path, const torch::nn::Mod
   metadata["format"] = kFormat;
   metadata["step"] = std::to_string(progress.step);
   metadata["loss"] = fmt::format("{}", progress.loss);
-  save_safetensors(path, views, metadata);
+  save_deferred_safetensors(path, tensors, metadata);
 }
 
 RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "io/crc32.h"
+#include "io/deferred_tensor.h"
 #include "io/save_pytorch.h"
 #include "io/test_files.h"
 #include "io/zip_reader.h"
@@ -165,6 +166,30 @@ TEST(SaveSafetensors, LargeStridedTensorGoesThroughASmallBuffer) {
   EXPECT_EQ(dense_bytes(saved->tensors()[0]), dense_bytes(view));
 }
 
+/// `view`, to be handed over when it is asked for; `*loaded` counts how many are in memory.
+DeferredTensor deferred(const TensorView& view, int* loaded) {
+  return {view.name, view.dtype, view.shape, [view, loaded](const auto& write) {
+            ++*loaded;
+            EXPECT_EQ(*loaded, 1) << "one at a time";
+            write(view);
+            --*loaded;
+          }};
+}
+
+TEST(SaveSafetensors, DeferredTensorsMakeTheSameFileOneAtATime) {
+  const auto original = Checkpoint::open(io_data("dtypes.safetensors"));
+  const TemporaryFolder folder;
+  save_safetensors(folder.path() / "views", original->tensors(), original->metadata());
+  int loaded = 0;
+  std::vector<DeferredTensor> tensors;
+  for (const auto& view : original->tensors()) {
+    tensors.push_back(deferred(view, &loaded));
+  }
+  save_deferred_safetensors(folder.path() / "deferred", tensors, original->metadata());
+  EXPECT_GT(tensors.size(), 3U);
+  EXPECT_EQ(slurp(folder.path() / "deferred"), slurp(folder.path() / "views"));
+}
+
 class BadTensors : public testing::Test {
  protected:
   void expect_refused(ErrorKind kind, std::string_view part, const std::vector<TensorView>& tensors) const {
@@ -194,6 +219,30 @@ TEST_F(BadTensors, AreRefusedAndLeaveNoFile) {
   auto broken = good_;
   broken.name = "\xFF\xFE";
   expect_refused(ErrorKind::invalid_argument, "UTF-8", {broken});
+}
+
+TEST_F(BadTensors, DeferredOnesThatAreNotWhatWasAnnouncedLeaveNoFile) {
+  const auto expect_refused = [&](ErrorKind kind, std::string_view part, const DeferredTensor& tensor) {
+    expect_error(kind, part, [&] { save_deferred_safetensors(folder_.path() / "bad", std::vector{tensor}); });
+    EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+  };
+  int loaded = 0;
+  auto other_shape = deferred(good_, &loaded);
+  other_shape.shape = {4};
+  expect_refused(ErrorKind::internal, "of the shape announced", other_shape);
+  auto other_dtype = deferred(good_, &loaded);
+  other_dtype.dtype = DType::int32;
+  loaded = 0;
+  expect_refused(ErrorKind::internal, "must be int32", other_dtype);
+  auto none = deferred(good_, &loaded);
+  none.read = [](const auto& /*write*/) {};
+  expect_refused(ErrorKind::internal, "did not come", none);
+  auto twice = deferred(good_, &loaded);
+  twice.read = [this](const auto& write) {
+    write(good_);
+    write(good_);
+  };
+  expect_refused(ErrorKind::internal, "come once", twice);
 }
 
 TEST_F(BadTensors, WhatSafetensorsCannotHold) {
