@@ -126,7 +126,8 @@ class TorchModel : public LMDriver {
   [[nodiscard]] bool initialized() const;
   [[nodiscard]] ModelInfo info() const;
   /// What this model holds on its device: weights, the caches of running calls and what else they made. Before `init()`
-  /// and after `cleanup()` nothing is left but the peaks. On cuda: what the whole process holds there.
+  /// and after `cleanup()` nothing is left but the peaks. Where blocks on cuda cannot be counted
+  /// (`memory_use`): what the whole process holds there.
   [[nodiscard]] MemoryUse memory() const;
   /// Null for a model without one. Throws LMError{not_initialized} before `init()`.
   [[nodiscard]] std::shared_ptr<const Tokenizer> tokenizer() const;

@@ -50,7 +50,7 @@ class CountingAllocator : public compat::Allocator {
     }
     constexpr auto most = static_cast<std::size_t>(std::numeric_limits<int64_t>::max()) - sizeof(Header);
     require(bytes <= most, ErrorKind::out_of_memory, "a tensor of {} bytes is larger than any memory", bytes);
-    MemoryRecord record(DeviceType::cpu, static_cast<int64_t>(bytes));  // before the block: a limit refuses it here
+    MemoryRecord record(Device{}, static_cast<int64_t>(bytes));  // before the block: a limit refuses it here
     auto* const header = new (allocate_with_header(bytes)) Header(std::move(record));
     auto* const data = header + 1;
     return {data, data, &free_block, c10::Device(c10::kCPU)};

@@ -4,6 +4,7 @@
 
 #include "core/throw.h"
 #include "core/torch_compat.h"
+#include "device/cuda_allocator.h"
 #include "device/memory_account.h"
 #include "device/torch_types.h"
 
@@ -58,15 +59,23 @@ std::string to_string(const MemoryPlan& plan) {
 
 MemoryUse memory_use(const Device& device) {
   device.require_available();
-  count_cpu_memory();
-  auto use = MemoryAccount::process().use(device);
-  if (device.type == DeviceType::cuda) {
-    const auto memory = compat::device_memory(to_torch(device));
-    require(memory.has_value(), ErrorKind::unsupported,
-            "this LibTorch does not tell what its allocator on {} holds; 2.10 and later do", device.to_string());
-    use.total = {memory->allocated, memory->peak};
+  if (count_memory(device)) {
+    return MemoryAccount::process().use(device);
   }
+  const auto memory = compat::device_memory(to_torch(device));
+  require(memory.has_value(), ErrorKind::unsupported,
+          "LibTorch {} does not tell what its allocator on {} holds; LibTorch's own allocator does from 2.2 on, every "
+          "one from 2.10 on",
+          TORCH_VERSION, device.to_string());
+  MemoryUse use;
+  use.device = device;
+  use.total = {memory->allocated, memory->peak};
   return use;
+}
+
+bool count_memory(const Device& device) {
+  count_cpu_memory();
+  return device.type != DeviceType::cuda || count_cuda_memory();
 }
 
 }  // namespace dstorch

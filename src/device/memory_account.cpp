@@ -1,5 +1,6 @@
 #include "device/memory_account.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/throw.h"
@@ -47,7 +48,7 @@ MemoryAccount& MemoryAccount::process() {
 MemoryAccount::MemoryAccount() = default;
 
 MemoryUse MemoryAccount::use(const Device& device) const {
-  const auto& from = slot(device.type);
+  const auto& from = slot(device);
   MemoryUse use;
   use.device = device;
   use.total = from.total.amount();
@@ -58,34 +59,55 @@ MemoryUse MemoryAccount::use(const Device& device) const {
   return use;
 }
 
-void MemoryAccount::set_limit(DeviceType device, int64_t bytes) noexcept {
+void MemoryAccount::set_limit(const Device& device, int64_t bytes) noexcept {
   slot(device).limit.store(bytes, std::memory_order_relaxed);
 }
 
-int64_t MemoryAccount::limit(DeviceType device) const noexcept {
+int64_t MemoryAccount::limit(const Device& device) const noexcept {
   return slot(device).limit.load(std::memory_order_relaxed);
 }
 
-void MemoryAccount::take(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) {
+std::size_t MemoryAccount::index_of(const Device& device) noexcept {
+  switch (device.type) {
+    case DeviceType::cpu:
+      return 0;
+    case DeviceType::webgl:
+      return 1;
+    case DeviceType::cuda:
+      break;
+  }
+  return 2 + std::min(static_cast<std::size_t>(std::max(0, device.index)), kCudaDevices - 1);
+}
+
+void MemoryAccount::take(const Device& device, MemoryKind kind, int64_t bytes, bool mapped) {
   auto& to = slot(device);
   const auto total = to.total.add(bytes);
   if (const auto limit = to.limit.load(std::memory_order_relaxed); limit > 0 && total > limit) {
     to.total.add(-bytes);
     fail(ErrorKind::out_of_memory,
          "the memory limit of {} bytes would be passed: {} bytes are in use and {} more were asked for; raise the "
-         "limit, "
-         "or take a shorter context or a smaller dtype",
+         "limit, or take a shorter context or a smaller dtype",
          limit, total - bytes, bytes);
   }
   to.total.raise_peak(total);
-  auto& by_kind = to.kinds[static_cast<std::size_t>(kind)];
+  to.add_part(kind, bytes, mapped);
+}
+
+void MemoryAccount::add(const Device& device, MemoryKind kind, int64_t bytes) noexcept {
+  auto& to = slot(device);
+  to.total.raise_peak(to.total.add(bytes));
+  to.add_part(kind, bytes, false);
+}
+
+void MemoryAccount::Slot::add_part(MemoryKind kind, int64_t bytes, bool is_mapped) noexcept {
+  auto& by_kind = kinds[static_cast<std::size_t>(kind)];
   by_kind.raise_peak(by_kind.add(bytes));
-  if (mapped) {
-    to.mapped.raise_peak(to.mapped.add(bytes));
+  if (is_mapped) {
+    mapped.raise_peak(mapped.add(bytes));
   }
 }
 
-void MemoryAccount::give_back(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) noexcept {
+void MemoryAccount::give_back(const Device& device, MemoryKind kind, int64_t bytes, bool mapped) noexcept {
   auto& from = slot(device);
   from.total.add(-bytes);
   from.kinds[static_cast<std::size_t>(kind)].add(-bytes);
@@ -94,7 +116,7 @@ void MemoryAccount::give_back(DeviceType device, MemoryKind kind, int64_t bytes,
   }
 }
 
-void MemoryAccount::move(DeviceType device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept {
+void MemoryAccount::move(const Device& device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept {
   auto& kinds = slot(device).kinds;
   kinds[static_cast<std::size_t>(from)].add(-bytes);
   auto& target = kinds[static_cast<std::size_t>(to)];
@@ -122,9 +144,12 @@ BackwardMemoryScope::BackwardMemoryScope(MemoryKind kind)
     : guard_(backward_info(),
              std::make_shared<BackwardPlace>(MemoryScope::Place{MemoryScope::current().account, kind})) {}
 
-MemoryRecord::MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t bytes, bool mapped)
-    : account_(std::move(place.account)), bytes_(bytes), device_(device), mapped_(mapped), kind_(place.kind) {
-  const auto kind = place.kind;
+MemoryRecord::MemoryRecord(MemoryScope::Place place, const Device& device, int64_t bytes, bool mapped) noexcept
+    : account_(std::move(place.account)), bytes_(bytes), device_(device), mapped_(mapped), kind_(place.kind) {}
+
+MemoryRecord::MemoryRecord(const Device& device, int64_t bytes, bool mapped)
+    : MemoryRecord(MemoryScope::current(), device, 0, mapped) {
+  const auto kind = kind_.load(std::memory_order_relaxed);
   if (account_) {
     account_->take(device, kind, bytes, mapped);
   }
@@ -136,6 +161,17 @@ MemoryRecord::MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t 
     }
     throw;
   }
+  bytes_ = bytes;
+}
+
+MemoryRecord MemoryRecord::of_allocated(const Device& device, int64_t bytes) noexcept {
+  MemoryRecord record(MemoryScope::current(), device, bytes, false);
+  const auto kind = record.kind_.load(std::memory_order_relaxed);
+  if (record.account_) {
+    record.account_->add(device, kind, bytes);
+  }
+  MemoryAccount::process().add(device, kind, bytes);
+  return record;
 }
 
 MemoryRecord::MemoryRecord(MemoryRecord&& other) noexcept

@@ -27,10 +27,10 @@ class MemoryAccount {
 
   [[nodiscard]] MemoryUse use(const Device& device) const;
 
-  /// From now on a block that would take the account's total on a device of this type over `bytes` is refused with
+  /// From now on a block that would take the account's total on `device` over `bytes` is refused with
   /// LMError{out_of_memory}, before it is allocated. 0 lifts the limit.
-  void set_limit(DeviceType device, int64_t bytes) noexcept;
-  [[nodiscard]] int64_t limit(DeviceType device) const noexcept;
+  void set_limit(const Device& device, int64_t bytes) noexcept;
+  [[nodiscard]] int64_t limit(const Device& device) const noexcept;
 
  private:
   friend class MemoryRecord;
@@ -48,16 +48,23 @@ class MemoryAccount {
     std::array<Counter, kMemoryKinds> kinds;
     Counter mapped;
     std::atomic<int64_t> limit{0};
+    void add_part(MemoryKind kind, int64_t bytes, bool is_mapped) noexcept;
   };
 
-  /// Throws LMError{out_of_memory} and counts nothing when the limit would be passed.
-  void take(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped);
-  void give_back(DeviceType device, MemoryKind kind, int64_t bytes, bool mapped) noexcept;
-  void move(DeviceType device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept;
-  Slot& slot(DeviceType device) noexcept { return slots_[static_cast<std::size_t>(device)]; }
-  [[nodiscard]] const Slot& slot(DeviceType device) const noexcept { return slots_[static_cast<std::size_t>(device)]; }
+  /// cpu, webgl, and this many cuda devices; those after the last are counted with it.
+  static constexpr std::size_t kCudaDevices = 16;
 
-  std::array<Slot, 3> slots_;
+  /// Throws LMError{out_of_memory} and counts nothing when the limit would be passed.
+  void take(const Device& device, MemoryKind kind, int64_t bytes, bool mapped);
+  /// Whatever the limit.
+  void add(const Device& device, MemoryKind kind, int64_t bytes) noexcept;
+  void give_back(const Device& device, MemoryKind kind, int64_t bytes, bool mapped) noexcept;
+  void move(const Device& device, MemoryKind from, MemoryKind to, int64_t bytes) noexcept;
+  static std::size_t index_of(const Device& device) noexcept;
+  Slot& slot(const Device& device) noexcept { return slots_[index_of(device)]; }
+  [[nodiscard]] const Slot& slot(const Device& device) const noexcept { return slots_[index_of(device)]; }
+
+  std::array<Slot, 2 + kCudaDevices> slots_;
 };
 
 /// What this thread's blocks are for while the scope lives, and in whose account they are besides the process's. Scopes
@@ -99,8 +106,9 @@ class BackwardMemoryScope {
 class MemoryRecord {
  public:
   /// `mapped`: a part of a mapped file, used in place. Throws LMError{out_of_memory} when a limit would be passed.
-  MemoryRecord(DeviceType device, int64_t bytes, bool mapped = false)
-      : MemoryRecord(MemoryScope::current(), device, bytes, mapped) {}
+  MemoryRecord(const Device& device, int64_t bytes, bool mapped = false);
+  /// A block that is there already: no limit refuses it.
+  static MemoryRecord of_allocated(const Device& device, int64_t bytes) noexcept;
   /// `other` counts nothing afterwards.
   MemoryRecord(MemoryRecord&& other) noexcept;
   ~MemoryRecord();
@@ -111,11 +119,12 @@ class MemoryRecord {
   void move_to(MemoryKind kind) noexcept;
 
  private:
-  MemoryRecord(MemoryScope::Place place, DeviceType device, int64_t bytes, bool mapped);
+  /// Counts nothing yet.
+  MemoryRecord(MemoryScope::Place place, const Device& device, int64_t bytes, bool mapped) noexcept;
 
   std::shared_ptr<MemoryAccount> account_;  // may be null
   int64_t bytes_;
-  DeviceType device_;
+  Device device_;
   bool mapped_;
   std::atomic<MemoryKind> kind_;
 };
@@ -131,5 +140,9 @@ void retag(const at::Tensor& tensor, MemoryKind kind) noexcept;
 /// Puts the counting allocator before LibTorch's own for the CPU; the first call does it. Tensors made before it, or by
 /// an allocator that is set after it, stay correct and are not counted.
 void count_cpu_memory();
+
+/// Counts tensors on the CPU and on `device` from now on. False when those on `device` cannot be counted one by one,
+/// which only cuda's may not (`count_cuda_memory`): then accounts stay empty there.
+bool count_memory(const Device& device);
 
 }  // namespace dstorch

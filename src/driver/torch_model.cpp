@@ -9,6 +9,7 @@
 #include <shared_mutex>
 
 #include "core/throw.h"
+#include "device/cuda_allocator.h"
 #include "device/memory_account.h"
 #include "driver/loaded_model.h"
 #include "driver/plan_memory.h"
@@ -41,7 +42,7 @@ auto guarded(Work&& work) {
 class TorchModel::Impl {
  public:
   explicit Impl(TorchModelConfig config) : config_(std::move(config)), memory_(std::make_shared<MemoryAccount>()) {
-    count_cpu_memory();
+    count_memory(config_.device);
   }
 
   void init() {
@@ -62,7 +63,7 @@ class TorchModel::Impl {
       if (config_.memory_limit > 0) {
         driver::check_limit(config_);
       }
-      memory_->set_limit(config_.device.type, config_.memory_limit);
+      memory_->set_limit(config_.device, config_.memory_limit);
       const MemoryScope scope(memory_, MemoryKind::other);
       model_ = driver::load_model(config_);
       if (model_->engine) {
@@ -85,10 +86,13 @@ class TorchModel::Impl {
     const std::unique_lock lock(mutex_);
     model_.reset();
     ::malloc_trim(0);
+    if (config_.device.type == DeviceType::cuda) {
+      release_cuda_cache();
+    }
   }
 
   [[nodiscard]] MemoryUse memory() const {
-    return config_.device.type == DeviceType::cuda ? memory_use(config_.device) : memory_->use(config_.device);
+    return count_memory(config_.device) ? memory_->use(config_.device) : memory_use(config_.device);
   }
 
   [[nodiscard]] bool initialized() const {

@@ -56,7 +56,7 @@ at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view) {
     return tensor;
   }
   // The new tensor keeps the old one, and with it the file.
-  const auto record = std::make_shared<MemoryRecord>(DeviceType::cpu, static_cast<int64_t>(tensor.nbytes()),
+  const auto record = std::make_shared<MemoryRecord>(Device{}, static_cast<int64_t>(tensor.nbytes()),
                                                      /*mapped=*/true);
   return at::from_blob(
       tensor.data_ptr(), tensor.sizes(), tensor.strides(), [record, tensor](void*) {}, tensor.options());

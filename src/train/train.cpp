@@ -274,13 +274,15 @@ TrainResult train(const TrainOptions& options) {
   training::check_options(options);
   try {
     options.device.require_available();
-    count_cpu_memory();
+    const bool counted = count_memory(options.device);
     const auto memory = std::make_shared<MemoryAccount>();
-    memory->set_limit(options.device.type, options.memory_limit);
+    memory->set_limit(options.device, options.memory_limit);
     auto result = training::Run(options, memory).run();
-    // cuda has an allocator of its own, which not every LibTorch asks.
-    const bool told = options.device.type == DeviceType::cuda && machine_memory(options.device).total > 0;
-    result.memory = told ? memory_use(options.device) : memory->use(options.device);
+    result.memory = memory->use(options.device);
+    // Totals of the process, where this LibTorch tells those at least.
+    if (!counted && machine_memory(options.device).total > 0) {
+      result.memory = memory_use(options.device);
+    }
     return result;
   } catch (const c10::Error& e) {
     throw LMError(ErrorKind::internal, fmt::format("training failed: {}", e.what_without_backtrace()));

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "device/memory_account.h"
+#include "device/torch_types.h"
 #include "dstorch/error.h"
+#include "support/devices.h"
 
 namespace dstorch {
 namespace {
@@ -23,48 +25,70 @@ int64_t process_bytes(MemoryKind kind) { return memory_use()[kind].bytes; }
 
 at::Tensor bytes_of(int64_t count) { return at::empty({count}, at::kByte); }
 
-TEST(Memory, EveryKindCountsItsOwn) {
-  count_cpu_memory();
-  const auto account = std::make_shared<MemoryAccount>();
-  const auto before = memory_use();
+class MemoryOn : public testing::TestWithParam<std::string> {
+ protected:
+  MemoryOn() { memory_use(device); }
+  [[nodiscard]] at::Tensor bytes_there(int64_t count) const {
+    return at::empty({count}, at::dtype(at::kByte).device(to_torch(device)));
+  }
+  [[nodiscard]] MemoryUse use() const { return account->use(device); }
+
+  const Device device = Device::parse(GetParam());
+  const std::shared_ptr<MemoryAccount> account = std::make_shared<MemoryAccount>();
+};
+
+TEST_P(MemoryOn, EveryKindCountsItsOwn) {
+  const auto before = memory_use(device);
   std::vector<at::Tensor> kept;
   int64_t size = 1000;
   for (const auto kind : kKinds) {
     const MemoryScope scope(account, kind);
-    kept.push_back(bytes_of(size++));
+    kept.push_back(bytes_there(size++));
   }
-  auto use = account->use({});
-  EXPECT_EQ(use.total.bytes, 6015);
-  EXPECT_EQ(use.total.peak, 6015);
+  EXPECT_EQ(use().total.bytes, 6015);
+  EXPECT_EQ(use().total.peak, 6015);
   for (std::size_t i = 0; i < kKinds.size(); ++i) {
-    EXPECT_EQ(use[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i)) << to_string(kKinds[i]);
-    EXPECT_EQ(memory_use()[kKinds[i]].bytes - before[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i));
+    EXPECT_EQ(use()[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i)) << to_string(kKinds[i]);
+    EXPECT_EQ(memory_use(device)[kKinds[i]].bytes - before[kKinds[i]].bytes, 1000 + static_cast<int64_t>(i));
   }
   kept.clear();
-  use = account->use({});
-  EXPECT_EQ(use.total.bytes, 0);
-  EXPECT_EQ(use.total.peak, 6015);
+  EXPECT_EQ(use().total.bytes, 0);
+  EXPECT_EQ(use().total.peak, 6015);
   for (const auto kind : kKinds) {
-    EXPECT_EQ(use[kind].bytes, 0);
+    EXPECT_EQ(use()[kind].bytes, 0);
   }
-  EXPECT_EQ(memory_use().total.bytes, before.total.bytes);
+  EXPECT_EQ(memory_use(device).total.bytes, before.total.bytes);
 }
 
-TEST(Memory, ABlockIsTakenOffWhereItWasCountedWhoeverFreesIt) {
-  count_cpu_memory();
-  const auto account = std::make_shared<MemoryAccount>();
+TEST_P(MemoryOn, ABlockIsTakenOffWhereItWasCountedWhoeverFreesIt) {
   at::Tensor tensor;
   {
     const MemoryScope scope(account, MemoryKind::kv_cache);
-    tensor = bytes_of(5000);
+    tensor = bytes_there(5000);
   }
+  EXPECT_EQ(use()[MemoryKind::kv_cache].bytes, 5000);
   std::thread([&] {
     const MemoryScope scope(std::make_shared<MemoryAccount>(), MemoryKind::weights);
     tensor.reset();
   }).join();
-  EXPECT_EQ(account->use({})[MemoryKind::kv_cache].bytes, 0);
-  EXPECT_EQ(account->use({})[MemoryKind::weights].bytes, 0);
+  EXPECT_EQ(use()[MemoryKind::kv_cache].bytes, 0);
+  EXPECT_EQ(use()[MemoryKind::weights].bytes, 0);
 }
+
+TEST_P(MemoryOn, RetaggingMovesABlockAndEverySharerWithIt) {
+  const MemoryScope scope(account, MemoryKind::activations);
+  auto tensor = bytes_there(400).view({20, 20});
+  retag(tensor.t(), MemoryKind::gradients);
+  retag(tensor, MemoryKind::gradients);
+  EXPECT_EQ(use()[MemoryKind::gradients].bytes, 400);
+  EXPECT_EQ(use()[MemoryKind::activations].bytes, 0);
+  tensor.reset();
+  EXPECT_EQ(use()[MemoryKind::gradients].bytes, 0);
+  EXPECT_EQ(use().total.bytes, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MemoryOn, testing::ValuesIn(all_devices()),
+                         [](const auto& device) { return device.param; });
 
 TEST(Memory, ScopesNestAndKeepTheAccountAroundThem) {
   count_cpu_memory();
@@ -91,19 +115,10 @@ TEST(Memory, ThePeakIsTheMostAtOnce) {
   EXPECT_EQ(account->use({}).total.bytes, 0);
 }
 
-TEST(Memory, RetaggingMovesABlockAndEverySharerWithIt) {
+TEST(Memory, RetaggingLeavesOthersMemoryAlone) {
   count_cpu_memory();
   const auto account = std::make_shared<MemoryAccount>();
   const MemoryScope scope(account, MemoryKind::activations);
-  auto tensor = at::empty({10, 10}, at::kFloat);
-  retag(tensor.t(), MemoryKind::gradients);
-  retag(tensor, MemoryKind::gradients);
-  EXPECT_EQ(account->use({})[MemoryKind::gradients].bytes, 400);
-  EXPECT_EQ(account->use({})[MemoryKind::activations].bytes, 0);
-  tensor.reset();
-  EXPECT_EQ(account->use({})[MemoryKind::gradients].bytes, 0);
-  EXPECT_EQ(account->use({}).total.bytes, 0);
-  // Memory that no allocator of ours made is left alone.
   float number = 1;
   retag(at::from_blob(&number, {1}, at::kFloat), MemoryKind::weights);
   retag(at::Tensor(), MemoryKind::weights);
@@ -144,7 +159,7 @@ TEST(Memory, BlocksAreAlignedAndKeepTheirData) {
 TEST(Memory, ALimitRefusesBeforeAllocating) {
   count_cpu_memory();
   const auto account = std::make_shared<MemoryAccount>();
-  account->set_limit(DeviceType::cpu, 10'000);
+  account->set_limit(Device{}, 10'000);
   const MemoryScope scope(account, MemoryKind::weights);
   const auto process_before = memory_use();
   const auto first = bytes_of(9'000);
@@ -160,7 +175,7 @@ TEST(Memory, ALimitRefusesBeforeAllocating) {
   EXPECT_EQ(account->use({}).total.peak, 9'000);
   EXPECT_EQ(memory_use().total.bytes - process_before.total.bytes, 9'000);
   EXPECT_NO_THROW(bytes_of(1'000));
-  account->set_limit(DeviceType::cpu, 0);
+  account->set_limit(Device{}, 0);
   EXPECT_NO_THROW(bytes_of(100'000));
 }
 

@@ -8,6 +8,7 @@
 
 #include "device/torch_types.h"
 #include "device/webgl/webgl.h"
+#include "support/devices.h"
 
 namespace dstorch {
 namespace {
@@ -306,7 +307,7 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-class Operation : public ::testing::TestWithParam<std::tuple<const char*, std::size_t>> {};
+class Operation : public ::testing::TestWithParam<std::tuple<std::string, std::size_t>> {};
 
 Tensors made_on(const Tensors& inputs, at::Device device, at::ScalarType dtype, bool gradients) {
   Tensors made;
@@ -375,10 +376,10 @@ std::vector<std::size_t> numbers_of_cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Operation,
-                         ::testing::Combine(::testing::Values("cpu", "webgl"), ::testing::ValuesIn(numbers_of_cases())),
+                         ::testing::Combine(::testing::ValuesIn(all_devices()),
+                                            ::testing::ValuesIn(numbers_of_cases())),
                          [](const auto& parameters) {
-                           return std::string(std::get<0>(parameters.param)) + "_" +
-                                  cases()[std::get<1>(parameters.param)].name;
+                           return std::get<0>(parameters.param) + "_" + cases()[std::get<1>(parameters.param)].name;
                          });
 
 }  // namespace

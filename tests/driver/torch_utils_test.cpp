@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "dstorch/error.h"
+#include "support/devices.h"
 
 namespace dstorch {
 namespace {
@@ -30,7 +31,7 @@ constexpr std::array<Storable, 10> kStorables{{{DType::float64, 0, false},
                                                {DType::uint8, 0, true},
                                                {DType::boolean, 0, true}}};
 
-class DTypes : public testing::TestWithParam<std::tuple<const char*, Storable>> {};
+class DTypes : public testing::TestWithParam<std::tuple<std::string, Storable>> {};
 
 TEST_P(DTypes, ValuesGoInAndComeOutInAnyStride) {
   const auto device = Device::parse(std::get<0>(GetParam()));
@@ -73,7 +74,7 @@ TEST_P(DTypes, ValuesGoInAndComeOutInAnyStride) {
   expect(TorchUtils::to_device(tensor.t(), Device{}).clone(at::MemoryFormat::Contiguous), {0, 3, 1, 4, 2, 5});
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DTypes, testing::Combine(testing::Values("cpu", "webgl"), testing::ValuesIn(kStorables)),
+INSTANTIATE_TEST_SUITE_P(All, DTypes, testing::Combine(testing::ValuesIn(all_devices()), testing::ValuesIn(kStorables)),
                          [](const auto& parameters) {
                            return fmt::format("{}_{}", std::get<0>(parameters.param),
                                               to_string(std::get<1>(parameters.param).dtype));

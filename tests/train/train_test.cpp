@@ -15,6 +15,7 @@
 #include "dstorch/checkpoint.h"
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
+#include "support/devices.h"
 #include "train/processor.h"
 #include "train/training_plan.h"
 
@@ -287,9 +288,9 @@ MemoryPlan planned(const TrainOptions& how) {
 }
 
 TEST_F(Train, AMemoryLimitIsKeptOrRefusedBeforeAnythingIsAllocated) {
-  for (const char* device : {"cpu", "webgl"}) {
+  for (const auto& device : all_devices()) {
     SCOPED_TRACE(device);
-    auto how = options(std::string("model_") + device);
+    auto how = options("model_" + device);
     how.steps = 2;
     how.device = Device::parse(device);
     const auto needed = planned(how).total;
@@ -311,10 +312,10 @@ TEST_F(Train, AMemoryLimitIsKeptOrRefusedBeforeAnythingIsAllocated) {
   }
 }
 
-TEST_F(Train, OnWebglAsOnTheCpu) {
+TEST_F(Train, OnEveryDeviceAsOnTheCpu) {
   std::map<std::string, std::vector<double>> losses;
   std::map<std::string, TrainResult> results;
-  for (const std::string device : {"cpu", "webgl"}) {
+  for (const auto& device : all_devices()) {
     auto how = options(device);
     how.device = Device::parse(device);
     how.on_step = [&](const TrainOptions::Step& step) { losses[device].push_back(step.loss); };
@@ -322,39 +323,46 @@ TEST_F(Train, OnWebglAsOnTheCpu) {
     results[device] = train(how);
     EXPECT_TRUE(webgl::fallbacks().empty());
   }
-  ASSERT_EQ(losses["webgl"].size(), 12U);
-  for (std::size_t i = 0; i < 12; ++i) {
-    EXPECT_NEAR(losses["webgl"][i], losses["cpu"][i], 2e-3) << "step " << i + 1;
+  for (const auto& device : accelerators()) {
+    SCOPED_TRACE(device);
+    const auto& loss = losses[device];
+    ASSERT_EQ(loss.size(), 12U);
+    for (std::size_t i = 0; i < 12; ++i) {
+      EXPECT_NEAR(loss[i], losses["cpu"][i], 2e-3) << "step " << i + 1;
+    }
+    EXPECT_LT(loss.back(), loss.front() - 1);
+    EXPECT_NEAR(results[device].held_out_loss, results["cpu"].held_out_loss, 2e-3);
+    const auto& there = results[device].memory;
+    EXPECT_EQ(there.device, Device::parse(device));
+    for (const auto kind : {MemoryKind::weights, MemoryKind::gradients, MemoryKind::optimizer}) {
+      EXPECT_EQ(there[kind].peak, results["cpu"].memory[kind].peak) << to_string(kind);
+    }
+    EXPECT_EQ(there.total.bytes, 0);
   }
-  EXPECT_LT(losses["webgl"].back(), losses["webgl"].front() - 1);
-  EXPECT_NEAR(results["webgl"].held_out_loss, results["cpu"].held_out_loss, 2e-3);
-  const auto& there = results["webgl"].memory;
-  EXPECT_EQ(there.device, Device::parse("webgl"));
-  for (const auto kind : {MemoryKind::weights, MemoryKind::gradients, MemoryKind::optimizer}) {
-    EXPECT_EQ(there[kind].peak, results["cpu"].memory[kind].peak) << to_string(kind);
-  }
-  EXPECT_EQ(there.total.bytes, 0);
 }
 
-TEST_F(Train, AStoppedRunGoesOnOnWebglAsIfNeverStopped) {
-  auto how = options("whole");
-  how.device = Device::parse("webgl");
-  how.steps = 4;
-  train(how);
-  const auto whole = how.output;
-  how.output = folder_ / "stopped";
-  how.cancel.emplace();
-  how.on_step = [&](const TrainOptions::Step& step) {
-    if (step.step == 2) {
-      how.cancel->cancel();
+TEST_F(Train, AStoppedRunGoesOnOnEveryDeviceAsIfNeverStopped) {
+  for (const auto& device : accelerators()) {  // the CPU's has a test of its own
+    SCOPED_TRACE(device);
+    auto how = options("whole_" + device);
+    how.device = Device::parse(device);
+    how.steps = 4;
+    train(how);
+    const auto whole = how.output;
+    how.output = folder_ / ("stopped_" + device);
+    how.cancel.emplace();
+    how.on_step = [&](const TrainOptions::Step& step) {
+      if (step.step == 2) {
+        how.cancel->cancel();
+      }
+    };
+    EXPECT_FALSE(train(how).finished);
+    how.cancel.reset();
+    how.on_step = nullptr;
+    EXPECT_TRUE(train(how).finished);
+    for (const char* file : {"model.safetensors", "training_state.safetensors"}) {
+      EXPECT_EQ(read_file(how.output / file), read_file(whole / file)) << file;
     }
-  };
-  EXPECT_FALSE(train(how).finished);
-  how.cancel.reset();
-  how.on_step = nullptr;
-  EXPECT_TRUE(train(how).finished);
-  for (const char* file : {"model.safetensors", "training_state.safetensors"}) {
-    EXPECT_EQ(read_file(how.output / file), read_file(whole / file)) << file;
   }
 }
 

@@ -29,7 +29,7 @@ class BufferAllocator final : public compat::Allocator {
       return {nullptr, nullptr, &free_handle, device};
     }
     // Counted before it is made: a limit refuses it here.
-    auto record = std::make_unique<MemoryRecord>(DeviceType::webgl, static_cast<int64_t>(bytes));
+    auto record = std::make_unique<MemoryRecord>(Device{DeviceType::webgl}, static_cast<int64_t>(bytes));
     auto* buffer = Context::get().make_buffer(static_cast<int64_t>(bytes)).release();
     buffer->record = std::move(record);
     return {buffer, buffer, &free_handle, device};
