@@ -149,6 +149,51 @@ TEST_F(Train, AStoppedRunGoesOnAsIfNeverStopped) {
   EXPECT_TRUE(third.finished);
   EXPECT_EQ(losses.size(), 12U);
   EXPECT_EQ(third.loss, expected.loss);
+  EXPECT_EQ(third.held_out_loss, expected.held_out_loss);
+}
+
+TEST_F(Train, SavesItsStateAsOftenAsAsked) {
+  auto how = options("model");
+  how.steps = 7;
+  how.save_every = 3;
+  std::vector<std::string> saved;
+  how.on_step = [&](const TrainOptions::Step& /*step*/) {
+    saved.push_back(Checkpoint::open(how.output / "training_state.safetensors")->metadata().at("step"));
+  };
+  train(how);
+  EXPECT_EQ(saved, (std::vector<std::string>{"0", "0", "3", "3", "3", "6", "6"}));
+  EXPECT_EQ(Checkpoint::open(how.output / "training_state.safetensors")->metadata().at("step"), "7");
+}
+
+TEST_F(Train, TheSeedDecidesTheFirstWeights) {
+  std::vector<std::string> weights;
+  for (const auto& [name, seed] : std::map<std::string, uint64_t>{{"a", 1}, {"b", 1}, {"c", 2}}) {
+    auto how = options(name);
+    how.seed = seed;
+    how.cancel.emplace();
+    how.cancel->cancel();  // before the first step
+    train(how);
+    weights.push_back(read_file(how.output / "model.safetensors"));
+  }
+  EXPECT_TRUE(weights[0] == weights[1]);
+  EXPECT_FALSE(weights[0] == weights[2]);
+}
+
+TEST_F(Train, ClipsAndTakesAdamWsEpsilonAsAsked) {
+  auto how = options("free");
+  how.epsilon = 1e-3;
+  how.clip_norm = 0;
+  const auto free = train(how).loss;
+  how.output = folder_ / "clipped";
+  how.clip_norm = 1e-6;  // far below epsilon: next to nothing is learned
+  const auto clipped = train(how).loss;
+  how.output = folder_ / "damped";
+  how.clip_norm = 0;
+  how.epsilon = 1;
+  const auto damped = train(how).loss;
+  EXPECT_LT(free, 4.5);
+  EXPECT_NEAR(clipped, std::log(280.0), 0.3);
+  EXPECT_NEAR(damped, std::log(280.0), 0.3);
 }
 
 TEST_F(Train, AnotherRunsStateIsRefusedByName) {
@@ -161,6 +206,12 @@ TEST_F(Train, AnotherRunsStateIsRefusedByName) {
   other = how;
   other.resume = false;
   EXPECT_EQ(kind_of(other, "resume it, delete it"), ErrorKind::invalid_argument);
+  auto text = read_file(folder_ / "text.txt");
+  text[text.find("item 1 ") + 5] = '7';  // another text of as many tokens
+  std::ofstream(folder_ / "other.txt") << text;
+  other = how;
+  other.data = {folder_ / "other.txt"};
+  EXPECT_EQ(kind_of(other, "data was "), ErrorKind::invalid_argument);
   write_config(280, 48);
   EXPECT_EQ(kind_of(how, "config was"), ErrorKind::invalid_argument);
 }

@@ -44,6 +44,20 @@ TEST(WindowSampler, AnEpochVisitsEveryWindowOnceAndTheNextOneInAnotherOrder) {
   EXPECT_NE(begins[0], begins[1]);
 }
 
+TEST(WindowSampler, EverySeedHasAnOrderOfItsOwn) {
+  const auto ids = counting(1000);
+  std::set<std::vector<int64_t>> orders;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    WindowSampler sampler(ids, 1, 16, seed);
+    std::vector<int64_t> begins;
+    for (int64_t step = 0; step < sampler.windows_per_epoch(); ++step) {
+      begins.push_back(sampler.batch(step).inputs[0][0].item<int64_t>() / 16);  // whatever the epoch's offset
+    }
+    orders.insert(begins);
+  }
+  EXPECT_EQ(orders.size(), 20U);
+}
+
 TEST(WindowSampler, AStepDependsOnTheSeedAndTheStepAlone) {
   const auto ids = counting(500);
   WindowSampler all(ids, 3, 8, 42);
