@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Makes tests/data/config_defaults.json: what Hugging Face's configuration classes assume for keys that a config.json
+leaves out. Needs the Python package transformers (made with 5.x); the test is tests/models/config_defaults_test.cpp."""
+
+import json
+import pathlib
+
+import transformers
+
+# 32 heads, since the default number of key and value heads must divide it; heads of 8, so that rope_theta shows.
+SHAPE = {"vocab_size": 40, "hidden_size": 256, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 32}
+GPT2_SHAPE = {"vocab_size": 40, "n_embd": 64, "n_layer": 2, "n_head": 4}
+KEYS = ["num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps", "hidden_act", "attention_bias",
+        "mlp_bias", "tie_word_embeddings", "sliding_window", "use_sliding_window", "max_window_layers",
+        "no_rope_layer_interval"]
+GPT2_KEYS = ["n_positions", "layer_norm_epsilon", "activation_function", "tie_word_embeddings"]
+
+
+def defaults(model_type):
+    gpt2 = model_type == "gpt2"
+    shape = GPT2_SHAPE if gpt2 else SHAPE
+    config = transformers.AutoConfig.for_model(model_type, **shape)
+    found = {key: getattr(config, key) for key in (GPT2_KEYS if gpt2 else KEYS) if hasattr(config, key)}
+    if not gpt2:
+        found["rope_theta"] = config.rope_parameters["rope_theta"]
+    return {"config": {"model_type": model_type, **shape}, "defaults": found}
+
+
+def main():
+    types = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "smollm3"]
+    made = {"transformers": transformers.__version__, "models": [defaults(t) for t in types]}
+    path = pathlib.Path(__file__).resolve().parent.parent / "tests/data/config_defaults.json"
+    path.write_text(json.dumps(made, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
