@@ -84,6 +84,8 @@ const std::vector<Case>& cases() {
       {"sigmoid", [] { return Tensors{numbers({50}) * 3}; }, [](auto& x) { return x[0].sigmoid(); }},
       {"cos", [] { return Tensors{numbers({50}) * 3}; }, [](auto& x) { return x[0].cos(); }},
       {"sin", [] { return Tensors{numbers({50}) * 3}; }, [](auto& x) { return x[0].sin(); }},
+      {"cos_far", [] { return Tensors{numbers({300}) * 2000}; }, [](auto& x) { return x[0].cos(); }, false},
+      {"sin_far", [] { return Tensors{numbers({300}) * 2000}; }, [](auto& x) { return x[0].sin(); }, false},
       {"erf", [] { return Tensors{numbers({50})}; }, [](auto& x) { return x[0].erf(); }, false},
       {"square", [] { return Tensors{numbers({50})}; }, [](auto& x) { return x[0].square(); }},
       {"pow", [] { return Tensors{positive({50})}; }, [](auto& x) { return x[0].pow(1.7); }},

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "device/torch_types.h"
+#include "device/webgl/attention.h"
 #include "device/webgl/context.h"
 #include "device/webgl/launch.h"
 #include "device/webgl/webgl.h"
@@ -66,13 +68,40 @@ TEST(WebglBlocks, OpsCutWhatDoesNotFitOneBinding) {
 
 TEST(WebglBlocks, ATensorLargerThanABlockOfTheDriver) {
   require_available();
-  const int64_t rows = describe().max_block_bytes / 4096 + 7;  // of 1024 floats
+  // Some show more of a buffer than they make one of.
+  const auto block = std::min<int64_t>(describe().max_block_bytes, 1 << 27);
+  const SmallBlocks small(block);
+  const int64_t rows = block / 4096 + 7;  // of 1024 floats
   const auto column = at::arange(rows, at::kFloat).unsqueeze(1).mul_(1e-3);
   auto big = at::zeros({rows, 1024}, at::TensorOptions().dtype(at::kFloat).device(device()));
   big.add_(column.to(device()));
-  EXPECT_GT(static_cast<int64_t>(big.nbytes()), describe().max_block_bytes);
+  EXPECT_GT(static_cast<int64_t>(big.nbytes()), block);
   expect_close(big.narrow(1, 1000, 1), column);
   expect_close(big.mean(1), column.squeeze(1));
+}
+
+TEST(WebglWork, WhatWouldTakeADriverTooLongIsDoneInParts) {
+  require_available();
+  reset_fallbacks();
+  const auto x = at::randn({70, 300});
+  const auto y = at::randn({300, 90});
+  const auto queries = at::randn({4, 9, 8});
+  const auto keys = at::randn({2, 20, 8});
+  const auto attended = [&] {
+    return attend(queries.to(device()), keys.to(device()), keys.to(device()).neg(), 0.3, 11, 6).cpu();
+  };
+  const auto whole = attended();
+  const auto product = at::mm(x.to(device()), y.to(device())).cpu();
+  Context::get().set_work(3000);
+  const auto in_parts = at::mm(x.to(device()), y.to(device())).cpu();
+  const auto row = at::mm(x.narrow(0, 0, 1).to(device()), y.to(device())).cpu();
+  const auto attended_in_parts = attended();
+  Context::get().set_work(0);
+  expect_close(product, at::mm(x, y));
+  EXPECT_TRUE(at::equal(in_parts, product));
+  expect_close(row, at::mm(x.narrow(0, 0, 1), y));
+  EXPECT_TRUE(at::equal(attended_in_parts, whole));
+  EXPECT_TRUE(fallbacks().empty());
 }
 
 TEST(WebglErrors, AShaderTheDriverRefusesComesWithItsLog) {

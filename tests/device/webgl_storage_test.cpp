@@ -2,6 +2,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
+
 #include "device/torch_types.h"
 #include "device/webgl/webgl.h"
 #include "dstorch/error.h"
@@ -18,6 +21,9 @@ TEST(WebglStorage, IsThere) {
   // Where Mesa is missing this fails and says what to install, rather than skip what it should test.
   ASSERT_EQ(why_unavailable(), "");
   const auto description = describe();
+  // Which driver is meant, where one is chosen to be tested.
+  const char* renderer = std::getenv("DSTORCH_TEST_RENDERER");
+  EXPECT_NE(description.renderer.find(renderer != nullptr ? renderer : ""), std::string::npos) << description.renderer;
   EXPECT_FALSE(description.renderer.empty());
   EXPECT_GE(description.max_block_bytes, 1 << 20);
 }
@@ -66,6 +72,22 @@ TEST(WebglStorage, ConvertsBetweenDtypes) {
     EXPECT_TRUE(at::equal(there.to(dtype).cpu(), values.to(dtype))) << at::toString(dtype);
     EXPECT_TRUE(at::equal(values.to(dtype).to(device()).to(at::kFloat).cpu(), values.to(dtype).to(at::kFloat)))
         << at::toString(dtype);
+  }
+}
+
+TEST(WebglStorage, HalvesAreRoundedToTheNearestAndNoneIsLost) {
+  // Ties, what becomes infinite, subnormal ones and the least that is not nothing, whatever the driver does with these.
+  const auto values =
+      at::tensor({1.0F + 0x1p-11F, 1.0F + 3 * 0x1p-11F, 1.0F + 0x1.8p-11F, 65504.0F, 65519.0F, 65520.0F, 1e9F, 0x1p-14F,
+                  0x1.FFCp-15F, 0x1p-24F, 0x1p-25F, 0x1.8p-25F, 0x1.8p-24F, 3e-6F, 0.0F},
+                 at::kFloat);
+  const auto both = at::cat({values, -values});
+  const auto halves = both.to(at::kHalf);
+  EXPECT_TRUE(at::equal(both.to(device()).to(at::kHalf).cpu(), halves)) << both.to(device()).to(at::kHalf).cpu();
+  EXPECT_TRUE(at::equal(halves.to(device()).to(at::kFloat).cpu(), halves.to(at::kFloat)));
+  const auto nothing = at::full({3}, std::nan(""), at::kFloat);
+  for (const auto dtype : {at::kHalf, at::kBFloat16}) {
+    EXPECT_TRUE(nothing.to(device()).to(dtype).to(at::kFloat).cpu().isnan().all().item<bool>());
   }
 }
 

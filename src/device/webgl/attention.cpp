@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "device/webgl/tensors.h"
 
 namespace dstorch::webgl {
@@ -21,12 +23,12 @@ std::string shader(int64_t head_dim) {
   const auto texels = head_dim / 4;
   auto text = flat_index(kLocalSize) + read_buffer("q", 0, Texel::f32x4) + read_buffer("k", 1, Texel::f32x4) +
               read_buffer("v", 2, Texel::f32x4) + accessor("out", 0, at::kFloat, true) + R"(
-uniform int heads, seq, group, position, window, q_offset, q_head, q_row, k_offset, k_head, k_row, v_offset, v_head, v_row;
-uniform int out_offset;
+uniform int heads, group, position, window, q_offset, q_head, q_row, k_offset, k_head, k_row, v_offset, v_head, v_row;
+uniform int out_offset, first_index, end_index;
 uniform float scale;
 void main() {
-  int index = flat_index();
-  if (index >= heads * seq) { return; }
+  int index = first_index + flat_index();
+  if (index >= end_index) { return; }
   int row = index / heads;
   int head = index - row * heads;
   int q_at = (q_offset + head * q_head + row * q_row) >> 2;
@@ -81,19 +83,26 @@ at::Tensor attend(const at::Tensor& queries, const at::Tensor& keys, const at::T
   const auto seq = queries.size(1);
   const auto dim = queries.size(2);
   auto out = empty({seq, heads * dim}, at::kFloat);
-  Launch launch(fmt::format("attention {}", dim), [&] { return shader(dim); });
-  const auto read = [&](int slot, const at::Tensor& tensor, const char* offset, const char* head, const char* row) {
-    const auto view = view_of(tensor);
-    bind_range(launch, slot, view, view.offset, view.last(), false, offset, Texel::f32x4);
-    launch.set(head, tensor.stride(0)).set(row, tensor.stride(1));
-  };
-  read(0, queries, "q_offset", "q_head", "q_row");
-  read(1, keys, "k_offset", "k_head", "k_row");
-  read(2, values, "v_offset", "v_head", "v_row");
-  bind(launch, 0, view_of(out), true, "out_offset");
-  launch.set("heads", heads).set("seq", seq).set("group", heads / keys.size(0));
-  launch.set("position", position).set("window", window).set("scale", scale);
-  launch.run_flat(heads * seq, kLocalSize);
+  // The keys of a row, and its values; as many rows at a time as are done soon.
+  const auto row = 2 * heads * (position + seq) * dim;
+  const auto rows = std::max<int64_t>(1, Context::get().limits().work / row);
+  for (int64_t first = 0; first < seq; first += rows) {
+    const auto end = std::min(seq, first + rows);
+    Launch launch(fmt::format("attention {}", dim), [&] { return shader(dim); });
+    const auto read = [&](int slot, const at::Tensor& tensor, const char* offset, const char* head, const char* row) {
+      const auto view = view_of(tensor);
+      bind_range(launch, slot, view, view.offset, view.last(), false, offset, Texel::f32x4);
+      launch.set(head, tensor.stride(0)).set(row, tensor.stride(1));
+    };
+    read(0, queries, "q_offset", "q_head", "q_row");
+    read(1, keys, "k_offset", "k_head", "k_row");
+    read(2, values, "v_offset", "v_head", "v_row");
+    bind(launch, 0, view_of(out), true, "out_offset");
+    launch.set("heads", heads).set("group", heads / keys.size(0));
+    launch.set("first_index", first * heads).set("end_index", end * heads);
+    launch.set("position", position).set("window", window).set("scale", scale);
+    launch.run_flat((end - first) * heads, kLocalSize);
+  }
   return out;
 }
 

@@ -1,11 +1,9 @@
 #include "device/webgl/context.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstring>
-#include <string_view>
-#include <vector>
+#include <optional>
 
 #include "core/throw.h"
 
@@ -30,54 +28,6 @@ void count_bytes(int64_t bytes) noexcept {
   }
 }
 
-std::string text_of(const GLubyte* text) { return text == nullptr ? "" : reinterpret_cast<const char*>(text); }
-
-bool has_word(const char* list, std::string_view word) {
-  std::string_view words = list == nullptr ? "" : list;
-  while (!words.empty()) {
-    const auto end = words.find(' ');
-    if (words.substr(0, end) == word) {
-      return true;
-    }
-    words.remove_prefix(end == std::string_view::npos ? words.size() : end + 1);
-  }
-  return false;
-}
-
-/// A display that needs no window system, or whatever the platform has.
-EGLDisplay find_display(const Egl& egl) {
-  const char* extensions = egl.QueryString(EGL_NO_DISPLAY, EGL_EXTENSIONS);
-  const auto get_platform_display =
-      reinterpret_cast<PFNEGLGETPLATFORMDISPLAYEXTPROC>(egl.GetProcAddress("eglGetPlatformDisplayEXT"));
-  std::vector<EGLDisplay> candidates;
-  if (get_platform_display != nullptr && has_word(extensions, "EGL_EXT_platform_device")) {
-    // A GPU before the processor: Mesa lists its software renderer last.
-    const auto query_devices = reinterpret_cast<PFNEGLQUERYDEVICESEXTPROC>(egl.GetProcAddress("eglQueryDevicesEXT"));
-    std::array<EGLDeviceEXT, 8> devices{};
-    EGLint count = 0;
-    if (query_devices != nullptr && egl.QueryString(EGL_NO_DISPLAY, EGL_EXTENSIONS) != nullptr &&
-        query_devices(static_cast<EGLint>(devices.size()), devices.data(), &count) == EGL_TRUE) {
-      for (EGLint i = 0; i < count; ++i) {
-        candidates.push_back(
-            get_platform_display(EGL_PLATFORM_DEVICE_EXT, devices[static_cast<std::size_t>(i)], nullptr));
-      }
-    }
-  }
-  if (get_platform_display != nullptr && has_word(extensions, "EGL_MESA_platform_surfaceless")) {
-    candidates.push_back(get_platform_display(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, nullptr));
-  }
-  candidates.push_back(egl.GetDisplay(EGL_DEFAULT_DISPLAY));
-  for (auto* display : candidates) {
-    if (display != EGL_NO_DISPLAY && egl.Initialize(display, nullptr, nullptr) == EGL_TRUE) {
-      return display;
-    }
-  }
-  fail(ErrorKind::unsupported,
-       "device webgl needs an EGL display, but no driver offers one ({}); install libgl1-mesa-dri, which runs on the "
-       "CPU, or use --device cpu",
-       egl_error_name(egl.GetError()));
-}
-
 }  // namespace
 
 Context& Context::get() {
@@ -91,75 +41,40 @@ Context& Context::get() {
 Context* Context::existing() noexcept { return instance; }
 
 Context::Context() : egl_(Egl::load()) {
-  display_ = find_display(egl_);
-  require(has_word(egl_.QueryString(display_, EGL_EXTENSIONS), "EGL_KHR_surfaceless_context"), ErrorKind::unsupported,
-          "device webgl needs an EGL that works without a window (EGL_KHR_surfaceless_context); this driver ({}) does "
-          "not. Use --device cpu",
-          egl_.QueryString(display_, EGL_VENDOR));
-  open();
+  std::optional<LMError> refusal;  // the first: a graphics card's, which comes before the processor
+  EGLint reason = EGL_SUCCESS;
+  for (auto* display : find_displays(egl_)) {
+    if (display == EGL_NO_DISPLAY || egl_.Initialize(display, nullptr, nullptr) != EGL_TRUE) {
+      reason = egl_.GetError();
+      continue;
+    }
+    display_ = display;
+    try {
+      open();
+      return;
+    } catch (const LMError& e) {
+      refusal = refusal ? refusal : e;
+    }
+  }
+  if (refusal) {
+    throw *refusal;
+  }
+  fail(ErrorKind::unsupported,
+       "device webgl needs an EGL display, but no driver offers one ({}); install libgl1-mesa-dri, which runs on the "
+       "CPU, or use --device cpu",
+       egl_error_name(reason));
 }
 
 void Context::open() {
-  const auto api = egl_.QueryAPI();
-  egl_.BindAPI(EGL_OPENGL_ES_API);
-  EGLConfig config = EGL_NO_CONFIG_KHR;
-  const char* extensions = egl_.QueryString(display_, EGL_EXTENSIONS);
-  if (!has_word(extensions, "EGL_KHR_no_config_context")) {
-    constexpr std::array<EGLint, 3> wanted{EGL_RENDERABLE_TYPE, EGL_OPENGL_ES3_BIT, EGL_NONE};
-    EGLint count = 0;
-    egl_.ChooseConfig(display_, wanted.data(), &config, 1, &count);
-  }
-  std::vector<EGLint> attributes{EGL_CONTEXT_MAJOR_VERSION, 3, EGL_CONTEXT_MINOR_VERSION, 1};
-  if (has_word(extensions, "EGL_EXT_create_context_robustness")) {
-    // A driver reset is then reported instead of ignored.
-    attributes.insert(attributes.end(),
-                      {EGL_CONTEXT_OPENGL_RESET_NOTIFICATION_STRATEGY_EXT, EGL_LOSE_CONTEXT_ON_RESET_EXT});
-  }
-  attributes.push_back(EGL_NONE);
-  context_ = egl_.CreateContext(display_, config, EGL_NO_CONTEXT, attributes.data());
-  const auto error = egl_.GetError();
-  if (api != EGL_NONE) {
-    egl_.BindAPI(api);
-  }
-  require(context_ != EGL_NO_CONTEXT, ErrorKind::unsupported,
-          "device webgl needs OpenGL ES 3.1, which the driver does not offer ({}); use --device cpu",
-          egl_error_name(error));
+  context_ = create_context(egl_, display_);
   lost_ = false;
   ++generation_;
   if (gl_.GetError == nullptr) {
     gl_ = Gl::load(egl_);
   }
   const Scope scope(*this);
-  const auto get = [&](GLenum name) {
-    GLint value = 0;
-    gl_.GetIntegerv(name, &value);
-    return static_cast<int64_t>(value);
-  };
-  GLint64 block = 0;
-  gl_.GetInteger64v(GL_MAX_SHADER_STORAGE_BLOCK_SIZE, &block);
-  description_.renderer = text_of(gl_.GetString(GL_RENDERER));
-  description_.version = text_of(gl_.GetString(GL_VERSION));
-  for (const char* name : {"llvmpipe", "softpipe", "swrast", "SwiftShader"}) {
-    description_.software = description_.software || description_.renderer.find(name) != std::string::npos;
-  }
-  limits_.block_bytes = block;
-  limits_.offset_alignment = std::max<int64_t>(get(GL_SHADER_STORAGE_BUFFER_OFFSET_ALIGNMENT), kVec4Bytes);
-  limits_.groups = 65535;  // what OpenGL ES 3.1 promises
-  limits_.software = description_.software;
-  if (gl_.TexBufferRange != nullptr &&
-      has_word(text_of(gl_.GetString(GL_EXTENSIONS)).c_str(), "GL_EXT_texture_buffer")) {
-    limits_.texture_buffers = true;
-    limits_.offset_alignment = std::max(limits_.offset_alignment, get(GL_TEXTURE_BUFFER_OFFSET_ALIGNMENT_EXT));
-    limits_.block_bytes = std::min(limits_.block_bytes, get(GL_MAX_TEXTURE_BUFFER_SIZE_EXT) * 4);
-    gl_.GenTextures(kSlots, textures_.data());
-  }
-  description_.max_block_bytes = limits_.block_bytes;
-  const auto bindings = get(GL_MAX_COMPUTE_SHADER_STORAGE_BLOCKS);
-  require(bindings >= (limits_.texture_buffers ? 1 : 2) * kSlots && get(GL_MAX_COMPUTE_WORK_GROUP_INVOCATIONS) >= 128,
-          ErrorKind::unsupported,
-          "device webgl needs {} storage buffers and work groups of 128 in a compute shader; {} has {} buffers. Use "
-          "--device cpu",
-          2 * kSlots, description_.renderer, bindings);
+  limits_ = read_limits(egl_, gl_, description_);
+  gl_.GenTextures(kReads, textures_.data());
   check("opening the context");
 }
 
@@ -168,13 +83,17 @@ void Context::enter() {
   previous_context_ = egl_.GetCurrentContext();
   previous_draw_ = egl_.GetCurrentSurface(EGL_DRAW);
   previous_read_ = egl_.GetCurrentSurface(EGL_READ);
-  if (egl_.MakeCurrent(display_, EGL_NO_SURFACE, EGL_NO_SURFACE, context_) != EGL_TRUE) {
-    lost_ = true;
-    fail(ErrorKind::inference,
-         "the webgl context was lost ({}): the driver was reset. What was on the device is gone; free it and load the "
-         "model again, or use --device cpu",
-         egl_error_name(egl_.GetError()));
+  if (egl_.MakeCurrent(display_, context_.surface, context_.surface, context_.context) != EGL_TRUE) {
+    fail_lost(egl_error_name(egl_.GetError()));
   }
+}
+
+void Context::fail_lost(const std::string& why) {
+  lost_ = true;
+  fail(ErrorKind::inference,
+       "the webgl context was lost ({}): the driver was reset. What was on the device is gone; free it and load the "
+       "model again, or use --device cpu",
+       why);
 }
 
 void Context::leave() noexcept {
@@ -207,11 +126,7 @@ void Context::check(const char* what) {
     return;
   }
   if (error == kContextLost) {
-    lost_ = true;
-    fail(ErrorKind::inference,
-         "the webgl context was lost during {}: the driver was reset. What was on the device is gone; free it and load "
-         "the model again, or use --device cpu",
-         what);
+    fail_lost(what);
   }
   fail(error == GL_OUT_OF_MEMORY ? ErrorKind::out_of_memory : ErrorKind::internal, "webgl: {} failed with {}", what,
        gl_error_name(error));
@@ -229,10 +144,15 @@ std::unique_ptr<Buffer> Context::make_buffer(int64_t bytes) {
   const auto error = gl_.GetError();
   if (error != GL_NO_ERROR) {
     gl_.DeleteBuffers(1, &buffer->id);
+    // ANGLE gives the context up when memory runs out, and says so afterwards.
+    lost_ = error == kContextLost || gl_.GetError() == kContextLost;
     require(error != GL_OUT_OF_MEMORY, ErrorKind::out_of_memory,
             "the webgl device ({}) has no memory left for a buffer of {} bytes; {} are in use. Use a smaller model or "
             "context, or --device cpu",
             description_.renderer, bytes, memory().allocated);
+    if (lost_) {
+      fail_lost("making a buffer");
+    }
     fail(ErrorKind::internal, "webgl: making a buffer of {} bytes failed with {}", bytes, gl_error_name(error));
   }
   ++live_buffers_;
@@ -312,9 +232,14 @@ void Context::set_block_bytes(int64_t bytes) {
   limits_.block_bytes = bytes > 0 ? bytes : description_.max_block_bytes;
 }
 
+void Context::set_work(int64_t multiplications) {
+  const Scope scope(*this);
+  limits_.work = multiplications > 0 ? multiplications : kMostWork;
+}
+
 void Context::lose() {
   const std::lock_guard lock(mutex_);
-  egl_.DestroyContext(display_, context_);
+  egl_.DestroyContext(display_, context_.context);
   lost_ = true;
 }
 

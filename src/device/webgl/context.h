@@ -8,7 +8,9 @@
 #include <string>
 
 #include "device/memory_account.h"
+#include "device/webgl/display.h"
 #include "device/webgl/gles.h"
+#include "device/webgl/limits.h"
 #include "device/webgl/webgl.h"
 
 namespace dstorch::webgl {
@@ -19,19 +21,6 @@ struct Buffer {
   int64_t bytes = 0;        ///< Of the GL buffer: what was asked for, rounded up to whole vec4.
   uint64_t generation = 0;  ///< The context it was made in.
   std::unique_ptr<MemoryRecord> record;
-};
-
-/// Most operands of a shader, of those read and of those written.
-inline constexpr int kSlots = 4;
-
-struct Limits {
-  int64_t block_bytes = 0;       ///< Largest range one shader binding sees.
-  int64_t offset_alignment = 0;  ///< Bindings begin at multiples of this.
-  int64_t groups = 0;            ///< Most work groups in one direction.
-  bool software = false;
-  /// Shaders read through buffer textures (GL_EXT_texture_buffer): robust reads of storage buffers cost llvmpipe six
-  /// times as much, and graphics cards have caches for them.
-  bool texture_buffers = false;
 };
 
 /// The one EGL context. Threads take turns: whoever holds a `Scope` has it current. Created at first use, never
@@ -84,8 +73,9 @@ class Context {
   /// Counts up whenever a new context replaces a lost one; programs are cached per generation.
   [[nodiscard]] uint64_t generation() const noexcept { return generation_; }
 
-  // For tests: the limit as it is on a smaller device; the context destroyed as a driver reset does.
+  // For tests: the limits as they are on a smaller device, 0 for its own; the context destroyed as a driver reset does.
   void set_block_bytes(int64_t bytes);
+  void set_work(int64_t multiplications);
   void lose();
 
  private:
@@ -93,19 +83,20 @@ class Context {
   void open();
   void enter();
   void leave() noexcept;
+  [[noreturn]] void fail_lost(const std::string& why);
 
   Egl egl_;
   Gl gl_;
   Limits limits_;
   Description description_;
   EGLDisplay display_ = EGL_NO_DISPLAY;
-  EGLContext context_ = EGL_NO_CONTEXT;
+  EglContext context_;
   std::recursive_mutex mutex_;
   int depth_ = 0;
   bool lost_ = false;
   int64_t live_buffers_ = 0;
   uint64_t generation_ = 0;
-  std::array<GLuint, kSlots> textures_{};
+  std::array<GLuint, kReads> textures_{};
 
   // Whoever was current on the thread before it entered.
   EGLDisplay previous_display_ = EGL_NO_DISPLAY;

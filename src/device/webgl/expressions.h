@@ -17,6 +17,20 @@ float erf(float x) {
 inline constexpr const char* kTanh = R"(
 float safe_tanh(float x) { return tanh(clamp(x, -10.0, 10.0)); }
 )";
+// Those of drivers may be off by 2^-11, and by more the larger the angle. Cody and Waite's reduction by quarter turns,
+// and the polynomials of Cephes: within 1e-7 up to thousands of radians.
+inline constexpr const char* kTurn = R"(
+float turn(float x, int quarters) {
+  float k = floor(x * 0.636619772 + 0.5);
+  float r = ((x - k * 1.5703125) - k * 4.837512969970703125e-4) - k * 7.54978995489188216e-8;
+  float z = r * r;
+  float s = r + r * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4));
+  float c = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
+  int quadrant = (int(k) + quarters) & 3;
+  float v = (quadrant & 1) == 0 ? s : c;
+  return quadrant < 2 ? v : -v;
+}
+)";
 inline constexpr const char* kSigmoid = R"(
 float sigmoid(float x) { return 1.0 / (1.0 + exp(-x)); }
 )";
@@ -30,14 +44,14 @@ inline constexpr Expression kLog{.name = "log", .code = "log(a)", .in_float = tr
 inline constexpr Expression kSqrt{.name = "sqrt", .code = "sqrt(a)", .in_float = true};
 inline constexpr Expression kRsqrt{.name = "rsqrt", .code = "1.0 / sqrt(a)", .in_float = true};
 inline constexpr Expression kReciprocal{.name = "reciprocal", .code = "1.0 / a", .in_float = true};
-inline constexpr Expression kCos{.name = "cos", .code = "cos(a)", .in_float = true};
-inline constexpr Expression kSin{.name = "sin", .code = "sin(a)", .in_float = true};
+inline constexpr Expression kCos{.name = "cos", .code = "turn(a, 1)", .in_float = true, .functions = kTurn};
+inline constexpr Expression kSin{.name = "sin", .code = "turn(a, 0)", .in_float = true, .functions = kTurn};
 inline constexpr Expression kTanhOp{.name = "tanh", .code = "safe_tanh(a)", .in_float = true, .functions = kTanh};
 inline constexpr Expression kErfOp{.name = "erf", .code = "erf(a)", .in_float = true, .functions = kErf};
 inline constexpr Expression kSigmoidOp{
     .name = "sigmoid", .code = "sigmoid(a)", .in_float = true, .functions = kSigmoid};
 inline constexpr Expression kSilu{.name = "silu", .code = "a * sigmoid(a)", .in_float = true, .functions = kSigmoid};
-inline constexpr Expression kRelu{.name = "relu", .code = "a > num(0.0) ? a : (a != a ? a : num(0.0))"};
+inline constexpr Expression kRelu{.name = "relu", .code = "a > num(0.0) ? a : (is_nan(a) ? a : num(0.0))"};
 inline constexpr Expression kLogicalNot{.name = "logical_not", .code = "to_bool(a) == 0"};
 inline constexpr Expression kFloor{.name = "floor", .code = "floor(a)", .in_float = true};
 
@@ -45,10 +59,10 @@ inline constexpr Expression kAdd{.name = "add", .code = "a + b"};
 inline constexpr Expression kAddScaled{.name = "add_scaled", .code = "a + num(p) * b"};
 inline constexpr Expression kMul{.name = "mul", .code = "a * b"};
 inline constexpr Expression kDiv{.name = "div", .code = "a / b", .in_float = true};
-inline constexpr Expression kMaximum{.name = "maximum", .code = "a != a ? a : (b != b ? b : max(a, b))"};
-inline constexpr Expression kMinimum{.name = "minimum", .code = "a != a ? a : (b != b ? b : min(a, b))"};
+inline constexpr Expression kMaximum{.name = "maximum", .code = "is_nan(a) ? a : (is_nan(b) ? b : max(a, b))"};
+inline constexpr Expression kMinimum{.name = "minimum", .code = "is_nan(a) ? a : (is_nan(b) ? b : min(a, b))"};
 inline constexpr Expression kEq{.name = "eq", .code = "a == b"};
-inline constexpr Expression kNe{.name = "ne", .code = "a != b"};
+inline constexpr Expression kNe{.name = "ne", .code = "a != b || is_nan(a) || is_nan(b)"};
 inline constexpr Expression kLt{.name = "lt", .code = "a < b"};
 inline constexpr Expression kLe{.name = "le", .code = "a <= b"};
 inline constexpr Expression kGt{.name = "gt", .code = "a > b"};

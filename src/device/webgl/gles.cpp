@@ -42,7 +42,6 @@ Gl Gl::load(const Egl& egl) {
           "device webgl needs OpenGL ES 3.1, but the driver has no gl" #name);
   DSTORCH_GL_FUNCTIONS(X)
 #undef X
-  gl.TexBufferRange = reinterpret_cast<PFNGLTEXBUFFERRANGEEXTPROC>(egl.GetProcAddress("glTexBufferRangeEXT"));
   return gl;
 }
 

@@ -15,20 +15,21 @@
 namespace dstorch::webgl {
 
 /// Every entry point used, by its name without the prefix.
-#define DSTORCH_EGL_FUNCTIONS(X)                    \
-  X(PFNEGLGETPROCADDRESSPROC, GetProcAddress)       \
-  X(PFNEGLQUERYSTRINGPROC, QueryString)             \
-  X(PFNEGLGETDISPLAYPROC, GetDisplay)               \
-  X(PFNEGLINITIALIZEPROC, Initialize)               \
-  X(PFNEGLBINDAPIPROC, BindAPI)                     \
-  X(PFNEGLQUERYAPIPROC, QueryAPI)                   \
-  X(PFNEGLCHOOSECONFIGPROC, ChooseConfig)           \
-  X(PFNEGLCREATECONTEXTPROC, CreateContext)         \
-  X(PFNEGLDESTROYCONTEXTPROC, DestroyContext)       \
-  X(PFNEGLMAKECURRENTPROC, MakeCurrent)             \
-  X(PFNEGLGETCURRENTCONTEXTPROC, GetCurrentContext) \
-  X(PFNEGLGETCURRENTDISPLAYPROC, GetCurrentDisplay) \
-  X(PFNEGLGETCURRENTSURFACEPROC, GetCurrentSurface) \
+#define DSTORCH_EGL_FUNCTIONS(X)                          \
+  X(PFNEGLGETPROCADDRESSPROC, GetProcAddress)             \
+  X(PFNEGLQUERYSTRINGPROC, QueryString)                   \
+  X(PFNEGLGETDISPLAYPROC, GetDisplay)                     \
+  X(PFNEGLINITIALIZEPROC, Initialize)                     \
+  X(PFNEGLBINDAPIPROC, BindAPI)                           \
+  X(PFNEGLQUERYAPIPROC, QueryAPI)                         \
+  X(PFNEGLCHOOSECONFIGPROC, ChooseConfig)                 \
+  X(PFNEGLCREATECONTEXTPROC, CreateContext)               \
+  X(PFNEGLCREATEPBUFFERSURFACEPROC, CreatePbufferSurface) \
+  X(PFNEGLDESTROYCONTEXTPROC, DestroyContext)             \
+  X(PFNEGLMAKECURRENTPROC, MakeCurrent)                   \
+  X(PFNEGLGETCURRENTCONTEXTPROC, GetCurrentContext)       \
+  X(PFNEGLGETCURRENTDISPLAYPROC, GetCurrentDisplay)       \
+  X(PFNEGLGETCURRENTSURFACEPROC, GetCurrentSurface)       \
   X(PFNEGLGETERRORPROC, GetError)
 
 #define DSTORCH_GL_FUNCTIONS(X)                      \
@@ -81,8 +82,6 @@ struct Gl {
 #define X(type, name) type name = nullptr;
   DSTORCH_GL_FUNCTIONS(X)
 #undef X
-  /// Of GL_EXT_texture_buffer; null where the driver lacks it.
-  PFNGLTEXBUFFERRANGEEXTPROC TexBufferRange = nullptr;
   /// Through eglGetProcAddress. Throws LMError{unsupported} naming the first entry point that is missing.
   static Gl load(const Egl& egl);
 };

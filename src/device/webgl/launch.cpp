@@ -14,14 +14,28 @@ struct Program {
 
 namespace {
 
-std::string header(const Context& context) {
-  return std::string("#version 310 es\n") +
-         (context.limits().texture_buffers ? "#extension GL_EXT_texture_buffer : require\n"
-                                             "precision highp samplerBuffer;\nprecision highp isamplerBuffer;\n"
-                                             "precision highp usamplerBuffer;\n"
-                                           : "") +
-         "precision highp float;\nprecision highp int;\n";
+/// NaN by its bits, since drivers may assume that there is none. Half precision by hand: theirs may round towards zero
+/// and make nothing of subnormal numbers.
+constexpr const char* kCommon = R"(precision highp float;
+precision highp int;
+bool is_nan(float v) { return (floatBitsToUint(v) & 0x7FFFFFFFu) > 0x7F800000u; }
+bool is_nan(int v) { return false; }
+float half_to_float(uint w) {
+  uint e = (w >> 10) & 31u;
+  uint m = w & 1023u;
+  float v = e == 0u ? float(m) * 5.9604644775390625e-8
+                    : uintBitsToFloat((e == 31u ? 0x7F800000u : (e + 112u) << 23) | (m << 13));
+  return (w & 0x8000u) != 0u ? -v : v;
 }
+uint float_to_half(float v) {
+  uint b = floatBitsToUint(v);
+  uint negative = (b >> 16) & 0x8000u;
+  b &= 0x7FFFFFFFu;
+  if (b >= 0x47800000u) { return negative | (b > 0x7F800000u ? 0x7E00u : 0x7C00u); }
+  if (b < 0x38800000u) { return negative | uint(roundEven(abs(v) * 16777216.0)); }
+  return negative | ((b + 0xFFFu + ((b >> 13) & 1u) - 0x38000000u) >> 13);
+}
+)";
 
 struct TexelNames {
   GLenum format;
@@ -58,7 +72,7 @@ std::string program_log(const Gl& gl, GLuint program) {
 
 GLuint compile(Context& context, const std::string& key, const std::string& source) {
   const auto& gl = context.gl();
-  const auto text = header(context) + source;
+  const auto text = context.limits().header + kCommon + source;
   const char* data = text.c_str();
   const GLuint shader = gl.CreateShader(GL_COMPUTE_SHADER);
   gl.ShaderSource(shader, 1, &data, nullptr);
@@ -114,7 +128,7 @@ GLint location(const Gl& gl, Program& program, const char* name) {
 
 std::string read_buffer(const std::string& name, int slot, Texel texel) {
   const auto words = names_of(texel);
-  if (Context::get().limits().texture_buffers) {
+  if (Context::get().limits().tex_buffer_range != nullptr) {
     return fmt::format(
         "layout(binding = {1}) uniform {2} texels_{0};\n{3} fetch_{0}(int i) {{ return texelFetch(texels_{0}, i){4}; "
         "}}\n",
@@ -123,7 +137,7 @@ std::string read_buffer(const std::string& name, int slot, Texel texel) {
   return fmt::format(
       "layout(std430, binding = {1}) readonly buffer Texels_{0} {{ {2} texels_{0}[]; }};\n"
       "{2} fetch_{0}(int i) {{ return texels_{0}[i]; }}\n",
-      name, slot + kSlots, words.type);
+      name, slot + 1, words.type);
 }
 
 std::string flat_index(int64_t local_size) {
@@ -141,21 +155,26 @@ Launch::Launch(const std::string& key, const std::function<std::string()>& sourc
 }
 
 Launch& Launch::read(int slot, const Buffer& buffer, int64_t offset, int64_t bytes, Texel texel) {
-  if (!context_.limits().texture_buffers) {
-    return write(slot + kSlots, buffer, offset, bytes);
+  const auto tex_buffer_range = context_.limits().tex_buffer_range;
+  if (tex_buffer_range == nullptr) {
+    return bind_storage(slot + 1, buffer, offset, bytes);
   }
   context_.require_alive(buffer);
   const auto& gl = context_.gl();
   gl.ActiveTexture(static_cast<GLenum>(GL_TEXTURE0 + slot));
   gl.BindTexture(GL_TEXTURE_BUFFER_EXT, context_.texture(slot));
-  gl.TexBufferRange(GL_TEXTURE_BUFFER_EXT, names_of(texel).format, buffer.id, static_cast<GLintptr>(offset),
-                    static_cast<GLsizeiptr>(bytes));
+  tex_buffer_range(GL_TEXTURE_BUFFER_EXT, names_of(texel).format, buffer.id, static_cast<GLintptr>(offset),
+                   static_cast<GLsizeiptr>(bytes));
   return *this;
 }
 
-Launch& Launch::write(int slot, const Buffer& buffer, int64_t offset, int64_t bytes) {
+Launch& Launch::write(const Buffer& buffer, int64_t offset, int64_t bytes) {
+  return bind_storage(0, buffer, offset, bytes);
+}
+
+Launch& Launch::bind_storage(int binding, const Buffer& buffer, int64_t offset, int64_t bytes) {
   context_.require_alive(buffer);
-  context_.gl().BindBufferRange(GL_SHADER_STORAGE_BUFFER, static_cast<GLuint>(slot), buffer.id,
+  context_.gl().BindBufferRange(GL_SHADER_STORAGE_BUFFER, static_cast<GLuint>(binding), buffer.id,
                                 static_cast<GLintptr>(offset), static_cast<GLsizeiptr>(bytes));
   return *this;
 }

@@ -15,7 +15,7 @@ struct Program;
 /// What a shader reads at a time.
 enum class Texel { f32, i32, u32, f32x4 };
 
-/// GLSL: `T fetch_NAME(int i)` reads from the buffer in `slot`, through a texture where the driver has those.
+/// GLSL: `T fetch_NAME(int i)` reads from the buffer in `slot`, through a texture where the limits say so.
 std::string read_buffer(const std::string& name, int slot, Texel texel);
 
 /// One dispatch of a compute shader. Holds the context from construction to destruction.
@@ -28,9 +28,9 @@ class Launch {
   Launch(const std::string& key, const std::function<std::string()>& source);
 
   /// Shows the shader `bytes` of `buffer` from `offset`, a multiple of the limits' offset_alignment. `read` is for what
-  /// `read_buffer` declares, `write` for storage buffers.
+  /// `read_buffer` declares in slots 0 to kReads - 1, `write` for the one storage buffer that is written, of binding 0.
   Launch& read(int slot, const Buffer& buffer, int64_t offset, int64_t bytes, Texel texel);
-  Launch& write(int slot, const Buffer& buffer, int64_t offset, int64_t bytes);
+  Launch& write(const Buffer& buffer, int64_t offset, int64_t bytes);
 
   /// Uniforms by name; a name the compiler dropped is ignored.
   Launch& set(const char* name, int64_t value);
@@ -43,6 +43,8 @@ class Launch {
   void run_flat(int64_t invocations, int64_t local_size);
 
  private:
+  Launch& bind_storage(int binding, const Buffer& buffer, int64_t offset, int64_t bytes);
+
   Context& context_;
   Context::Scope scope_;
   Program* program_;

@@ -192,7 +192,8 @@ Shape shape_for(int64_t m, bool vectors, bool software) {
 }
 
 void halve(View& view, std::size_t d, bool second) {
-  const auto half = view.sizes[d] / 2;
+  auto half = view.sizes[d] / 2;
+  half -= half > 64 ? half % 64 : 0;  // what is read by four stays so
   if (second) {
     view.offset += half * view.strides[d];
     view.sizes[d] -= half;
@@ -207,11 +208,13 @@ void run(const Problem& problem) {
   const bool c_fits = fits(problem.c);
   const bool rest_fits = fits(problem.out) && (!problem.has_added || fits(problem.added));
   const auto batch = problem.out.sizes[0];
-  if (!a_fits || !c_fits || !rest_fits || batch > limits.groups) {
-    // By batch, else by the longer of what the operand that does not fit has: its lines.
+  const bool too_long = problem.out.numel() > 1 && problem.out.numel() * problem.a.sizes[2] > limits.work;
+  if (!a_fits || !c_fits || !rest_fits || batch > limits.groups || too_long) {
+    // By batch, else by the lines of the operand that does not fit, else by the longer side.
     const auto m = problem.out.sizes[1];
     const auto n = problem.out.sizes[2];
-    const std::size_t d = batch > 1 ? 0 : (!c_fits && n > 1) || m == 1 ? 2 : 1;
+    const bool columns = !c_fits || (a_fits && rest_fits && n > m);
+    const std::size_t d = batch > 1 ? 0 : (columns && n > 1) || m == 1 ? 2 : 1;
     require(problem.out.sizes[d] > 1, ErrorKind::unsupported,
             "webgl: one line of {} numbers of a matrix product is more than one binding shows; use --device cpu",
             problem.a.sizes[2]);
@@ -288,7 +291,7 @@ void multiply(const at::Tensor& a, const at::Tensor& c, const at::Tensor& out, c
   }
   // Where one line of an operand spans more than a binding shows, a copy brings its numbers together.
   const auto scattered = [](const at::Tensor& x, int64_t k) {
-    return x.size(k) * x.stride(k) * static_cast<int64_t>(x.element_size()) > Context::get().limits().block_bytes;
+    return !stretch_fits(x.size(k) * x.stride(k) * static_cast<int64_t>(x.element_size()));
   };
   const auto rows = scattered(a, 2) ? a.contiguous() : a;
   const auto columns = scattered(c, 1) ? c.transpose(1, 2).contiguous().transpose(1, 2) : c;

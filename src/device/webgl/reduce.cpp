@@ -11,9 +11,9 @@ const Reduction kSum{.name = "sum", .first = "num(0.0)", .join = "sum += value;"
 const Reduction kSquares{.name = "squares", .first = "num(0.0)", .join = "sum += value;", .element = "value * value"};
 // NaN wins, as in LibTorch.
 const Reduction kMax{
-    .name = "max", .first = "LEAST", .join = "if (!(value <= sum) || sum != sum) { sum = sum != sum ? sum : value; }"};
+    .name = "max", .first = "LEAST", .join = "if (!is_nan(sum) && (is_nan(value) || value > sum)) { sum = value; }"};
 const Reduction kMin{
-    .name = "min", .first = "MOST", .join = "if (!(value >= sum) || sum != sum) { sum = sum != sum ? sum : value; }"};
+    .name = "min", .first = "MOST", .join = "if (!is_nan(sum) && (is_nan(value) || value < sum)) { sum = value; }"};
 
 namespace {
 
@@ -200,7 +200,7 @@ void reduce(const Reduction& reduction, const at::Tensor& self, at::IntArrayRef 
   };
   // Also where one part of a row would span more than a binding shows.
   const auto spans = [&] { return std::min(kPart, length) * step * static_cast<int64_t>(self.element_size()); };
-  if (!one_walk() || kept > kMaxRank || spans() > Context::get().limits().block_bytes) {
+  if (!one_walk() || kept > kMaxRank || !stretch_fits(spans())) {
     arranged = arranged.contiguous();
     one_walk();
   }

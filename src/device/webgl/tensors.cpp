@@ -60,11 +60,11 @@ struct Packing {
 Packing packing_of(at::ScalarType dtype) {
   switch (dtype) {
     case at::kHalf:
-      return {2, "float", "unpackHalf2x16(w >> s).x", "packHalf2x16(vec2(v, 0.0))"};
+      return {2, "float", "half_to_float(w >> s)", "float_to_half(v)"};
     case at::kBFloat16:
       // Rounded to the nearest, ties to even, as LibTorch does; NaN stays NaN.
       return {2, "float", "uintBitsToFloat((w >> s) << 16)",
-              "isnan(v) ? 0x7FC0u : (floatBitsToUint(v) + 0x7FFFu + ((floatBitsToUint(v) >> 16) & 1u)) >> 16"};
+              "is_nan(v) ? 0x7FC0u : (floatBitsToUint(v) + 0x7FFFu + ((floatBitsToUint(v) >> 16) & 1u)) >> 16"};
     case at::kShort:
       return {2, "int", "bitfieldExtract(int(w), s, 16)", "uint(v)"};
     case at::kChar:
@@ -220,6 +220,11 @@ bool fits(const View& view, int64_t first, int64_t last) {
   return window(view, first, last).bytes <= Context::get().limits().block_bytes;
 }
 
+bool stretch_fits(int64_t bytes) {
+  const auto& limits = Context::get().limits();
+  return bytes + 2 * limits.offset_alignment <= limits.block_bytes;  // at most that lies before and after it
+}
+
 void bind_range(Launch& launch, int slot, const View& view, int64_t first, int64_t last, bool writable,
                 const char* offset_name, c10::optional<Texel> texel) {
   const auto shown = window(view, first, last);
@@ -227,7 +232,7 @@ void bind_range(Launch& launch, int slot, const View& view, int64_t first, int64
           "webgl: elements {} to {} do not fit one binding of {} bytes", first, last,
           Context::get().limits().block_bytes);
   if (writable) {
-    launch.write(slot, *view.buffer, shown.offset, shown.bytes);
+    launch.write(*view.buffer, shown.offset, shown.bytes);
   } else {
     launch.read(slot, *view.buffer, shown.offset, shown.bytes, texel.value_or(texel_of(view.dtype)));
   }

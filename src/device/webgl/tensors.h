@@ -27,7 +27,7 @@ bool shader_takes(at::ScalarType dtype);
 inline bool shader_takes(const at::Tensor& tensor) { return on_device(tensor) && shader_takes(tensor.scalar_type()); }
 
 /// GLSL: `T load_NAME(int i)` and, where writable, `void store_NAME(int i, T v)` over the elements of the buffer in
-/// `slot`. T is float for floating-point dtypes and int for the others.
+/// `slot`, which is 0 where writable. T is float for floating-point dtypes and int for the others.
 std::string accessor(const std::string& name, int slot, at::ScalarType dtype, bool writable);
 
 /// GLSL: to_float, to_int, to_bool from float, int and bool.
@@ -52,6 +52,8 @@ View view_of(const at::Tensor& tensor);
 
 /// Whether elements first .. last fit one binding.
 bool fits(const View& view, int64_t first, int64_t last);
+/// Whether a stretch of `bytes` does, wherever it begins.
+bool stretch_fits(int64_t bytes);
 inline bool fits(const View& view) { return fits(view, view.offset, view.last()); }
 inline bool fits(const at::Tensor& tensor) { return tensor.numel() == 0 || fits(view_of(tensor)); }
 
