@@ -83,9 +83,9 @@ at::Tensor attend(const at::Tensor& queries, const at::Tensor& keys, const at::T
   const auto seq = queries.size(1);
   const auto dim = queries.size(2);
   auto out = empty({seq, heads * dim}, at::kFloat);
-  // The keys of a row, and its values; as many rows at a time as are done soon.
-  const auto row = 2 * heads * (position + seq) * dim;
-  const auto rows = std::max<int64_t>(1, Context::get().limits().work / row);
+  // A row meets all keys and all values; as many rows at a time as are done soon.
+  const auto row_work = 2 * heads * (position + seq) * dim;
+  const auto rows = std::max<int64_t>(1, Context::get().limits().work / row_work);
   for (int64_t first = 0; first < seq; first += rows) {
     const auto end = std::min(seq, first + rows);
     Launch launch(fmt::format("attention {}", dim), [&] { return shader(dim); });

@@ -38,6 +38,7 @@ constexpr TextureBuffers kTextureBuffers[] = {
 }  // namespace
 
 Limits read_limits(const Egl& egl, const Gl& gl, Description& description) {
+  description = {};
   description.renderer = text_of(gl.GetString(GL_RENDERER));
   description.version = text_of(gl.GetString(GL_VERSION));
   for (const char* name : {"llvmpipe", "softpipe", "swrast", "SwiftShader", "Basic Render"}) {
