@@ -14,18 +14,15 @@ struct Program {
 
 namespace {
 
-/// NaN by its bits, since drivers may assume that there is none. Half precision by hand: theirs may round towards zero
-/// and make nothing of subnormal numbers.
+/// NaN by its bits, since drivers may assume that there is none. Half precision by hand where theirs may round towards
+/// zero or make nothing of subnormal numbers.
 constexpr const char* kCommon = R"(precision highp float;
 precision highp int;
 bool is_nan(float v) { return (floatBitsToUint(v) & 0x7FFFFFFFu) > 0x7F800000u; }
 bool is_nan(int v) { return false; }
 float half_to_float(uint w) {
-  uint e = (w >> 10) & 31u;
-  uint m = w & 1023u;
-  float v = e == 0u ? float(m) * 5.9604644775390625e-8
-                    : uintBitsToFloat((e == 31u ? 0x7F800000u : (e + 112u) << 23) | (m << 13));
-  return (w & 0x8000u) != 0u ? -v : v;
+  float subnormal = float(w & 1023u) * 5.9604644775390625e-8;
+  return (w & 0x7C00u) != 0u ? unpackHalf2x16(w).x : (w & 0x8000u) != 0u ? -subnormal : subnormal;
 }
 uint float_to_half(float v) {
   uint b = floatBitsToUint(v);
