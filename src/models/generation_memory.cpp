@@ -82,9 +82,8 @@ class Pass {
     const bool wide = element_ != kFloat;
     auto narrow = wide ? ledger_.take(kFloat * rows * width) : Ledger::Block();
     if (sizes_.rms_norm) {
-      auto squares = ledger_.take(kFloat * rows * width);
+      ledger_.take(kFloat * rows * width).release();  // the squares
       auto normed = ledger_.take(kFloat * rows * width);
-      squares.release();
       narrow.release();
       const auto widened = wide ? ledger_.take(element_ * rows * width) : Ledger::Block();
       return ledger_.take(element_ * rows * width);

@@ -90,7 +90,7 @@ class Step {
     if (!sizes_.rms_norm) {
       return rows(width);
     }
-    saved.push_back(rows(width));  // the squares
+    rows(width).release();  // the squares
     auto scaled = rows(width);
     auto normed = rows(width);
     if (!lora()) {

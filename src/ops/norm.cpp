@@ -14,7 +14,9 @@ at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
   const auto dtype = x.scalar_type();
   auto y = x.to(at::kFloat);
   if (norm.kind == NormKind::rms) {
-    y = y * at::rsqrt(y.square().mean(-1, /*keepdim=*/true) + norm.eps);
+    // A sum, as `mean` keeps its whole input for the gradient in LibTorch 1.13.
+    const auto mean = y.square().sum(-1, /*keepdim=*/true) / y.size(-1);  // [.., 1]
+    y = y * at::rsqrt(mean + norm.eps);
     // The product with the weight is taken in the model's dtype, as the reference implementations do.
     return norm.weight * y.to(dtype);
   }

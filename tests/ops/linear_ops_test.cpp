@@ -1,3 +1,4 @@
+#include "device/memory_account.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu_views.h"
 #include "ops/linear_residual.h"
@@ -22,6 +23,17 @@ TEST(Norm, AgreesWithReference) {
       EXPECT_LT(distance(norm(strided, weights), norm_reference(strided, in_double(weights))), kTolerance);
     }
   }
+}
+
+TEST(Norm, KeepsItsInputAndWhatItScaledForTheGradient) {
+  count_cpu_memory();
+  const auto account = std::make_shared<MemoryAccount>();
+  const MemoryScope scope(account, MemoryKind::activations);
+  const auto x = torch::randn({50, 64}).requires_grad_(true);
+  const auto weight = torch::ones({64}).requires_grad_(true);
+  const auto y = norm_reference(x, {NormKind::rms, weight, {}, 1e-5});
+  const auto small = static_cast<int64_t>(weight.nbytes()) + 50 * 4;  // and one number a row
+  EXPECT_EQ(account->use({})[MemoryKind::activations].bytes, 3 * static_cast<int64_t>(x.nbytes()) + small);
 }
 
 TEST(NormLinear, AgreesWithReference) {
