@@ -78,20 +78,24 @@ class Step {
     return normed;
   }
 
-  /// The input of a product with an adapter's first matrix goes into `saved`.
-  void adapter(Blocks& saved) {
+  /// What goes from the first matrix of an adapter to its second, for each of `products` products.
+  void adapters(int64_t products, Blocks& saved) {
     if (lora()) {
-      saved.push_back(rows(shape_.lora_rank));
+      saved.push_back(rows(products * shape_.lora_rank));
     }
   }
 
-  /// `width` numbers a token, normalized over parts of them; the input is the caller's to keep.
-  Block norm(int64_t width, Blocks& saved) {
+  /// `width` numbers a token, normalized over parts of them; the input is the caller's to keep. One in
+  /// bfloat16 makes what it scaled as narrow again, before the product with the weight, which is in float32.
+  Block norm(int64_t width, Blocks& saved, bool narrow_input = false) {
     if (!sizes_.rms_norm) {
       return rows(width);
     }
     rows(width).release();  // the squares
     auto scaled = rows(width);
+    if (narrow_input) {
+      scaled = narrow(width);
+    }
     auto normed = rows(width);
     if (!lora()) {
       saved.push_back(std::move(scaled));
@@ -115,7 +119,7 @@ class Step {
       if (shape_.bfloat16) {
         saved.push_back(rows(width));  // the norm widens its input and keeps that
       }
-      now = norm(width, saved);
+      now = norm(width, saved, shape_.bfloat16);
     }
     if (shape_.bfloat16 && sizes_.qk_norm) {
       const auto turned = rotated ? rotate(width) : std::move(now);
@@ -161,7 +165,7 @@ class Step {
     const auto mixed = narrow(query_size());
     layer.attention_output.push_back(narrow(query_size()));
     weights(query_size() * sizes_.hidden_size, layer.attention_output);
-    adapter(layer.attention_output);
+    adapters(1, layer.attention_output);
     if (keep) {
       layer.attention.push_back(std::move(qkv));
       return {};
@@ -179,11 +183,12 @@ class Step {
     layer.attention_norm.push_back(std::move(x));
     Block qkv;
     {
-      const auto normed = norm_for(sizes_.rms_norm ? 3 : 1, layer.attention_norm);
+      const auto products = sizes_.rms_norm ? 3 : 1;
+      const auto normed = norm_for(products, layer.attention_norm);
       if (!lora() || layers_.size() > 1) {  // what comes from a frozen table has no gradient
         weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
       }
-      adapter(layer.attention_norm);
+      adapters(products, layer.attention_norm);
       const auto parts = narrow(query_size() + 2 * key_size());
       qkv = narrow(query_size() + 2 * key_size());
     }
@@ -195,7 +200,7 @@ class Step {
       const auto width = sizes_.intermediate_size;
       const auto normed = norm_for(products, layer.mlp_norm);
       weights(products * sizes_.hidden_size * width, layer.mlp_norm);
-      adapter(layer.mlp_norm);
+      adapters(products, layer.mlp_norm);
       layer.mlp.push_back(narrow(width));
       if (sizes_.gated_mlp) {
         layer.mlp.push_back(narrow(width));
@@ -203,7 +208,7 @@ class Step {
       }
       layer.mlp_output.push_back(narrow(width));
       weights(sizes_.hidden_size * width, layer.mlp_output);
-      adapter(layer.mlp_output);
+      adapters(1, layer.mlp_output);
     }
     return residual();
   }
@@ -229,6 +234,9 @@ class Step {
   }
 
   void keep_gradient(int64_t count) { gradients_.push_back(ledger_.take(kFloat * count, MemoryKind::gradients)); }
+
+  /// Among the temporaries until the product is through, then kept.
+  Block weight_gradient(int64_t count) { return lora() ? Block() : floats(count); }
 
   void norm_backward() { const auto parts = rows(4 * sizes_.hidden_size); }
 
@@ -273,22 +281,31 @@ class Step {
 
   void backward_layer(SavedLayer& layer) {
     const auto width = sizes_.intermediate_size;
+    const auto matrix = sizes_.hidden_size * width;
     {
+      auto weight = weight_gradient(matrix);
       auto inner = narrow(width);
       layer.mlp_output.clear();
+      weight.release();
       if (sizes_.gated_mlp) {
         auto gate = narrow(width);
         auto up = narrow(width);
         inner.release();
+        weight = weight_gradient(matrix);
         const auto first = rows(sizes_.hidden_size);
+        weight.release();
         up.release();
         const auto active = narrow(width);
         gate.release();
+        weight = weight_gradient(matrix);
         const auto second = rows(sizes_.hidden_size);
+        weight.release();
       } else {
         const auto active = narrow(width);
         inner.release();
+        weight = weight_gradient(matrix);
         const auto first = rows(sizes_.hidden_size);
+        weight.release();
       }
       layer.mlp.clear();
     }
@@ -300,6 +317,7 @@ class Step {
       auto probabilities = numbers(scores_size());
       const auto values = narrow(key_size());
       if (shape_.bfloat16) {
+        layer.probabilities.pop_back();  // the product's own copy
         probabilities = floats(scores_size());
       }
       auto scores = floats(scores_size());

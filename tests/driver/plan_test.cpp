@@ -78,7 +78,7 @@ void plan_and_generate(const fs::path& path, int64_t context, std::optional<DTyp
   const std::vector<int64_t> prompt(static_cast<std::size_t>(context - 2), 5);
   model.complete(prompt, {.max_tokens = 2, .temperature = 0, .ignore_eos = true});
   EXPECT_EQ(plan[MemoryKind::weights], model.memory()[MemoryKind::weights].bytes);
-  expect_close(plan, model.memory());
+  expect_close(plan, model.memory(), 0.1);
 }
 
 void plan_every_family(const Device& device) {
@@ -161,7 +161,7 @@ void plan_and_train(const TrainingCase& which, const Device& device, bool bfloat
   const auto plan =
       plan_memory({.model_path = folder / "config.json", .device = device},
                   {.context = sequence, .batch = batch, .training = Training::full, .bfloat16 = bfloat16});
-  expect_close(plan, measured);
+  expect_close(plan, measured, 0.04);
   EXPECT_EQ(plan[MemoryKind::weights], measured[MemoryKind::weights].peak);
 }
 
