@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <optional>
+#include <exception>
 
 #include "core/throw.h"
 
@@ -41,7 +41,7 @@ Context& Context::get() {
 Context* Context::existing() noexcept { return instance; }
 
 Context::Context() : egl_(Egl::load()) {
-  std::optional<LMError> refusal;  // the first: a graphics card's, which comes before the processor
+  std::exception_ptr refusal;  // the first: a graphics card's, which comes before the processor
   EGLint reason = EGL_SUCCESS;
   for (auto* display : find_displays(egl_)) {
     if (display == EGL_NO_DISPLAY || egl_.Initialize(display, nullptr, nullptr) != EGL_TRUE) {
@@ -52,12 +52,12 @@ Context::Context() : egl_(Egl::load()) {
     try {
       open();
       return;
-    } catch (const LMError& e) {
-      refusal = refusal ? refusal : e;
+    } catch (const LMError&) {
+      refusal = refusal ? refusal : std::current_exception();
     }
   }
   if (refusal) {
-    throw *refusal;
+    std::rethrow_exception(refusal);
   }
   fail(ErrorKind::unsupported,
        "device webgl needs an EGL display, but no driver offers one ({}); install libgl1-mesa-dri, which runs on the "
