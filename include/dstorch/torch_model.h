@@ -45,7 +45,8 @@ struct TorchModelConfig {
   int64_t max_context = 0;
   uint64_t seed = 0;
   /// Most bytes of tensors on the device, weights in mapped files included; 0 is no limit. What would pass it, loading
-  /// or a call, fails before it allocates: LMError{out_of_memory} with the plan in its message.
+  /// or a call, fails before it allocates: LMError{out_of_memory} with the plan in its message. On cuda the plan alone
+  /// keeps it, not the allocator.
   int64_t memory_limit = 0;
   ProgressCallback on_progress{};
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "device/torch_types.h"
 #include "device/webgl/attention.h"
@@ -90,10 +91,20 @@ TEST(WebglWork, WhatWouldTakeADriverTooLongIsDoneInParts) {
   const auto attended = [&] {
     return attend(queries.to(device()), keys.to(device()), keys.to(device()).neg(), 0.3, 11, 6).cpu();
   };
+  const auto multiplied = [&] { return at::mm(x.to(device()), y.to(device())).cpu(); };
+  const auto dispatches_of = [](const auto& work) {
+    const auto before = Context::get().dispatches;
+    work();
+    return Context::get().dispatches - before;
+  };
   const auto whole = attended();
-  const auto product = at::mm(x.to(device()), y.to(device())).cpu();
+  const auto product = multiplied();
+  const auto dispatches = std::pair(dispatches_of(multiplied), dispatches_of(attended));
   Context::get().set_work(3000);
-  const auto in_parts = at::mm(x.to(device()), y.to(device())).cpu();
+  EXPECT_GT(dispatches_of(multiplied), dispatches.first + 100);
+  EXPECT_EQ(dispatches_of(attended), dispatches.second + 4)
+      << "nine rows by two, of 2 * 4 * 20 * 8 multiplications each";
+  const auto in_parts = multiplied();
   const auto row = at::mm(x.narrow(0, 0, 1).to(device()), y.to(device())).cpu();
   const auto attended_in_parts = attended();
   Context::get().set_work(0);

@@ -54,6 +54,10 @@ Context::Context() : egl_(Egl::load()) {
       return;
     } catch (const LMError&) {
       refusal = refusal ? refusal : std::current_exception();
+      if (context_.context != EGL_NO_CONTEXT) {
+        egl_.DestroyContext(display, context_.context);
+        context_ = {};
+      }
     }
   }
   if (refusal) {

@@ -73,6 +73,9 @@ class Context {
   /// Counts up whenever a new context replaces a lost one; programs are cached per generation.
   [[nodiscard]] uint64_t generation() const noexcept { return generation_; }
 
+  /// Counted by `Launch`.
+  int64_t dispatches = 0;
+
   // For tests: the limits as they are on a smaller device, 0 for its own; the context destroyed as a driver reset does.
   void set_block_bytes(int64_t bytes);
   void set_work(int64_t multiplications);

@@ -204,6 +204,7 @@ void Launch::run(int64_t groups_x, int64_t groups_y, int64_t groups_z) {
           groups_x, groups_y, groups_z, most);
   const auto& gl = context_.gl();
   gl.DispatchCompute(static_cast<GLuint>(groups_x), static_cast<GLuint>(groups_y), static_cast<GLuint>(groups_z));
+  ++context_.dispatches;
   // Whatever comes next may read what was written, as a shader or as a copy.
   gl.MemoryBarrier(GL_SHADER_STORAGE_BARRIER_BIT | GL_BUFFER_UPDATE_BARRIER_BIT | GL_TEXTURE_FETCH_BARRIER_BIT);
   context_.check("a dispatch");
