@@ -27,7 +27,6 @@ struct Layer {
   NormWeights first, second;
   std::array<LinearWeights, 3> qkv;
   LinearWeights out, gate, up, down;
-  LayerCache cache;
 };
 
 LinearWeights linear(int64_t out, int64_t in) { return {(torch::randn({out, in}) * 0.02).to(at::kBFloat16), {}}; }
@@ -38,11 +37,12 @@ struct Model {
   NormWeights last{NormKind::rms, torch::ones({kHidden}).to(at::kBFloat16), {}, 1e-5};
   AttentionConfig attention;
   RopeTable rope;
+  std::vector<PageGroup> pages = std::vector<PageGroup>(1);
+  std::vector<int32_t> page_ids;
   int64_t bytes = 2 * kVocabulary * kHidden;
 
   Model() {
     for (int64_t i = 0; i < kLayers; ++i) {
-      const auto cache = [] { return torch::zeros({kKvHeads, kCapacity, kDim}, at::kBFloat16); };
       layers.push_back(
           {last,
            last,
@@ -50,13 +50,18 @@ struct Model {
            linear(kHidden, kHidden),
            linear(kFfn, kHidden),
            linear(kFfn, kHidden),
-           linear(kHidden, kFfn),
-           {cache(), cache()}});
+           linear(kHidden, kFfn)});
       const auto& layer = layers.back();
       for (const auto* part :
            {&layer.qkv[0], &layer.qkv[1], &layer.qkv[2], &layer.out, &layer.gate, &layer.up, &layer.down}) {
-        bytes += 2 * part->weight.numel();
+        bytes += 2 * part->weight.data.numel();
       }
+    }
+    for (int64_t i = 0; i < kCapacity / kPagePositions; ++i) {
+      auto page = torch::zeros({kLayers, 2, kKvHeads, kPagePositions, kDim}, at::kBFloat16);
+      pages[0].addresses.push_back(page.data_ptr());
+      pages[0].pages.push_back(std::move(page));
+      page_ids.push_back(static_cast<int32_t>(i));
     }
     attention.num_heads = kHeads;
     attention.num_kv_heads = kKvHeads;
@@ -66,14 +71,25 @@ struct Model {
     rope = {angles.cos().to(at::kFloat), angles.sin().to(at::kFloat)};
   }
 
+  /// Rows of one sequence.
+  [[nodiscard]] Batch batch(int64_t rows, int64_t position) const {
+    Batch batch;
+    batch.groups = &pages;
+    batch.spans = {{.first = 0, .count = rows, .position = position, .pages = {page_ids}}};
+    return batch;
+  }
+
   /// What a decoder does between the embedding and the sampler.
   at::Tensor forward(at::Tensor x, int64_t position) {
-    for (auto& layer : layers) {
+    const auto rows = batch(x.size(0), position);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      auto& layer = layers[i];
       const auto qkv = norm_linear(x, layer.first, layer.qkv);
-      x = linear_residual(ops::attention(qkv, attention, rope, &layer.cache, position), layer.out, x);
+      const LayerSlot slot{0, static_cast<int64_t>(i)};
+      x = linear_residual(ops::attention(qkv, attention, rope, rows, slot), layer.out, x);
       x = linear_residual(norm_mlp(x, layer.second, layer.gate, layer.up, Activation::silu), layer.down, x);
     }
-    return norm_linear(x.narrow(1, x.size(1) - 1, 1), last, {&head, 1});
+    return norm_linear(x.narrow(0, x.size(0) - 1, 1), last, {&head, 1});
   }
 };
 
@@ -129,7 +145,7 @@ void OneRowProduct(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(norm_linear(x, {}, {&weights, 1}));
   }
-  report_bytes(state, 2 * weights.weight.numel());
+  report_bytes(state, 2 * weights.weight.data.numel());
 }
 
 /// A whole token: bytes are those of all weights.
@@ -138,7 +154,7 @@ void Token(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
   model();  // made once, outside the timed loop
   for (auto _ : state) {
-    benchmark::DoNotOptimize(model().forward(torch::randn({1, 1, kHidden}), state.range(1)));
+    benchmark::DoNotOptimize(model().forward(torch::randn({1, kHidden}), state.range(1)));
   }
   report_bytes(state, model().bytes);
 }
@@ -149,7 +165,7 @@ void Prompt(benchmark::State& state) {
   const torch::NoGradGuard no_grad;
   model();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(model().forward(torch::randn({1, 512, kHidden}), 0));
+    benchmark::DoNotOptimize(model().forward(torch::randn({512, kHidden}), 0));
   }
   report_flops(state, 512 * (model().bytes / 2 - kVocabulary * kHidden));
 }
@@ -157,10 +173,10 @@ void Prompt(benchmark::State& state) {
 void AttentionOfPrompt(benchmark::State& state) {
   set_threads(state);
   const torch::NoGradGuard no_grad;
-  const auto qkv = torch::randn({1, 512, (kHeads + 2 * kKvHeads) * kDim});
+  const auto qkv = torch::randn({512, (kHeads + 2 * kKvHeads) * kDim});
   model();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(ops::attention(qkv, model().attention, model().rope, &model().layers[0].cache, 0));
+    benchmark::DoNotOptimize(ops::attention(qkv, model().attention, model().rope, model().batch(512, 0), {}));
   }
   report_flops(state, 2 * kHeads * kDim * 512 * 513 / 2);
 }
@@ -169,11 +185,11 @@ void AttentionOfPrompt(benchmark::State& state) {
 void AttentionOfToken(benchmark::State& state) {
   set_threads(state);
   const torch::NoGradGuard no_grad;
-  const auto qkv = torch::randn({1, 1, (kHeads + 2 * kKvHeads) * kDim});
+  const auto qkv = torch::randn({1, (kHeads + 2 * kKvHeads) * kDim});
   model();
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        ops::attention(qkv, model().attention, model().rope, &model().layers[0].cache, state.range(1)));
+        ops::attention(qkv, model().attention, model().rope, model().batch(1, state.range(1)), {}));
   }
   report_bytes(state, 2 * 2 * kKvHeads * kDim * (state.range(1) + 1));
 }

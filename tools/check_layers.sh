@@ -16,8 +16,8 @@ find "${folders[@]}" \( -name node_modules -o -name build \) -prune -o \
 BEGIN {
   # What a folder may include beside itself: its own words and all that these may include.
   may("core", "");              may("text", "core");          may("io", "core");       may("device", "core")
-  may("ops", "device core");    may("nn", "ops");             may("models", "nn io");  may("generate", "models text")
-  may("train", "generate");     may("program", "generate");   may("driver", "program train")
+  may("ops", "device core");    may("nn", "ops");             may("models", "nn io");  may("engine", "models text")
+  may("train", "engine");       may("program", "engine");     may("driver", "program train")
   no_torch["core"]; no_torch["text"]; no_torch["io"]; no_torch["ops/cpu"]
 }
 function may(folder, words,    list, n, i, other) {

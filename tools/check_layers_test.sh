@@ -40,7 +40,7 @@ expect_caught() {  # expect_caught WORDS: the check fails and says WORDS
 clean_tree
 expect_pass
 write src/core/throw.h '#include "io/checkpoint.h"';            expect_caught 'src/core/throw.h:1: core may not include io/checkpoint.h'
-write src/models/llama.cpp $'\n#include "generate/sampler.h"';  expect_caught 'src/models/llama.cpp:2: models may not include'
+write src/models/llama.cpp $'\n#include "engine/sampler.h"';  expect_caught 'src/models/llama.cpp:2: models may not include'
 write src/models/llama.cpp '#include "text/bpe.h"';             expect_caught 'models may not include text/bpe.h'
 write src/text/bpe.cpp '#include "io/config.h"';                expect_caught 'text may not include io/config.h'
 write src/io/pickle.cpp '# include <torch/torch.h>';            expect_caught 'io knows no torch'

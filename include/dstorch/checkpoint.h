@@ -14,11 +14,23 @@
 
 namespace dstorch {
 
+/// Numbers stored in blocks, each of which holds the same count of neighbours in a row.
+struct BlockFormat {
+  /// As files spell it.
+  std::string_view name;
+  /// Numbers of a block, and its bytes.
+  int64_t elements = 1;
+  int64_t bytes = 1;
+};
+
 /// A tensor inside a mapped checkpoint: nothing is copied, and nothing but the header was read to make it.
 /// The bytes live as long as the Checkpoint that handed them out.
 struct TensorView {
   std::string name;
   DType dtype = DType::float32;
+  /// Null: one element of `dtype` after the other. Otherwise rows (of the last dimension) are whole blocks of it,
+  /// contiguous from the beginning of `storage` on, and `dtype` says nothing.
+  const BlockFormat* blocks = nullptr;
   std::vector<int64_t> shape;
   /// In elements, as PyTorch's; checked to stay inside `storage`.
   std::vector<int64_t> strides;
@@ -28,7 +40,7 @@ struct TensorView {
   std::span<const std::byte> storage;
 
   [[nodiscard]] int64_t numel() const noexcept;
-  /// numel() times the size of one element.
+  /// numel() times the size of one element, or the bytes of its blocks.
   [[nodiscard]] std::size_t bytes() const noexcept;
   [[nodiscard]] bool is_contiguous() const noexcept;
   /// First element. Aligned only as the file aligned it.

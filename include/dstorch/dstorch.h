@@ -10,6 +10,7 @@
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
 #include "dstorch/memory.h"
+#include "dstorch/pending_generation.h"
 #include "dstorch/tokenizer.h"
 #include "dstorch/torch_model.h"
 #include "dstorch/train.h"

@@ -25,13 +25,15 @@ class CancelToken {
 };
 
 /// Called with each piece of text as it becomes final: whole characters, never part of a stop string. Return false to
-/// stop; the finish reason is then `cancelled`.
+/// stop; the finish reason is then `cancelled`, and it is not called again. It runs on the thread that waits for the
+/// answer, with no lock held, and may call anything, the model included.
 using TokenCallback = std::function<bool(std::string_view piece)>;
 
 /// How to continue a prompt. Every field has a default that generates finitely.
 struct GenerationOptions {
-  /// Most tokens to generate, at least 0. Unset by the caller means 256.
-  int64_t max_tokens = 256;
+  /// Most tokens to generate, at least 0. Unset: as many as the context has room for, at most 256. Only a number that is
+  /// said can be too many.
+  std::optional<int64_t> max_tokens{};
   /// Divides the logits; 0 takes the most likely token (greedy). At least 0.
   double temperature = 1.0;
   /// Keep the k most likely tokens; 0 keeps all.
@@ -60,7 +62,7 @@ struct GenerationOptions {
   /// Put the model's special tokens into the text too.
   bool skip_special_tokens = true;
   TokenCallback on_token{};
-  /// Stops within one token, from another thread; the finish reason is then `cancelled`.
+  /// Stops at once, from another thread; the finish reason is then `cancelled`.
   std::optional<CancelToken> cancel{};
 };
 
@@ -81,7 +83,7 @@ struct TokenLogprob {
   std::vector<std::pair<int64_t, double>> top;
 };
 
-/// Seconds.
+/// Seconds: from the call to the first token, waiting for other calls included, and from there to the end.
 struct Timings {
   double prompt_seconds = 0;
   double generation_seconds = 0;

@@ -15,6 +15,7 @@
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
 #include "dstorch/memory.h"
+#include "dstorch/pending_generation.h"
 #include "dstorch/tokenizer.h"
 
 namespace dstorch {
@@ -37,16 +38,21 @@ struct TorchModelConfig {
   std::optional<Architecture> architecture{};
   /// Weights are converted to it while loading; unset keeps what the file has.
   std::optional<DType> dtype{};
-  /// Threads for one forward pass; 0 uses every core this process may run on.
+  /// What keys and values are kept in: float32, bfloat16 or float16; unset takes that of the weights.
+  std::optional<DType> kv_dtype{};
+  /// Most bytes of keys and values of all running calls together; what does not fit waits. 0 takes what `memory_limit`
+  /// leaves, or else half of the memory that is free at `init`.
+  int64_t kv_memory = 0;
+  /// Threads of this model's forward passes; 0 uses every core this process may run on.
   int threads = 0;
   /// Instead of the tokenizer in the model's directory.
   std::optional<std::filesystem::path> tokenizer_path{};
   /// Most positions of one sequence; 0 takes the model's own limit.
   int64_t max_context = 0;
   uint64_t seed = 0;
-  /// Most bytes of tensors on the device, weights in mapped files included; 0 is no limit. What would pass it, loading
-  /// or a call, fails before it allocates: LMError{out_of_memory} with the plan in its message. On cuda the plan alone
-  /// keeps it, not the allocator.
+  /// Most bytes of tensors on the device, weights in mapped files included; 0 is no limit. A model or a call that could
+  /// never stay within it fails before it allocates: LMError{out_of_memory} with the plan in its message. A call that
+  /// must wait for others to end waits.
   int64_t memory_limit = 0;
   ProgressCallback on_progress{};
 };
@@ -96,17 +102,18 @@ struct PerplexityResult {
 
 /// A model from PyTorch or Hugging Face, running in this process.
 ///
-/// All functions may be called from several threads at once; each caller gets what it would have got alone. `init()`
-/// and `cleanup()` wait for running calls. Errors are LMError.
+/// All functions may be called from several threads at once: calls go through the model together, and each gets what it
+/// would have got alone, to the bit. They may be called from a token callback too. Errors are LMError.
 class TorchModel : public LMDriver {
  public:
   explicit TorchModel(TorchModelConfig config);
+  /// Calls that still run end as cancelled. Not from a progress or log callback of this model's.
   ~TorchModel() override;
 
   /// Loads the model. Does nothing when it is loaded. Without copies: weights stay in the mapped file.
   void init() override;
   std::string generate(std::string_view prompt, const GenerationOptions& options = {}) override;
-  /// `generate` on a thread of its own.
+  /// `generate` without waiting for it; `on_token` is called on a thread of its own.
   std::future<std::string> generate_async(std::string prompt, GenerationOptions options = {});
   /// `generate` with everything there is to know about the answer.
   GenerationResult complete(std::string_view prompt, const GenerationOptions& options = {});
@@ -114,20 +121,27 @@ class TorchModel : public LMDriver {
   GenerationResult complete(std::span<const int64_t> prompt, const GenerationOptions& options = {});
   /// `complete` that hands each piece of text to `on_token` as it comes.
   GenerationResult stream(std::string_view prompt, TokenCallback on_token, GenerationOptions options = {});
+  /// `complete` of many prompts together; the answers are in their order. The options have no `on_token`. When one
+  /// fails the others are cancelled and its error is thrown.
+  std::vector<GenerationResult> complete_all(std::span<const std::string> prompts, const GenerationOptions& options = {});
+  /// Begins a `complete` and returns at once. Throws what can be known before it begins; at most 1024 calls may wait.
+  PendingGeneration submit(std::string_view prompt, GenerationOptions options = {});
+  PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options = {});
   /// The mean over the tokens of the last hidden state (after the final norm), `hidden_size` numbers, not normalized.
+  /// Throws LMError{unsupported} for TorchScript archives, which show none.
   std::vector<float> embed(std::string_view text);
   /// The logits for the token after `prompt`: one per vocabulary entry. SimpleTransformer and TorchScript: its output.
   std::vector<float> logits(std::span<const int64_t> prompt);
   /// How well the model predicts `text`: windows of `max_context` tokens, each token once, with half a window of
   /// context.
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress = {});
-  /// Gives the memory back to the system.
+  /// Takes no new calls, waits for those that run, and gives the memory back to the system.
   void cleanup() override;
 
   [[nodiscard]] bool initialized() const;
   [[nodiscard]] ModelInfo info() const;
-  /// What this model holds on its device: weights, the caches of running calls and what else they made. Before `init()`
-  /// and after `cleanup()` nothing is left but the peaks. Where blocks on cuda cannot be counted
+  /// What this model holds on its device: weights, keys and values of running calls and what else they made. Before
+  /// `init()` and after `cleanup()` nothing is left but the peaks. Where blocks on cuda cannot be counted
   /// (`memory_use`): what the whole process holds there.
   [[nodiscard]] MemoryUse memory() const;
   /// Null for a model without one. Throws LMError{not_initialized} before `init()`.

@@ -4,9 +4,12 @@
 
 #include "core/json.h"
 #include "device/torch_types.h"
+#include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
+#include "ops/backend.h"
+#include "train/processor.h"
 
 namespace dstorch::driver {
 namespace {
@@ -67,22 +70,8 @@ DType main_dtype(const Checkpoint& checkpoint) {
   return best;
 }
 
-/// Keys and values are kept as wide as the weights; float32 for anything unusual.
-at::ScalarType cache_dtype(DType weights) {
-  switch (weights) {
-    case DType::bfloat16:
-      return at::kBFloat16;
-    case DType::float16:
-      return at::kHalf;
-    case DType::float64:
-      return at::kDouble;
-    default:
-      return at::kFloat;
-  }
-}
-
 /// Of the input table a token reads one row, unless the table is the head as well.
-int64_t bytes_per_token(const models::CausalLM& model, int64_t weight_bytes) {
+int64_t bytes_per_token(const models::LanguageModel& model, int64_t weight_bytes) {
   const auto parameters = model.named_parameters();
   if (parameters.find("lm_head.weight") == nullptr) {
     return weight_bytes;
@@ -101,7 +90,23 @@ int64_t context_limit(int64_t asked, int64_t model_limit) {
   return asked == 0 ? model_limit : asked;
 }
 
-void load_language_model(const TorchModelConfig& config, const fs::path& directory, LoadedModel& loaded) {
+/// What an engine of this model needs, its bounds but for `memory`.
+engine::EngineConfig engine_config(const TorchModelConfig& config, std::shared_ptr<models::LanguageModel> model,
+                                   std::shared_ptr<const Tokenizer> tokenizer, std::set<int64_t> end_tokens,
+                                   const std::shared_ptr<MemoryAccount>& account) {
+  engine::EngineConfig result;
+  result.max_context = context_limit(config.max_context, model->sizes().max_positions);
+  result.model = std::move(model);
+  result.tokenizer = std::move(tokenizer);
+  result.end_tokens = std::move(end_tokens);
+  result.device = to_torch(config.device);
+  result.threads = config.threads > 0 ? config.threads : training::available_cores();
+  result.account = account;
+  return result;
+}
+
+void load_language_model(const TorchModelConfig& config, const fs::path& directory,
+                         const std::shared_ptr<MemoryAccount>& account, LoadedModel& loaded) {
   const auto json = read_json(directory / "config.json");
   const auto checkpoint = Checkpoint::open(directory);
   models::CheckpointWeights::Options options;
@@ -112,58 +117,74 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   }
   options.on_progress = config.on_progress;
   models::CheckpointWeights weights(checkpoint, options);
-  auto engine = std::make_unique<generate::Engine>();
-  engine->device = options.device;
-  engine->model = models::create_model(json, weights, {options.device, cache_dtype(dtype)});
+  const auto model = models::create_model(json, weights, {options.device});
   weights.finish();
-  engine->model->eval();
-  engine->tokenizer = load_tokenizer(config, directory);
-  engine->end_tokens = read_end_tokens(directory, json);
-  const auto& sizes = engine->model->sizes();
-  engine->max_context = context_limit(config.max_context, sizes.max_positions);
+  model->eval();
+  auto parts = engine_config(config, model, load_tokenizer(config, directory), read_end_tokens(directory, json), account);
+  models::ModelOutline outline;
+  outline.sizes = model->sizes();
+  outline.kv_layout = model->kv_layout();
+  outline.dtype = dtype;
+  outline.parameters = weights.count();
+  outline.weight_bytes = weights.bytes();
+  parts.kv_dtype = to_torch(kv_dtype(config, dtype));
+  parts.memory = memory_bounds(outline, config, account->use(config.device).total.bytes);
+  const auto& sizes = outline.sizes;
   loaded.info = {sizes.model_type,
                  weights.count(),
                  weights.bytes(),
                  dtype,
                  sizes.vocab_size,
-                 engine->max_context,
+                 parts.max_context,
                  sizes.hidden_size,
                  sizes.num_layers,
-                 bytes_per_token(*engine->model, weights.bytes())};
-  loaded.engine = std::move(engine);
+                 bytes_per_token(*model, weights.bytes())};
+  loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
 }
 
-void set_plain_info(const Architecture& architecture, SimpleTransformer& plain, LoadedModel& loaded) {
+void set_plain(const Architecture& architecture, std::shared_ptr<SimpleTransformer> network, LoadedModel& loaded) {
   loaded.info.model_type = "simple_transformer";
-  for (const auto& parameter : plain.parameters()) {
+  for (const auto& parameter : network->parameters()) {
     loaded.info.parameters += parameter.numel();
     loaded.info.weight_bytes += static_cast<int64_t>(parameter.nbytes());
     loaded.info.dtype = from_torch(parameter.scalar_type());
   }
   loaded.info.hidden_size = architecture.hidden_size;
   loaded.info.num_layers = architecture.num_layers;
-  loaded.plain_input_size = architecture.input_size;
+  loaded.model = PlainModel{std::move(network), architecture.input_size};
 }
 
-void load_scripted(const TorchModelConfig& config, const fs::path& path, LoadedModel& loaded) {
-  auto model = std::make_shared<models::ScriptedLM>(path, to_torch(config.device));
-  const auto [count, bytes] = model->parameter_count_and_bytes();
+/// As for a model directory, where the files lie beside the archive; else the tokenizer's usual end tokens.
+std::set<int64_t> scripted_end_tokens(const fs::path& directory, const Tokenizer* tokenizer) {
+  const auto config = directory / "config.json";
+  auto tokens = read_end_tokens(directory, fs::exists(config) ? read_json(config) : Json::object());
+  if (tokens.empty() && tokenizer != nullptr) {
+    for (const char* name : {"</s>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>"}) {
+      if (const auto id = tokenizer->token_to_id(name); id && tokenizer->is_special(*id)) {
+        tokens.insert(*id);
+      }
+    }
+  }
+  return tokens;
+}
+
+void load_scripted(const TorchModelConfig& config, const fs::path& path, const std::shared_ptr<MemoryAccount>& account,
+                   LoadedModel& loaded) {
+  ScriptedModel scripted;
+  scripted.device = to_torch(config.device);
+  scripted.network = std::make_shared<models::ScriptedLM>(path, scripted.device);
+  scripted.input_size = scripted.network->input_size();
+  const auto [count, bytes] = scripted.network->parameter_count_and_bytes();
+  const auto tokenizer = load_tokenizer(config, path.parent_path());
+  auto parts = engine_config(config, scripted.network, tokenizer,
+                             scripted_end_tokens(path.parent_path(), tokenizer.get()), account);
   loaded.info.model_type = "torchscript";
   loaded.info.parameters = count;
   loaded.info.weight_bytes = bytes;
-  auto tokenizer = load_tokenizer(config, path.parent_path());
-  loaded.plain_input_size = model->input_size();
-  loaded.plain_scripted = model;
-  if (tokenizer) {
-    loaded.info.vocab_size = tokenizer->vocab_size();
-  }
-  auto engine = std::make_unique<generate::Engine>();
-  engine->device = to_torch(config.device);
-  engine->max_context = context_limit(config.max_context, model->sizes().max_positions);
-  loaded.info.max_context = engine->max_context;
-  engine->tokenizer = std::move(tokenizer);
-  engine->model = std::move(model);
-  loaded.engine = std::move(engine);
+  loaded.info.vocab_size = tokenizer ? tokenizer->vocab_size() : 0;
+  loaded.info.max_context = parts.max_context;
+  scripted.engine = std::make_unique<engine::Engine>(std::move(parts));
+  loaded.model = std::move(scripted);
 }
 
 void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const Checkpoint>& checkpoint,
@@ -184,26 +205,26 @@ void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const
         want.input_size, want.hidden_size, want.output_size, want.num_layers, have.input_size, have.hidden_size,
         have.output_size, have.num_layers);
   }
-  loaded.plain = std::make_shared<SimpleTransformer>(checkpoint, config.device);
-  set_plain_info(*architecture, *loaded.plain, loaded);
+  set_plain(*architecture, std::make_shared<SimpleTransformer>(checkpoint, config.device), loaded);
 }
 
-void load_path(const TorchModelConfig& config, const fs::path& path, LoadedModel& loaded) {
+void load_path(const TorchModelConfig& config, const fs::path& path, const std::shared_ptr<MemoryAccount>& account,
+               LoadedModel& loaded) {
   require(fs::exists(path), ErrorKind::not_found, "there is nothing at {}", path.string());
   if (fs::is_directory(path) && fs::exists(path / "config.json")) {
-    load_language_model(config, path, loaded);
+    load_language_model(config, path, account, loaded);
     return;
   }
   const auto checkpoint = Checkpoint::open(path);
   if (checkpoint->kind() == CheckpointKind::torchscript) {
-    load_scripted(config, checkpoint->files().front(), loaded);
+    load_scripted(config, checkpoint->files().front(), account, loaded);
     return;
   }
   // A weights file inside a model directory means that model.
   const auto directory = fs::absolute(path).parent_path();
   const bool plain = simple_transformer_architecture(*checkpoint).has_value();
   if (!plain && !fs::is_directory(path) && fs::exists(directory / "config.json")) {
-    load_language_model(config, directory, loaded);
+    load_language_model(config, directory, account, loaded);
     return;
   }
   load_state_dict(config, checkpoint, loaded);
@@ -212,14 +233,14 @@ void load_path(const TorchModelConfig& config, const fs::path& path, LoadedModel
 }  // namespace
 
 bool converts_weights(const TorchModelConfig& config) {
-  // Shaders compute in float32; narrower weights would be widened at every use.
-  return config.dtype.has_value() || config.device.type == DeviceType::webgl;
+  // Narrower weights would be widened at every use there.
+  return config.dtype.has_value() || ops::backend_of(to_torch(config.device)).float32_only;
 }
 
 DType weights_dtype(const TorchModelConfig& config, const Json& json, const Checkpoint* checkpoint) {
-  if (config.device.type == DeviceType::webgl) {
+  if (ops::backend_of(to_torch(config.device)).float32_only) {
     require(config.dtype != DType::float64, ErrorKind::unsupported,
-            "device webgl has no float64; use --dtype float32 or --device cpu");
+            "device {} has no float64; use --dtype float32 or --device cpu", config.device.to_string());
   }
   if (config.dtype) {
     require(at::isFloatingType(to_torch(*config.dtype)), ErrorKind::invalid_argument,
@@ -240,11 +261,19 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
   return *dtype;
 }
 
-std::unique_ptr<LoadedModel> load_model(const TorchModelConfig& config) {
-  auto loaded = std::make_unique<LoadedModel>();
+engine::Engine* LoadedModel::engine() const {
+  if (const auto* decoder = std::get_if<DecoderModel>(&model)) {
+    return decoder->engine.get();
+  }
+  const auto* scripted = std::get_if<ScriptedModel>(&model);
+  return scripted != nullptr ? scripted->engine.get() : nullptr;
+}
+
+std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account) {
+  auto loaded = std::make_shared<LoadedModel>();
   if (config.model_path) {
     try {
-      load_path(config, *config.model_path, *loaded);
+      load_path(config, *config.model_path, account, *loaded);
     } catch (const LMError& e) {
       throw LMError(e.kind(), fmt::format("Failed to load model from path: {}", config.model_path->string()),
                     std::current_exception());
@@ -253,8 +282,8 @@ std::unique_ptr<LoadedModel> load_model(const TorchModelConfig& config) {
   }
   require(config.architecture.has_value(), ErrorKind::invalid_argument,
           "Either modelPath or architecture must be specified");
-  loaded->plain = std::make_shared<SimpleTransformer>(*config.architecture, config.seed, config.device);
-  set_plain_info(*config.architecture, *loaded->plain, *loaded);
+  set_plain(*config.architecture,
+            std::make_shared<SimpleTransformer>(*config.architecture, config.seed, config.device), *loaded);
   return loaded;
 }
 

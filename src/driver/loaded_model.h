@@ -1,22 +1,42 @@
 #pragma once
 
 #include <memory>
+#include <variant>
 
 #include "core/json.h"
 #include "dstorch/simple_transformer.h"
 #include "dstorch/torch_model.h"
-#include "generate/generator.h"
+#include "engine/engine.h"
 #include "models/scripted_lm.h"
 
 namespace dstorch::driver {
 
-/// What `TorchModel::init` makes of a config: a language model with its engine, or a plain network.
+/// The plain architecture.
+struct PlainModel {
+  std::shared_ptr<SimpleTransformer> network;
+  int64_t input_size = 0;
+};
+
+/// A TorchScript archive: a language model for token ids, a plain network for text without a tokenizer.
+struct ScriptedModel {
+  std::unique_ptr<engine::Engine> engine;
+  std::shared_ptr<models::ScriptedLM> network;
+  at::Device device = at::kCPU;
+  int64_t input_size = 0;
+};
+
+/// A language model that was built here.
+struct DecoderModel {
+  std::unique_ptr<engine::Engine> engine;
+};
+
+/// What `TorchModel::init` makes of a config.
 struct LoadedModel {
   ModelInfo info;
-  std::unique_ptr<generate::Engine> engine;            // a language model
-  std::shared_ptr<SimpleTransformer> plain;            // the plain architecture
-  std::shared_ptr<models::ScriptedLM> plain_scripted;  // a TorchScript archive, as a plain network
-  int64_t plain_input_size = 0;
+  std::variant<PlainModel, ScriptedModel, DecoderModel> model;
+
+  /// Null for the plain architecture.
+  [[nodiscard]] engine::Engine* engine() const;
 };
 
 /// Whether weights are converted to `weights_dtype`, whatever each of them is in the file.
@@ -26,14 +46,12 @@ bool converts_weights(const TorchModelConfig& config);
 /// else (without one) the torch_dtype of config.json. Throws LMError{invalid_argument} for a dtype models cannot have.
 DType weights_dtype(const TorchModelConfig& config, const Json& json, const Checkpoint* checkpoint);
 
-/// Throws LMError with its root cause.
-std::unique_ptr<LoadedModel> load_model(const TorchModelConfig& config);
+/// `account` is whose memory it is. Throws LMError with its root cause.
+std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account);
 
-/// A plain network's input for a prompt: [1, input_size], the prompt's length in characters when input_size is 1, else
-/// its UTF-8 bytes / 255, zero-padded or cut.
-at::Tensor plain_input(std::string_view prompt, int64_t input_size);
-
-/// Its output as text: "Torch model output (shape: 1x10, values: v0, v1, ...)".
-std::string plain_output(const at::Tensor& output);
+/// A plain network's answer to a prompt: its input is [1, input_size], the prompt's length in characters when input_size
+/// is 1, else its UTF-8 bytes / 255, zero-padded or cut; the text is "Torch model output (shape: 1x10, values: v0, v1,
+/// ...)".
+std::string answer_plainly(const LoadedModel& loaded, std::string_view prompt);
 
 }  // namespace dstorch::driver

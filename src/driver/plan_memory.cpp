@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "device/memory_fit.h"
+#include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "dstorch/simple_transformer.h"
-#include "generate/call_memory.h"
 #include "train/processor.h"
 #include "train/training_plan.h"
 
@@ -14,25 +14,6 @@ namespace driver {
 namespace {
 
 namespace fs = std::filesystem;
-
-MemoryPlan generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
-                      int64_t batch) {
-  const auto call = generate::call_memory(model.sizes, model.dtype, config.device, context, context);
-  MemoryPlan plan;
-  plan.device = config.device;
-  plan.dtype = model.dtype;
-  plan.context = context;
-  plan.batch = batch;
-  plan.model_context = model.sizes.max_positions;
-  part(plan, MemoryKind::weights) = model.weight_bytes;
-  part(plan, MemoryKind::kv_cache) = batch * call.kv_cache;
-  part(plan, MemoryKind::activations) = call.activations + (batch - 1) * call.held;
-  part(plan, MemoryKind::other) = call.tables_peak;
-  // The tables grow in a moment when the pass has made little else.
-  plan.total = model.weight_bytes + batch * call.kv_cache + call.tables +
-               std::max(part(plan, MemoryKind::activations), call.tables_peak - call.tables);
-  return plan;
-}
 
 void check(const TorchModelConfig& config, const PlanOptions& options) {
   constexpr int64_t kMost = int64_t{1} << 20;
@@ -134,17 +115,6 @@ MemoryPlan plan_path(const TorchModelConfig& config, const PlanOptions& options,
 models::ModelOutline outline(const TorchModelConfig& config, const Json& json,
                              const std::shared_ptr<const Checkpoint>& checkpoint) {
   return models::outline(json, checkpoint, weights_dtype(config, json, checkpoint.get()), converts_weights(config));
-}
-
-MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
-                           int64_t batch) {
-  const auto limit = model.sizes.max_positions;
-  if (context == 0) {
-    context = config.max_context > 0 ? config.max_context : limit;
-  }
-  auto plan = generation(model, config, context, batch);
-  set_fit(plan, config.memory_limit, limit, [&](int64_t length) { return generation(model, config, length, batch); });
-  return plan;
 }
 
 void check_limit(const TorchModelConfig& config) {

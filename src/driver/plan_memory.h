@@ -13,10 +13,6 @@ namespace dstorch::driver {
 models::ModelOutline outline(const TorchModelConfig& config, const Json& json,
                              const std::shared_ptr<const Checkpoint>& checkpoint);
 
-/// For a context that is 0 the config's or the model's.
-MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
-                           int64_t batch);
-
 /// Throws LMError{out_of_memory} with the plan when the weights alone are over `config.memory_limit`.
 void check_limit(const TorchModelConfig& config);
 

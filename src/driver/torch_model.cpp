@@ -1,250 +1,228 @@
 #include "dstorch/torch_model.h"
 
-#include <ATen/Parallel.h>
 #include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <numbers>
-#include <shared_mutex>
+#include <random>
 
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
 #include "device/memory_account.h"
+#include "driver/guarded.h"
 #include "driver/loaded_model.h"
-#include "driver/plan_memory.h"
-#include "generate/scoring.h"
-#include "ops/cpu/threads.h"
+#include "driver/model_lifetime.h"
+#include "driver/pending_generation_state.h"
+#include "engine/check_options.h"
+#include "engine/generation_sequence.h"
+#include "engine/scoring.h"
 
 namespace dstorch {
 namespace {
 
-/// Runs `work`; whatever LibTorch or the standard library throws becomes an LMError in the framework's words.
-template <typename Work>
-auto guarded(Work&& work) {
-  constexpr const char* failed = "Torch model inference failed";
-  try {
-    return work();
-  } catch (const LMError& e) {
-    throw LMError(e.kind(), failed, std::current_exception());
-  } catch (const std::bad_alloc&) {
-    throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
-  } catch (const c10::Error& e) {
-    throw LMError(ErrorKind::inference, failed,
-                  std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
-  } catch (const std::exception&) {
-    throw LMError(ErrorKind::inference, failed, std::current_exception());
-  }
+using driver::guarded;
+using driver::LoadedModel;
+
+/// Tokens made where nobody says how many.
+constexpr int64_t kDefaultTokens = 256;
+/// Calls of `complete_all` that are submitted before the first is waited for.
+constexpr std::size_t kTogether = 64;
+
+uint64_t draw_seed() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32U) | device();
+}
+
+engine::Engine& engine_of(const LoadedModel& loaded) {
+  auto* const engine = loaded.engine();
+  require(engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
+          loaded.info.model_type);
+  return *engine;
+}
+
+std::vector<int64_t> encode(const LoadedModel& loaded, std::string_view text) {
+  const auto& tokenizer = engine_of(loaded).tokenizer();
+  require(
+      tokenizer != nullptr, ErrorKind::unsupported,
+      "the model's directory must hold a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt); "
+      "give one, or token ids instead of text");
+  return tokenizer->encode(text);
+}
+
+/// How many tokens to make after `prompt` of them. Throws LMError{context_overflow}.
+int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context) {
+  const int64_t room = context - prompt;
+  require(room >= 0, ErrorKind::context_overflow,
+          "the prompt has {} tokens, {} more than the context of {}; shorten it", prompt, -room, context);
+  const auto wanted = options.max_tokens.value_or(std::min(room, kDefaultTokens));
+  require(wanted <= room, ErrorKind::context_overflow,
+          "a prompt of {} tokens and max_tokens {} need {} more positions than the context of {}; shorten the prompt "
+          "or ask for at most {} tokens",
+          prompt, wanted, wanted - room, context, room);
+  return wanted;
+}
+
+/// Whether a text prompt is answered by the numbers of a plain network.
+bool answers_plainly(const LoadedModel& loaded) {
+  const auto* engine = loaded.engine();
+  return std::holds_alternative<driver::PlainModel>(loaded.model) ||
+         (std::holds_alternative<driver::ScriptedModel>(loaded.model) && engine->tokenizer() == nullptr);
 }
 
 }  // namespace
 
 class TorchModel::Impl {
  public:
-  explicit Impl(TorchModelConfig config) : config_(std::move(config)), memory_(std::make_shared<MemoryAccount>()) {
-    count_memory(config_.device);
-  }
+  explicit Impl(TorchModelConfig config)
+      : config_(std::move(config)), memory_(std::make_shared<MemoryAccount>()), life_(config_, memory_) {}
 
-  void init() {
-    const std::unique_lock lock(mutex_);
-    if (model_) {
-      return;
-    }
-    require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
-            config_.threads);
-    if (config_.threads > 0) {
-      ops::set_num_threads(config_.threads);
-    }
-    at::set_num_threads(ops::num_threads());  // LibTorch starts with one
-    constexpr const char* failed = "Failed to initialize Torch model";
-    try {
-      require(config_.memory_limit >= 0, ErrorKind::invalid_argument,
-              "memory_limit must be at least 0 bytes (0 is no limit), got {}", config_.memory_limit);
-      if (config_.memory_limit > 0) {
-        driver::check_limit(config_);
-      }
-      memory_->set_limit(config_.device, config_.memory_limit);
-      const MemoryScope scope(memory_, MemoryKind::other);
-      model_ = driver::load_model(config_);
-      if (model_->engine) {
-        model_->engine->memory = memory_;
-        set_call_limit(*model_);
-      }
-    } catch (const LMError& e) {
-      throw LMError(e.kind(), failed, std::current_exception());
-    } catch (const std::bad_alloc&) {
-      throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
-    } catch (const c10::Error& e) {
-      throw LMError(ErrorKind::internal, failed,
-                    std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
-    } catch (const std::exception&) {
-      throw LMError(ErrorKind::io, failed, std::current_exception());
-    }
-  }
-
-  void cleanup() {
-    const std::unique_lock lock(mutex_);
-    model_.reset();
-    ::malloc_trim(0);
-    if (config_.device.type == DeviceType::cuda) {
-      release_cuda_cache();
-    }
-  }
+  driver::ModelLifetime& life() { return life_; }
 
   [[nodiscard]] MemoryUse memory() const {
     return count_memory(config_.device) ? memory_->use(config_.device) : memory_use(config_.device);
   }
 
-  [[nodiscard]] bool initialized() const {
-    const std::shared_lock lock(mutex_);
-    return model_ != nullptr;
-  }
-
-  /// Calls `work` with the loaded model, which stays loaded meanwhile.
-  template <typename Work>
-  auto with_model(Work&& work) const {
-    const std::shared_lock lock(mutex_);
-    require(model_ != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
-    return work(*model_);
-  }
-
-  GenerationResult complete(std::string_view prompt, const GenerationOptions& options) const {
-    return with_model([&](driver::LoadedModel& model) {
-      return guarded([&] {
-        if (model.plain || (model.plain_scripted && !model.engine->tokenizer)) {
-          return complete_plain(model, prompt, options);
-        }
-        return generate::complete(*model.engine, encode(model, prompt), options);
-      });
+  PendingGeneration submit(std::string_view prompt, GenerationOptions options) {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      if (answers_plainly(*loaded)) {
+        return answer_plainly(*loaded, prompt, std::move(options));
+      }
+      return submit(*loaded, encode(*loaded, prompt), std::move(options));
     });
   }
 
-  GenerationResult complete(std::span<const int64_t> prompt, const GenerationOptions& options) const {
-    return with_model([&](driver::LoadedModel& model) {
-      return guarded([&] { return generate::complete(engine(model), prompt, options); });
-    });
+  PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options) {
+    const auto loaded = life_.loaded();
+    return guarded([&] { return submit(*loaded, {prompt.begin(), prompt.end()}, std::move(options)); });
   }
 
-  std::vector<float> logits(std::span<const int64_t> prompt) const {
-    return with_model([&](driver::LoadedModel& model) {
-      return guarded([&] { return generate::next_logits(engine(model), prompt); });
-    });
+  std::vector<float> logits(std::span<const int64_t> prompt) {
+    const auto loaded = life_.loaded();
+    return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt); });
   }
 
-  std::vector<float> embed(std::string_view text) const {
-    return with_model([&](driver::LoadedModel& model) {
-      return guarded([&] { return generate::mean_hidden(engine(model), encode(model, text)); });
-    });
+  std::vector<float> embed(std::string_view text) {
+    const auto loaded = life_.loaded();
+    return guarded([&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text)); });
   }
 
-  PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) const {
-    return with_model([&](driver::LoadedModel& model) {
-      return guarded([&] {
-        const auto tokens = encode(model, text);
-        require(tokens.size() >= 2, ErrorKind::invalid_argument,
-                "perplexity needs a text of at least two tokens, got {}", tokens.size());
-        PerplexityResult result;
-        result.nll = generate::negative_log_likelihood(engine(model), tokens, on_progress);
-        result.tokens = static_cast<int64_t>(tokens.size()) - 1;
-        result.bytes = static_cast<int64_t>(text.size());
-        result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens));
-        result.bits_per_byte = result.nll / std::numbers::ln2 / static_cast<double>(result.bytes);
-        return result;
-      });
+  PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      const auto tokens = encode(*loaded, text);
+      require(tokens.size() >= 2, ErrorKind::invalid_argument,
+              "perplexity needs a text of at least two tokens, got {}", tokens.size());
+      PerplexityResult result;
+      result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress);
+      result.tokens = static_cast<int64_t>(tokens.size()) - 1;
+      result.bytes = static_cast<int64_t>(text.size());
+      result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens));
+      result.bits_per_byte = result.nll / std::numbers::ln2 / static_cast<double>(result.bytes);
+      return result;
     });
   }
 
  private:
-  void set_call_limit(driver::LoadedModel& model) const {
-    if (config_.memory_limit == 0) {
-      return;
-    }
-    auto limit = std::make_unique<generate::CallLimit>(config_.memory_limit, memory_->use(config_.device).total.bytes);
-    limit->dtype = model.info.dtype;
-    limit->device = config_.device;
-    models::ModelOutline outline;
-    outline.sizes = model.engine->model->sizes();
-    outline.dtype = model.info.dtype;
-    outline.parameters = model.info.parameters;
-    outline.weight_bytes = model.info.weight_bytes;
-    limit->plan = [outline, config = config_](int64_t positions) {
-      return to_string(driver::plan_generation(outline, config, positions, 1));
-    };
-    model.engine->limit = std::move(limit);
-  }
-
-  static generate::Engine& engine(driver::LoadedModel& model) {
-    require(model.engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
-            model.info.model_type);
-    return *model.engine;
-  }
-
-  static std::vector<int64_t> encode(driver::LoadedModel& model, std::string_view text) {
-    const auto& tokenizer = engine(model).tokenizer;
-    require(
-        tokenizer != nullptr, ErrorKind::unsupported,
-        "the model's directory must hold a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt); "
-        "give one, or token ids instead of text");
-    return tokenizer->encode(text);
-  }
-
-  GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
-                                  const GenerationOptions& options) const {
-    const at::NoGradGuard no_grad;
-    const MemoryScope scope(memory_, MemoryKind::activations);
-    const auto input = driver::plain_input(prompt, model.plain_input_size);
-    at::Tensor output;
-    if (model.plain) {
-      output = model.plain->forward(input.to(model.plain->parameters().front().device()));
+  PendingGeneration submit(const LoadedModel& loaded, std::vector<int64_t> prompt, GenerationOptions options) {
+    auto& engine = engine_of(loaded);
+    engine::check_options(options, engine.model().sizes().vocab_size);
+    engine.check_tokens(prompt);
+    const auto prompt_tokens = static_cast<int64_t>(prompt.size());
+    const auto count = tokens_to_make(options, prompt_tokens, engine.max_context());
+    const auto seed = options.seed ? *options.seed : draw_seed();
+    auto outbox = std::make_shared<engine::Outbox>(options.cancel);
+    auto on_token = std::exchange(options.on_token, {});
+    if (count == 0) {
+      outbox->end({});
     } else {
-      output = model.plain_scripted->run(input.to(model.engine->device));
+      engine.submit(std::make_shared<engine::GenerationSequence>(std::move(prompt), options, count, seed,
+                                                                 engine.tokenizer(), engine.end_tokens(), outbox));
     }
+    return PendingGeneration(
+        std::make_unique<PendingGeneration::State>(std::move(outbox), std::move(on_token), prompt_tokens, seed));
+  }
+
+  PendingGeneration answer_plainly(const LoadedModel& loaded, std::string_view prompt, GenerationOptions options) {
+    const MemoryScope scope(memory_, MemoryKind::activations);
     GenerationResult result;
-    result.text = driver::plain_output(output);
+    result.text = driver::answer_plainly(loaded, prompt);
     result.finish_reason = FinishReason::stop;
-    if (options.on_token) {
-      options.on_token(result.text);
-    }
-    return result;
+    return PendingGeneration(
+        std::make_unique<PendingGeneration::State>(std::move(result), std::move(options.on_token)));
   }
 
   TorchModelConfig config_;
   std::shared_ptr<MemoryAccount> memory_;
-  mutable std::shared_mutex mutex_;
-  std::unique_ptr<driver::LoadedModel> model_;
+  driver::ModelLifetime life_;
 };
 
 TorchModel::TorchModel(TorchModelConfig config) : impl_(std::make_unique<Impl>(std::move(config))) {}
 
 TorchModel::~TorchModel() = default;
 
-void TorchModel::init() { impl_->init(); }
+void TorchModel::init() { impl_->life().init(); }
 
-void TorchModel::cleanup() { impl_->cleanup(); }
+void TorchModel::cleanup() { impl_->life().cleanup(); }
 
-bool TorchModel::initialized() const { return impl_->initialized(); }
+bool TorchModel::initialized() const { return impl_->life().initialized(); }
 
 std::string TorchModel::generate(std::string_view prompt, const GenerationOptions& options) {
-  return impl_->complete(prompt, options).text;
+  return submit(prompt, options).wait().text;
 }
 
 std::future<std::string> TorchModel::generate_async(std::string prompt, GenerationOptions options) {
-  return std::async(std::launch::async, [this, prompt = std::move(prompt), options = std::move(options)] {
-    return impl_->complete(prompt, options).text;
-  });
+  try {
+    // Not `this`: the model may be gone before the thread is done.
+    auto pending = std::make_shared<PendingGeneration>(submit(prompt, std::move(options)));
+    return std::async(std::launch::async, [pending = std::move(pending)] { return pending->wait().text; });
+  } catch (...) {
+    std::promise<std::string> failed;
+    failed.set_exception(std::current_exception());
+    return failed.get_future();
+  }
 }
 
 GenerationResult TorchModel::complete(std::string_view prompt, const GenerationOptions& options) {
-  return impl_->complete(prompt, options);
+  return submit(prompt, options).wait();
 }
 
 GenerationResult TorchModel::complete(std::span<const int64_t> prompt, const GenerationOptions& options) {
-  return impl_->complete(prompt, options);
+  return submit(prompt, options).wait();
 }
 
 GenerationResult TorchModel::stream(std::string_view prompt, TokenCallback on_token, GenerationOptions options) {
   options.on_token = std::move(on_token);
-  return impl_->complete(prompt, options);
+  return submit(prompt, std::move(options)).wait();
+}
+
+std::vector<GenerationResult> TorchModel::complete_all(std::span<const std::string> prompts,
+                                                       const GenerationOptions& options) {
+  require(!options.on_token, ErrorKind::invalid_argument,
+          "complete_all has no on_token: its pieces would not say which prompt they answer; use submit");
+  std::vector<GenerationResult> results;
+  std::deque<PendingGeneration> pending;
+  for (const auto& prompt : prompts) {
+    if (pending.size() == kTogether) {
+      results.push_back(pending.front().wait());
+      pending.pop_front();
+    }
+    pending.push_back(submit(prompt, options));
+  }
+  for (auto& generation : pending) {
+    results.push_back(generation.wait());
+  }
+  return results;
+}
+
+PendingGeneration TorchModel::submit(std::string_view prompt, GenerationOptions options) {
+  return impl_->submit(prompt, std::move(options));
+}
+
+PendingGeneration TorchModel::submit(std::span<const int64_t> prompt, GenerationOptions options) {
+  return impl_->submit(prompt, std::move(options));
 }
 
 std::vector<float> TorchModel::embed(std::string_view text) { return impl_->embed(text); }
@@ -255,16 +233,14 @@ PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCal
   return impl_->perplexity(text, on_progress);
 }
 
-ModelInfo TorchModel::info() const {
-  return impl_->with_model([](const driver::LoadedModel& model) { return model.info; });
-}
+ModelInfo TorchModel::info() const { return impl_->life().loaded()->info; }
 
 MemoryUse TorchModel::memory() const { return impl_->memory(); }
 
 std::shared_ptr<const Tokenizer> TorchModel::tokenizer() const {
-  return impl_->with_model([](const driver::LoadedModel& model) -> std::shared_ptr<const Tokenizer> {
-    return model.engine ? model.engine->tokenizer : nullptr;
-  });
+  const auto loaded = impl_->life().loaded();
+  const auto* engine = loaded->engine();
+  return engine != nullptr ? engine->tokenizer() : nullptr;
 }
 
 }  // namespace dstorch

@@ -17,7 +17,12 @@ int64_t TensorView::numel() const noexcept {
   return count;
 }
 
-std::size_t TensorView::bytes() const noexcept { return static_cast<std::size_t>(numel()) * size_of(dtype); }
+std::size_t TensorView::bytes() const noexcept {
+  if (blocks != nullptr) {
+    return static_cast<std::size_t>(numel() / blocks->elements * blocks->bytes);
+  }
+  return static_cast<std::size_t>(numel()) * size_of(dtype);
+}
 
 bool TensorView::is_contiguous() const noexcept {
   int64_t expected = 1;

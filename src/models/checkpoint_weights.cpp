@@ -23,6 +23,27 @@ bool is_known_buffer(std::string_view name) {
   return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
+/// How the ops read the blocks of `view`. Throws LMError{unsupported} for a format they do not know.
+const ops::WeightFormat& block_format(const TensorView& view) {
+  const auto* format = ops::find_weight_format(view.blocks->name);
+  require(format != nullptr, ErrorKind::unsupported, "{}: dstorch cannot compute with weights of the format {}",
+          view.name, view.blocks->name);
+  return *format;
+}
+
+/// The blocks of `view` [rows, columns] as bytes: uint8 [rows, bytes of a row].
+at::Tensor block_tensor(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view) {
+  const auto columns = view.shape.empty() ? 1 : view.shape.back();
+  require(columns > 0 && columns % view.blocks->elements == 0, ErrorKind::format,
+          "{}: rows of {} must be whole blocks of {}, they have {} numbers", view.name, view.blocks->name,
+          view.blocks->elements, columns);
+  const auto rows = view.numel() / columns;
+  const auto row_bytes = columns / view.blocks->elements * view.blocks->bytes;
+  auto* data = const_cast<std::byte*>(view.data());
+  return at::from_blob(
+      data, {rows, row_bytes}, [checkpoint](void*) {}, at::kByte);
+}
+
 std::string_view without_model_prefix(std::string_view name) {
   for (const std::string_view prefix : {"model.", "transformer."}) {
     if (name.starts_with(prefix)) {
@@ -74,17 +95,43 @@ const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& n
 
 bool CheckpointWeights::has(const std::string& name) const { return find_weight(*checkpoint_, name) != nullptr; }
 
-at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
+const TensorView* CheckpointWeights::use(const std::string& name, at::IntArrayRef shape) {
   const auto* view = find_weight(*checkpoint_, name);
   if (view == nullptr) {
     problems_.push_back(fmt::format("missing: {} [{}]", name, fmt::join(shape, ", ")));
-    return at::empty({0});
+    return nullptr;
   }
   used_.insert(view->name);
   if (!std::equal(shape.begin(), shape.end(), view->shape.begin(), view->shape.end())) {
     problems_.push_back(
         fmt::format("misshapen: {} must be [{}], is [{}]", name, fmt::join(shape, ", "), fmt::join(view->shape, ", ")));
+    return nullptr;
+  }
+  return view;
+}
+
+void CheckpointWeights::count(const at::Tensor& tensor, int64_t numel) {
+  bytes_ += static_cast<int64_t>(tensor.nbytes());
+  numel_ += numel;
+  if (options_.on_progress) {
+    const auto total = static_cast<int64_t>(checkpoint_->tensors().size());
+    const bool go_on = options_.on_progress({"weights", static_cast<int64_t>(used_.size()), total});
+    require(go_on, ErrorKind::cancelled, "loading was cancelled");
+  }
+}
+
+at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
+  const auto* view = use(name, shape);
+  if (view == nullptr) {
     return at::empty({0});
+  }
+  if (view->blocks != nullptr) {
+    const auto& format = block_format(*view);
+    const auto whole = ops::Weight(format, block_tensor(checkpoint_, *view), view->shape.back());
+    const auto dense = whole.dense(options_.dtype.value_or(at::kFloat)).view(view->shape);
+    auto tensor = transposed ? dense.t().contiguous().t().to(options_.device) : dense.to(options_.device);
+    count(tensor, view->numel());
+    return tensor;
   }
   auto tensor = tensor_over(checkpoint_, *view);
   if (!tensor.is_floating_point()) {
@@ -103,14 +150,22 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
   } else {
     tensor = count_if_mapped(std::move(tensor), *view);
   }
-  bytes_ += static_cast<int64_t>(tensor.nbytes());
-  numel_ += tensor.numel();
-  if (options_.on_progress) {
-    const auto total = static_cast<int64_t>(checkpoint_->tensors().size());
-    const bool go_on = options_.on_progress({"weights", static_cast<int64_t>(used_.size()), total});
-    require(go_on, ErrorKind::cancelled, "loading was cancelled");
-  }
+  count(tensor, view->numel());
   return tensor;
+}
+
+ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows, int64_t columns) {
+  const auto* view = find_weight(*checkpoint_, name);
+  if (view == nullptr || view->blocks == nullptr || options_.dtype) {
+    const auto dense = get(name, {rows, columns}, false);
+    return dense.dim() == 2 ? ops::Weight(dense) : ops::Weight(at::empty({0, columns}));
+  }
+  if (use(name, {rows, columns}) == nullptr) {
+    return at::empty({0, columns});
+  }
+  auto data = count_if_mapped(block_tensor(checkpoint_, *view), *view).to(options_.device);
+  count(data, view->numel());
+  return {block_format(*view), std::move(data), columns};
 }
 
 void CheckpointWeights::finish() const {

@@ -35,6 +35,8 @@ class CheckpointWeights : public nn::WeightSource {
   CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options);
 
   at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
+  /// In the file's blocks unless everything is converted.
+  ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) override;
   [[nodiscard]] bool has(const std::string& name) const override;
   [[nodiscard]] bool trainable() const override { return false; }
 
@@ -47,6 +49,11 @@ class CheckpointWeights : public nn::WeightSource {
   [[nodiscard]] int64_t count() const noexcept { return numel_; }
 
  private:
+  /// The view of a weight of this shape; null, with a problem noted, when there is none.
+  const TensorView* use(const std::string& name, at::IntArrayRef shape);
+  /// Counts a weight that is handed out.
+  void count(const at::Tensor& tensor, int64_t numel);
+
   std::shared_ptr<const Checkpoint> checkpoint_;
   Options options_;
   std::set<std::string> used_;

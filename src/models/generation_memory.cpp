@@ -1,4 +1,4 @@
-// What generation allocates, block by block: keep it beside generate/generator.cpp and the ops it calls.
+// What a pass of the engine allocates, block by block: keep it beside engine/engine.cpp and the ops it calls.
 
 #include <algorithm>
 #include <utility>
@@ -11,16 +11,17 @@ namespace {
 
 constexpr int64_t kFloat = 4;
 constexpr int64_t kIndex = 8;
+constexpr int64_t kPage = ops::kPagePositions;
 
-/// One pass over `rows` positions, of which the last is number `keys`.
+/// One pass over `rows` rows, of which the last sees all positions.
 class Pass {
  public:
-  Pass(Ledger& ledger, const ModelSizes& sizes, const GenerationShape& shape, int64_t rows, int64_t keys)
+  Pass(Ledger& ledger, const ModelSizes& sizes, const PassShape& shape)
       : ledger_(ledger),
         sizes_(sizes),
         shape_(shape),
-        rows_(rows),
-        keys_(keys),
+        rows_(shape.rows),
+        keys_(shape.positions),
         element_(shape.weight_size == 8 ? 8 : kFloat) {}
 
   /// The states [rows, hidden] it ends with.
@@ -37,13 +38,15 @@ class Pass {
     return x;
   }
 
-  /// [1, vocab]
+  /// [sequences, vocab]
   Ledger::Block logits() {
+    const auto sequences = shape_.sequences;
+    const auto last = sequences > 1 ? ledger_.take(element_ * sequences * sizes_.hidden_size) : Ledger::Block();
     if (shape_.fused) {
-      return ledger_.take(kFloat * sizes_.vocab_size);
+      return ledger_.take(kFloat * sequences * sizes_.vocab_size);
     }
-    const auto normed = norm(1, sizes_.hidden_size);
-    return linear(1, sizes_.hidden_size, sizes_.vocab_size);
+    const auto normed = norm(sequences, sizes_.hidden_size);
+    return linear(sequences, sizes_.hidden_size, sizes_.vocab_size);
   }
 
  private:
@@ -76,7 +79,7 @@ class Pass {
   }
 
   Ledger::Block norm(int64_t rows, int64_t width) {
-    if (shape_.webgl && !sizes_.rms_norm) {
+    if (shape_.stepwise_norms && !sizes_.rms_norm) {
       return layer_norm_on_webgl(rows * width);
     }
     const bool wide = element_ != kFloat;
@@ -121,11 +124,14 @@ class Pass {
   Ledger::Block attention(bool rotated) {
     const auto q = heads(query_size(), rotated);
     const auto k = heads(key_size(), rotated);
+    // Pages are laid side by side where there is more than one.
+    const auto paged = keys_ > kPage ? 2 * shape_.kv_size * keys_ * key_size() : 0;
+    const auto gathered = ledger_.take(paged);
     if (shape_.attention_shader) {
       const auto queries = rotated ? Ledger::Block() : ledger_.take(element_ * rows_ * query_size());
       return ledger_.take(element_ * rows_ * query_size());
     }
-    const bool convert = shape_.cache_size != element_;
+    const bool convert = shape_.kv_size != element_;
     const auto keys = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();
     const auto values = convert ? ledger_.take(element_ * keys_ * key_size()) : Ledger::Block();
     const bool grouped = sizes_.num_heads != sizes_.num_kv_heads && !rotated;
@@ -186,54 +192,37 @@ class Pass {
 
   Ledger& ledger_;
   const ModelSizes& sizes_;
-  const GenerationShape& shape_;
+  const PassShape& shape_;
   int64_t rows_;
   int64_t keys_;
   int64_t element_;
 };
 
-/// Rotation tables double from 256 rows on (nn/rope.cpp).
-void add_tables(const ModelSizes& sizes, int64_t context, GenerationMemory& memory) {
+}  // namespace
+
+int64_t pass_memory(const ModelSizes& sizes, const PassShape& shape) {
+  Ledger ledger;
+  Pass pass(ledger, sizes, shape);
+  const auto hidden = pass.run();
+  const auto logits = pass.logits();
+  return ledger.peak();
+}
+
+TableMemory table_memory(const ModelSizes& sizes, int64_t positions) {
+  TableMemory memory;
   if (sizes.rotated_layers == 0) {
-    return;
+    return memory;
   }
+  // They double from 256 rows on (nn/rope.cpp).
   int64_t rows = 256;
   int64_t before = 0;
-  while (rows < context) {
+  while (rows < positions) {
     before = rows;
     rows *= 2;
   }
   const int64_t row = 2 * (sizes.head_dim / 2) * kFloat;
-  memory.tables = rows * row;
-  memory.tables_peak = (rows + before) * row;
-}
-
-}  // namespace
-
-GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape) {
-  GenerationMemory memory;
-  memory.kv_cache = 2 * sizes.num_layers * sizes.num_kv_heads * sizes.head_dim * shape.context * shape.cache_size;
-  add_tables(sizes, shape.context, memory);
-  const int64_t element = shape.weight_size == 8 ? 8 : kFloat;
-  const int64_t whole = shape.prompt / shape.chunk * shape.chunk;
-  const int64_t rest = shape.prompt - whole;
-  Ledger ledger;
-  // The last whole chunk sees the most keys of its kind, the rest of the prompt all of them.
-  Ledger::Block hidden;
-  for (const auto& [rows, keys] : {std::pair(whole > 0 ? shape.chunk : 0, whole), std::pair(rest, shape.prompt)}) {
-    if (rows > 0) {
-      // The states of the chunk before are held while the next one runs.
-      if (keys > rows && rows == shape.chunk) {
-        hidden = ledger.take(element * shape.chunk * sizes.hidden_size);
-      }
-      Pass pass(ledger, sizes, shape, rows, keys);
-      hidden = pass.run();
-      const auto logits = pass.logits();
-    }
-  }
-  const auto chunk = std::min(shape.chunk, shape.prompt);
-  memory.activations = ledger.peak();
-  memory.held = element * chunk * sizes.hidden_size + kFloat * sizes.vocab_size;
+  memory.kept = rows * row;
+  memory.peak = (rows + before) * row;
   return memory;
 }
 

@@ -3,12 +3,7 @@
 #include <cmath>
 
 #include "models/config_checks.h"
-#include "nn/layers.h"
-#include "ops/attention.h"
-#include "ops/linear_residual.h"
-#include "ops/norm.h"
-#include "ops/norm_linear.h"
-#include "ops/norm_mlp.h"
+#include "models/decoder.h"
 
 namespace dstorch::models {
 namespace {
@@ -53,20 +48,24 @@ std::shared_ptr<nn::Norm> make_norm(const Gpt2Config& config, const nn::WeightSc
   return std::make_shared<nn::Norm>(scope, ops::NormKind::layer, config.sizes.hidden_size, config.norm_eps);
 }
 
-/// Two Conv1D layers under one name: attn (c_attn, c_proj) or mlp (c_fc, c_proj).
+/// Two linear layers under one name, laid out as GPT-2's Conv1D: attn (c_attn, c_proj) or mlp (c_fc, c_proj).
 class ProjectionPair : public torch::nn::Module {
  public:
   ProjectionPair(const nn::WeightScope& scope, const std::string& first, int64_t hidden, int64_t inner, int64_t middle)
-      : in_(register_module(first, std::make_shared<nn::Conv1D>(scope / first, hidden, inner))),
-        out_(register_module("c_proj", std::make_shared<nn::Conv1D>(scope / "c_proj", middle, hidden))) {}
-  [[nodiscard]] ops::LinearWeights in() const { return in_->weights(); }
-  [[nodiscard]] ops::LinearWeights out() const { return out_->weights(); }
+      : in_(add(first, scope, hidden, inner)), out_(add("c_proj", scope, middle, hidden)) {}
+  [[nodiscard]] const nn::Linear& in() const { return *in_; }
+  [[nodiscard]] const nn::Linear& out() const { return *out_; }
 
  private:
-  std::shared_ptr<nn::Conv1D> in_, out_;
+  std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out) {
+    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, /*bias=*/true,
+                                                              nn::Linear::Layout::in_out));
+  }
+
+  std::shared_ptr<nn::Linear> in_, out_;
 };
 
-class Gpt2Block : public torch::nn::Module {
+class Gpt2Block : public DecoderBlock {
  public:
   Gpt2Block(const Gpt2Config& config, const nn::WeightScope& scope, int64_t index)
       : activation_(config.activation),
@@ -79,7 +78,7 @@ class Gpt2Block : public torch::nn::Module {
                                                                      config.inner_size, config.inner_size))) {
     attention_config_.num_heads = config.num_heads;
     attention_config_.num_kv_heads = config.num_heads;
-    attention_config_.head_dim = config.sizes.hidden_size / config.num_heads;
+    attention_config_.head_dim = config.sizes.head_dim;
     if (config.scale_weights) {
       attention_config_.scale = 1.0 / std::sqrt(static_cast<double>(attention_config_.head_dim));
     }
@@ -88,15 +87,14 @@ class Gpt2Block : public torch::nn::Module {
     }
   }
 
-  /// x [batch, seq, hidden] -> [batch, seq, hidden]; x may be overwritten when no gradient is asked for.
-  at::Tensor forward(at::Tensor x, ops::LayerCache* cache, int64_t position) {
-    const std::array<ops::LinearWeights, 1> qkv_weights{attention_->in()};
-    const auto qkv = ops::norm_linear(x, norm1_->weights(), qkv_weights);
-    const auto mixed = ops::attention(qkv, attention_config_, {}, cache, position);
-    x = ops::linear_residual(mixed, attention_->out(), std::move(x));
-    const auto inner = ops::norm_mlp(x, norm2_->weights(), mlp_->in(), {}, activation_);
-    return ops::linear_residual(inner, mlp_->out(), std::move(x));
+  at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
+    const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});
+    const auto mixed = pass.attention(qkv, attention_config_, slot, /*rotated=*/false);  // [rows, hidden]
+    x = pass.linear_residual(mixed, attention_->out(), std::move(x));
+    const auto inner = pass.norm_mlp(x, *norm2_, mlp_->in(), nullptr, activation_);  // [rows, inner]
+    return pass.linear_residual(inner, mlp_->out(), std::move(x));
   }
+  [[nodiscard]] int64_t window() const override { return 0; }
 
  private:
   ops::Activation activation_;
@@ -107,92 +105,24 @@ class Gpt2Block : public torch::nn::Module {
   std::shared_ptr<ProjectionPair> mlp_;
 };
 
-/// Everything but the head; named as the checkpoints name it.
-class Gpt2Transformer : public torch::nn::Module {
- public:
-  Gpt2Transformer(const Gpt2Config& config, const nn::WeightScope& scope)
-      : tokens_(register_module(
-            "wte", std::make_shared<nn::Embedding>(scope / "wte", config.sizes.vocab_size, config.sizes.hidden_size))),
-        positions_(register_module("wpe", std::make_shared<nn::Embedding>(scope / "wpe", config.sizes.max_positions,
-                                                                          config.sizes.hidden_size))) {
-    auto list = register_module("h", std::make_shared<torch::nn::Module>());
-    for (int64_t i = 0; i < config.sizes.num_layers; ++i) {
-      blocks_.push_back(
-          list->register_module(std::to_string(i), std::make_shared<Gpt2Block>(config, scope / "h" / i, i)));
-    }
-    norm_ = register_module("ln_f", make_norm(config, scope / "ln_f"));
-  }
-
-  /// tokens int64 [batch, seq], the first at `position` -> [batch, seq, hidden]
-  [[nodiscard]] at::Tensor embed(const at::Tensor& tokens, int64_t position) const {
-    const auto where = at::arange(position, position + tokens.size(1), tokens.options());
-    return tokens_->forward(tokens) + positions_->forward(where);
-  }
-  [[nodiscard]] const nn::Embedding& token_embedding() const { return *tokens_; }
-  [[nodiscard]] const nn::Norm& norm() const { return *norm_; }
-  [[nodiscard]] const std::vector<std::shared_ptr<Gpt2Block>>& blocks() const { return blocks_; }
-
- private:
-  std::shared_ptr<nn::Embedding> tokens_, positions_;
-  std::vector<std::shared_ptr<Gpt2Block>> blocks_;
-  std::shared_ptr<nn::Norm> norm_;
-};
-
-class Gpt2ForCausalLM : public CausalLM {
- public:
-  Gpt2ForCausalLM(Gpt2Config config, nn::WeightSource& weights, const ModelOptions& options)
-      : config_(std::move(config)),
-        options_(options),
-        transformer_(register_module(
-            "transformer", std::make_shared<Gpt2Transformer>(config_, nn::WeightScope(weights, "transformer")))) {
-    if (!config_.tied) {
-      head_ = register_module(
-          "lm_head", std::make_shared<nn::Linear>(nn::WeightScope(weights, "lm_head"), config_.sizes.hidden_size,
-                                                  config_.sizes.vocab_size, /*bias=*/false));
-    }
-  }
-
-  [[nodiscard]] const ModelSizes& sizes() const override { return config_.sizes; }
-
-  [[nodiscard]] std::unique_ptr<nn::SequenceState> make_state(int64_t capacity) const override {
-    return std::make_unique<nn::KvCache>(config_.sizes.num_layers, config_.num_heads,
-                                         config_.sizes.hidden_size / config_.num_heads, capacity,
-                                         at::TensorOptions().dtype(options_.cache_dtype).device(options_.device));
-  }
-
-  at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState* state) override {
-    auto* cache = static_cast<nn::KvCache*>(state);
-    const int64_t position = cache != nullptr ? cache->length() : 0;
-    auto x = transformer_->embed(tokens, position);
-    const auto& blocks = transformer_->blocks();
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      auto* layer_cache = cache != nullptr ? &cache->layer(static_cast<int64_t>(i)) : nullptr;
-      x = blocks[i]->forward(std::move(x), layer_cache, position);
-    }
-    if (cache != nullptr) {
-      cache->advance(tokens.size(1));
-    }
-    return x;
-  }
-
-  at::Tensor final_norm(const at::Tensor& hidden) override { return ops::norm(hidden, transformer_->norm().weights()); }
-
-  at::Tensor logits(const at::Tensor& hidden) override {
-    const std::array<ops::LinearWeights, 1> head{head_ ? head_->weights() : transformer_->token_embedding().as_head()};
-    return ops::norm_linear(hidden, transformer_->norm().weights(), head);
-  }
-
- private:
-  Gpt2Config config_;
-  ModelOptions options_;
-  std::shared_ptr<Gpt2Transformer> transformer_;
-  std::shared_ptr<nn::Linear> head_;
-};
-
 }  // namespace
 
-std::shared_ptr<CausalLM> create_gpt2(const Json& config, nn::WeightSource& weights, const ModelOptions& options) {
-  return std::make_shared<Gpt2ForCausalLM>(parse_config(config), weights, options);
+std::shared_ptr<LanguageModel> create_gpt2(const Json& json, nn::WeightSource& weights,
+                                           const ModelOptions& /*options*/) {
+  const auto config = parse_config(json);
+  DecoderConfig decoder;
+  decoder.sizes = config.sizes;
+  decoder.norm_kind = ops::NormKind::layer;
+  decoder.norm_eps = config.norm_eps;
+  decoder.position_table = true;
+  decoder.body = "transformer";
+  decoder.token_table = "wte";
+  decoder.layers = "h";
+  decoder.final_norm = "ln_f";
+  const auto make_block = [&](const nn::WeightScope& scope, int64_t index) {
+    return std::make_shared<Gpt2Block>(config, scope, index);
+  };
+  return std::make_shared<Decoder>(decoder, weights, make_block, nullptr);
 }
 
 }  // namespace dstorch::models

@@ -4,13 +4,7 @@
 #include <cmath>
 
 #include "models/config_checks.h"
-#include "nn/layers.h"
-#include "nn/rope.h"
-#include "ops/attention.h"
-#include "ops/linear_residual.h"
-#include "ops/norm.h"
-#include "ops/norm_linear.h"
-#include "ops/norm_mlp.h"
+#include "models/decoder.h"
 
 namespace dstorch::models {
 namespace {
@@ -150,44 +144,60 @@ LlamaConfig parse_config(const Json& json) {
 
 class LlamaAttention : public torch::nn::Module {
  public:
-  LlamaAttention(const LlamaConfig& config, const nn::WeightScope& scope)
-      : q_(add("q_proj", scope, config.sizes.hidden_size, config.num_heads * config.head_dim, config.qkv_bias)),
+  LlamaAttention(const LlamaConfig& config, const nn::WeightScope& scope, int64_t index)
+      : rotated_(config.rotated[static_cast<std::size_t>(index)]),
+        q_(add("q_proj", scope, config.sizes.hidden_size, config.num_heads * config.head_dim, config.qkv_bias)),
         k_(add("k_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
         v_(add("v_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
         o_(add("o_proj", scope, config.num_heads * config.head_dim, config.sizes.hidden_size, config.output_bias)) {
+    config_.num_heads = config.num_heads;
+    config_.num_kv_heads = config.num_kv_heads;
+    config_.head_dim = config.head_dim;
+    config_.scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+    config_.sliding_window = config.sliding_window[static_cast<std::size_t>(index)];
     if (config.qk_norm) {
-      q_norm_ = register_module(
-          "q_norm", std::make_shared<nn::Norm>(scope / "q_norm", ops::NormKind::rms, config.head_dim, config.norm_eps));
-      k_norm_ = register_module(
-          "k_norm", std::make_shared<nn::Norm>(scope / "k_norm", ops::NormKind::rms, config.head_dim, config.norm_eps));
+      config_.query_norm = add_norm("q_norm", scope, config)->weights();
+      config_.key_norm = add_norm("k_norm", scope, config)->weights();
     }
   }
 
-  [[nodiscard]] std::array<ops::LinearWeights, 3> qkv() const { return {q_->weights(), k_->weights(), v_->weights()}; }
-  [[nodiscard]] ops::LinearWeights output() const { return o_->weights(); }
-  [[nodiscard]] ops::NormWeights q_norm() const { return q_norm_ ? q_norm_->weights() : ops::NormWeights{}; }
-  [[nodiscard]] ops::NormWeights k_norm() const { return k_norm_ ? k_norm_->weights() : ops::NormWeights{}; }
+  [[nodiscard]] int64_t window() const { return config_.sliding_window; }
+
+  /// x [rows, hidden] + attention(norm(x))
+  at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass, const ops::LayerSlot& slot) {
+    const auto qkv = pass.norm_linear(x, norm, {q_.get(), k_.get(), v_.get()});
+    const auto mixed = pass.attention(qkv, config_, slot, rotated_);  // [rows, heads * head_dim]
+    return pass.linear_residual(mixed, *o_, std::move(x));
+  }
 
  private:
   std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out,
                                   bool bias) {
     return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, bias));
   }
+  std::shared_ptr<nn::Norm> add_norm(const std::string& name, const nn::WeightScope& scope, const LlamaConfig& config) {
+    return register_module(
+        name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.head_dim, config.norm_eps));
+  }
 
+  bool rotated_;
+  ops::AttentionConfig config_;
   std::shared_ptr<nn::Linear> q_, k_, v_, o_;
-  std::shared_ptr<nn::Norm> q_norm_, k_norm_;
 };
 
 class LlamaMlp : public torch::nn::Module {
  public:
   LlamaMlp(const LlamaConfig& config, const nn::WeightScope& scope)
-      : gate_(add("gate_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
+      : activation_(config.activation),
+        gate_(add("gate_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
         up_(add("up_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
         down_(add("down_proj", scope, config.intermediate_size, config.sizes.hidden_size, config.mlp_bias)) {}
 
-  [[nodiscard]] ops::LinearWeights gate() const { return gate_->weights(); }
-  [[nodiscard]] ops::LinearWeights up() const { return up_->weights(); }
-  [[nodiscard]] ops::LinearWeights down() const { return down_->weights(); }
+  /// x [rows, hidden] + down(act(gate(norm(x))) * up(norm(x)))
+  at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass) {
+    const auto gated = pass.norm_mlp(x, norm, *gate_, up_.get(), activation_);  // [rows, intermediate]
+    return pass.linear_residual(gated, *down_, std::move(x));
+  }
 
  private:
   std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out,
@@ -195,35 +205,23 @@ class LlamaMlp : public torch::nn::Module {
     return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, bias));
   }
 
+  ops::Activation activation_;
   std::shared_ptr<nn::Linear> gate_, up_, down_;
 };
 
-class LlamaLayer : public torch::nn::Module {
+class LlamaLayer : public DecoderBlock {
  public:
   LlamaLayer(const LlamaConfig& config, const nn::WeightScope& scope, int64_t index)
-      : activation_(config.activation),
-        rotated_(config.rotated[static_cast<std::size_t>(index)]),
-        input_norm_(add_norm("input_layernorm", config, scope)),
-        attention_(register_module("self_attn", std::make_shared<LlamaAttention>(config, scope / "self_attn"))),
+      : input_norm_(add_norm("input_layernorm", config, scope)),
+        attention_(register_module("self_attn", std::make_shared<LlamaAttention>(config, scope / "self_attn", index))),
         post_norm_(add_norm("post_attention_layernorm", config, scope)),
-        mlp_(register_module("mlp", std::make_shared<LlamaMlp>(config, scope / "mlp"))) {
-    attention_config_.num_heads = config.num_heads;
-    attention_config_.num_kv_heads = config.num_kv_heads;
-    attention_config_.head_dim = config.head_dim;
-    attention_config_.scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
-    attention_config_.sliding_window = config.sliding_window[static_cast<std::size_t>(index)];
-    attention_config_.query_norm = attention_->q_norm();
-    attention_config_.key_norm = attention_->k_norm();
-  }
+        mlp_(register_module("mlp", std::make_shared<LlamaMlp>(config, scope / "mlp"))) {}
 
-  /// x [batch, seq, hidden] -> [batch, seq, hidden]; x may be overwritten when no gradient is asked for.
-  at::Tensor forward(at::Tensor x, const ops::RopeTable& rope, ops::LayerCache* cache, int64_t position) {
-    const auto qkv = ops::norm_linear(x, input_norm_->weights(), attention_->qkv());
-    const auto mixed = ops::attention(qkv, attention_config_, rotated_ ? rope : ops::RopeTable{}, cache, position);
-    x = ops::linear_residual(mixed, attention_->output(), std::move(x));
-    const auto gated = ops::norm_mlp(x, post_norm_->weights(), mlp_->gate(), mlp_->up(), activation_);
-    return ops::linear_residual(gated, mlp_->down(), std::move(x));
+  at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
+    x = attention_->forward(std::move(x), *input_norm_, pass, slot);
+    return mlp_->forward(std::move(x), *post_norm_, pass);
   }
+  [[nodiscard]] int64_t window() const override { return attention_->window(); }
 
  private:
   std::shared_ptr<nn::Norm> add_norm(const std::string& name, const LlamaConfig& config, const nn::WeightScope& scope) {
@@ -231,97 +229,24 @@ class LlamaLayer : public torch::nn::Module {
         name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.sizes.hidden_size, config.norm_eps));
   }
 
-  ops::Activation activation_;
-  bool rotated_;
-  ops::AttentionConfig attention_config_;
   std::shared_ptr<nn::Norm> input_norm_;
   std::shared_ptr<LlamaAttention> attention_;
   std::shared_ptr<nn::Norm> post_norm_;
   std::shared_ptr<LlamaMlp> mlp_;
 };
 
-/// Everything but the head; named as the checkpoints name it.
-class LlamaModel : public torch::nn::Module {
- public:
-  LlamaModel(const LlamaConfig& config, const nn::WeightScope& scope)
-      : embedding_(register_module("embed_tokens",
-                                   std::make_shared<nn::Embedding>(scope / "embed_tokens", config.sizes.vocab_size,
-                                                                   config.sizes.hidden_size))) {
-    auto list = register_module("layers", std::make_shared<torch::nn::Module>());
-    for (int64_t i = 0; i < config.sizes.num_layers; ++i) {
-      layers_.push_back(
-          list->register_module(std::to_string(i), std::make_shared<LlamaLayer>(config, scope / "layers" / i, i)));
-    }
-    norm_ = register_module("norm", std::make_shared<nn::Norm>(scope / "norm", ops::NormKind::rms,
-                                                               config.sizes.hidden_size, config.norm_eps));
-  }
-
-  [[nodiscard]] const nn::Embedding& embedding() const { return *embedding_; }
-  [[nodiscard]] const nn::Norm& norm() const { return *norm_; }
-  [[nodiscard]] const std::vector<std::shared_ptr<LlamaLayer>>& layers() const { return layers_; }
-
- private:
-  std::shared_ptr<nn::Embedding> embedding_;
-  std::vector<std::shared_ptr<LlamaLayer>> layers_;
-  std::shared_ptr<nn::Norm> norm_;
-};
-
-class LlamaForCausalLM : public CausalLM {
- public:
-  LlamaForCausalLM(LlamaConfig config, nn::WeightSource& weights, const ModelOptions& options)
-      : config_(std::move(config)),
-        options_(options),
-        rope_(config_.rope, config_.head_dim, options.device),
-        model_(register_module("model", std::make_shared<LlamaModel>(config_, nn::WeightScope(weights, "model")))) {
-    if (!config_.tied) {
-      head_ = register_module(
-          "lm_head", std::make_shared<nn::Linear>(nn::WeightScope(weights, "lm_head"), config_.sizes.hidden_size,
-                                                  config_.sizes.vocab_size, /*bias=*/false));
-    }
-  }
-
-  [[nodiscard]] const ModelSizes& sizes() const override { return config_.sizes; }
-
-  [[nodiscard]] std::unique_ptr<nn::SequenceState> make_state(int64_t capacity) const override {
-    return std::make_unique<nn::KvCache>(config_.sizes.num_layers, config_.num_kv_heads, config_.head_dim, capacity,
-                                         at::TensorOptions().dtype(options_.cache_dtype).device(options_.device));
-  }
-
-  at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState* state) override {
-    auto* cache = static_cast<nn::KvCache*>(state);
-    const int64_t position = cache != nullptr ? cache->length() : 0;
-    const auto rope = rope_.table(position + tokens.size(1));
-    auto x = model_->embedding().forward(tokens);  // [batch, seq, hidden]
-    const auto& layers = model_->layers();
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      auto* layer_cache = cache != nullptr ? &cache->layer(static_cast<int64_t>(i)) : nullptr;
-      x = layers[i]->forward(std::move(x), rope, layer_cache, position);
-    }
-    if (cache != nullptr) {
-      cache->advance(tokens.size(1));
-    }
-    return x;
-  }
-
-  at::Tensor final_norm(const at::Tensor& hidden) override { return ops::norm(hidden, model_->norm().weights()); }
-
-  at::Tensor logits(const at::Tensor& hidden) override {
-    const std::array<ops::LinearWeights, 1> head{head_ ? head_->weights() : model_->embedding().as_head()};
-    return ops::norm_linear(hidden, model_->norm().weights(), head);
-  }
-
- private:
-  LlamaConfig config_;
-  ModelOptions options_;
-  nn::Rope rope_;
-  std::shared_ptr<LlamaModel> model_;
-  std::shared_ptr<nn::Linear> head_;
-};
-
 }  // namespace
 
-std::shared_ptr<CausalLM> create_llama(const Json& config, nn::WeightSource& weights, const ModelOptions& options) {
-  return std::make_shared<LlamaForCausalLM>(parse_config(config), weights, options);
+std::shared_ptr<LanguageModel> create_llama(const Json& json, nn::WeightSource& weights, const ModelOptions& options) {
+  const auto config = parse_config(json);
+  DecoderConfig decoder;
+  decoder.sizes = config.sizes;
+  decoder.norm_eps = config.norm_eps;
+  const auto make_block = [&](const nn::WeightScope& scope, int64_t index) {
+    return std::make_shared<LlamaLayer>(config, scope, index);
+  };
+  return std::make_shared<Decoder>(decoder, weights, make_block,
+                                   std::make_unique<nn::Rope>(config.rope, config.head_dim, options.device));
 }
 
 }  // namespace dstorch::models

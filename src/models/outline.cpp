@@ -10,7 +10,9 @@ ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>
   ModelOutline result;
   result.dtype = dtype;
   PlannedWeights weights(checkpoint, dtype, convert);
-  result.sizes = create_model(config, weights)->sizes();
+  const auto model = create_model(config, weights);
+  result.sizes = model->sizes();
+  result.kv_layout = model->kv_layout();
   result.parameters = weights.count();
   result.weight_bytes = weights.bytes();
   result.block_parameters = weights.block_count(0);

@@ -6,13 +6,14 @@
 #include "core/json.h"
 #include "dstorch/checkpoint.h"
 #include "dstorch/dtype.h"
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 
 namespace dstorch::models {
 
 /// What memory plans need to know of a language model, found without loading it.
 struct ModelOutline {
   ModelSizes sizes;
+  nn::KvLayout kv_layout;
   DType dtype = DType::float32;
   int64_t parameters = 0;
   int64_t weight_bytes = 0;

@@ -2,42 +2,37 @@
 
 #include <cstdint>
 
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 
 namespace dstorch::models {
 
-/// How sequences will be generated. Sizes in bytes are those of one element.
-struct GenerationShape {
-  /// Positions of a sequence, prompt and answer together.
-  int64_t context = 0;
-  /// Positions of the prompt, and the most that go through the layers in one pass.
-  int64_t prompt = 0;
-  int64_t chunk = 0;
+/// One pass of a generating model. Sizes in bytes are those of one element.
+struct PassShape {
+  /// Rows that go through the layers, and the positions of the longest sequence among them.
+  int64_t rows = 0;
+  int64_t positions = 0;
+  /// Sequences that want logits after it.
+  int64_t sequences = 1;
   int64_t weight_size = 4;
-  int64_t cache_size = 4;
+  int64_t kv_size = 4;
   /// Through the CPU's kernels, rather than LibTorch's ops one by one.
   bool fused = true;
-  /// LibTorch's ops as the webgl device has them.
-  bool webgl = false;
-  /// There: scores, softmax and values in one shader.
+  /// Norms of several steps, as the webgl device has them.
+  bool stepwise_norms = false;
+  /// Scores, softmax and values in one shader.
   bool attention_shader = false;
 };
 
-/// In bytes.
-struct GenerationMemory {
-  int64_t kv_cache = 0;
-  /// While its own pass runs: one call at a time does.
-  int64_t activations = 0;
-  /// What a call holds between passes: its newest hidden states and logits.
-  int64_t held = 0;
-  /// Tables of the model, shared by all calls.
-  int64_t tables = 0;
-  /// The most of these while they grow.
-  int64_t tables_peak = 0;
-};
+/// The most bytes a pass and the logits after it take at once, besides weights, keys and values: the blocks the code
+/// allocates, in its order.
+int64_t pass_memory(const ModelSizes& sizes, const PassShape& shape);
 
-/// What one call needs besides the weights: the blocks the code allocates, in its order.
-GenerationMemory generation_memory(const ModelSizes& sizes, const GenerationShape& shape);
+/// Bytes of the rotation tables of a model for so many positions: kept from then on, and the most while they grow.
+struct TableMemory {
+  int64_t kept = 0;
+  int64_t peak = 0;
+};
+TableMemory table_memory(const ModelSizes& sizes, int64_t positions);
 
 struct TrainingShape {
   int64_t batch = 0;

@@ -12,7 +12,7 @@
 namespace dstorch::models {
 namespace {
 
-using Factory = std::shared_ptr<CausalLM> (*)(const Json&, nn::WeightSource&, const ModelOptions&);
+using Factory = std::shared_ptr<LanguageModel> (*)(const Json&, nn::WeightSource&, const ModelOptions&);
 
 struct Row {
   std::string_view model_type;
@@ -30,7 +30,7 @@ constexpr std::array<Row, 6> kRegistry{{
 
 }  // namespace
 
-std::shared_ptr<CausalLM> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options) {
+std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options) {
   const auto model_type = json_get<std::string>(config, "model_type", "config.json");
   for (const auto& row : kRegistry) {
     if (row.model_type == model_type) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 #include "nn/weight_source.h"
 
 namespace dstorch::models {
@@ -13,14 +13,12 @@ namespace dstorch::models {
 /// What a model is built with besides its config.
 struct ModelOptions {
   at::Device device = at::kCPU;
-  /// Of keys and values kept between steps.
-  at::ScalarType cache_dtype = at::kFloat;
 };
 
 /// Builds the model that `config` (a Hugging Face config.json) describes, its parameters taken from `weights`.
 /// Throws LMError: unsupported for an unknown model_type (the message lists the known ones), format for a config that
 /// makes no sense.
-std::shared_ptr<CausalLM> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options = {});
+std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options = {});
 
 /// Every model_type `create_model` knows, sorted.
 std::vector<std::string> known_model_types();

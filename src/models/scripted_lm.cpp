@@ -11,12 +11,6 @@ namespace {
 /// An archive says nothing of its context; positions are limited by memory alone.
 constexpr int64_t kUnlimited = int64_t{1} << 20;
 
-class TokenHistory : public nn::SequenceState {
- public:
-  using SequenceState::SequenceState;
-  at::Tensor tokens;  // [1, length]
-};
-
 }  // namespace
 
 ScriptedLM::ScriptedLM(const std::filesystem::path& path, at::Device device) {
@@ -32,23 +26,16 @@ ScriptedLM::ScriptedLM(const std::filesystem::path& path, at::Device device) {
   sizes_.max_positions = kUnlimited;
 }
 
-std::unique_ptr<nn::SequenceState> ScriptedLM::make_state(int64_t capacity) const {
-  return std::make_unique<TokenHistory>(capacity);
-}
-
-at::Tensor ScriptedLM::hidden(const at::Tensor& tokens, nn::SequenceState* state) {
-  auto* history = static_cast<TokenHistory*>(state);
-  auto all = tokens;
-  if (history != nullptr) {
-    all = history->length() == 0 ? tokens : at::cat({history->tokens, tokens}, 1);
-    history->tokens = all;
-    history->advance(tokens.size(1));
+at::Tensor ScriptedLM::hidden(const ops::Batch& batch) {
+  std::vector<at::Tensor> rows;
+  for (const auto& span : batch.spans) {
+    const auto logits = run(batch.tokens.narrow(0, span.first, span.count).unsqueeze(0));
+    require(logits.dim() == 3 && logits.size(1) == span.count, ErrorKind::inference,
+            "a scripted language model must return logits [1, {}, vocab], it returned {} dimensions", span.count,
+            logits.dim());
+    rows.push_back(logits.squeeze(0).to(at::kFloat));
   }
-  const auto logits = run(all);
-  require(logits.dim() == 3 && logits.size(1) == all.size(1), ErrorKind::inference,
-          "a scripted language model must return logits [1, {}, vocab], it returned {} dimensions", all.size(1),
-          logits.dim());
-  return logits.narrow(1, all.size(1) - tokens.size(1), tokens.size(1)).to(at::kFloat);
+  return rows.size() == 1 ? rows.front() : at::cat(rows, 0);
 }
 
 at::Tensor ScriptedLM::run(const at::Tensor& input) {

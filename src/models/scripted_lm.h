@@ -4,20 +4,21 @@
 
 #include <filesystem>
 
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 
 namespace dstorch::models {
 
 /// A TorchScript archive run through LibTorch. As a language model it must take token ids int64 [1, seq] and return
-/// logits [1, seq, vocab] (or a tuple that begins with them); it has no cache, so each step runs the whole sequence.
-class ScriptedLM : public CausalLM {
+/// logits [1, seq, vocab] (or a tuple that begins with them); it keeps nothing, so each step runs the whole sequence.
+class ScriptedLM : public LanguageModel {
  public:
   /// Throws LMError{format} when LibTorch cannot load the archive.
   ScriptedLM(const std::filesystem::path& path, at::Device device);
 
   [[nodiscard]] const ModelSizes& sizes() const override { return sizes_; }
-  [[nodiscard]] std::unique_ptr<nn::SequenceState> make_state(int64_t capacity) const override;
-  at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState* state) override;
+  [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
+  /// The logits of all rows: an archive shows nothing else. Spans are whole sequences.
+  at::Tensor hidden(const ops::Batch& batch) override;
   at::Tensor final_norm(const at::Tensor& hidden) override { return hidden; }
   at::Tensor logits(const at::Tensor& hidden) override { return hidden; }
 
@@ -31,6 +32,7 @@ class ScriptedLM : public CausalLM {
  private:
   torch::jit::Module module_;
   ModelSizes sizes_;
+  nn::KvLayout kv_layout_;  // nothing is kept
 };
 
 }  // namespace dstorch::models

@@ -2,16 +2,18 @@
 
 namespace dstorch::nn {
 
-Linear::Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias)
-    : weight_(register_parameter("weight", scope.get("weight", {out, in}), scope.trainable())) {
+Linear::Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias, Layout layout) : layout_(layout) {
+  weight_ = layout == Layout::out_in ? scope.get_weight("weight", out, in)
+                                     : ops::Weight(scope.get("weight", {in, out}, /*transposed=*/true));
+  register_parameter("weight", weight_.data, scope.trainable());
   if (bias) {
     bias_ = register_parameter("bias", scope.get("bias", {out}), scope.trainable());
   }
 }
 
-Conv1D::Conv1D(const WeightScope& scope, int64_t in, int64_t out)
-    : weight_(register_parameter("weight", scope.get("weight", {in, out}, /*transposed=*/true), scope.trainable())),
-      bias_(register_parameter("bias", scope.get("bias", {out}), scope.trainable())) {}
+ops::LinearWeights Linear::weights() const {
+  return {layout_ == Layout::out_in ? weight_ : ops::Weight(weight_.data.t()), bias_};
+}
 
 Norm::Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, double eps)
     : kind_(kind),
@@ -23,11 +25,8 @@ Norm::Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, doubl
 }
 
 Embedding::Embedding(const WeightScope& scope, int64_t count, int64_t features)
-    : weight_(register_parameter("weight", scope.get("weight", {count, features}), scope.trainable())) {}
-
-at::Tensor Embedding::forward(const at::Tensor& indices) const {
-  const auto rows = at::embedding(weight_, indices);  // [.., features]
-  return rows.to(rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    : weight_(scope.get_weight("weight", count, features)) {
+  register_parameter("weight", weight_.data, scope.trainable());
 }
 
 }  // namespace dstorch::nn

@@ -7,25 +7,21 @@
 
 namespace dstorch::nn {
 
-/// Holds `weight` [out, in] and maybe `bias` [out]; the ops do the arithmetic.
+/// A linear layer: owns its weight and bias, in whatever format they came. Its products are those of nn/pass.h.
 class Linear : public torch::nn::Module {
  public:
-  Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias);
-  [[nodiscard]] ops::LinearWeights weights() const { return {weight_, bias_}; }
+  /// How the checkpoint lays out the weight.
+  enum class Layout {
+    out_in,  ///< [out, in], as torch.nn.Linear
+    in_out,  ///< [in, out], as GPT-2's Conv1D; kept in memory as [out, in]
+  };
+
+  Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias, Layout layout = Layout::out_in);
+  [[nodiscard]] ops::LinearWeights weights() const;
 
  private:
-  at::Tensor weight_;
-  at::Tensor bias_;
-};
-
-/// GPT-2's linear layer: `weight` is [in, out], kept in memory as [out, in].
-class Conv1D : public torch::nn::Module {
- public:
-  Conv1D(const WeightScope& scope, int64_t in, int64_t out);
-  [[nodiscard]] ops::LinearWeights weights() const { return {weight_.t(), bias_}; }
-
- private:
-  at::Tensor weight_;
+  Layout layout_;
+  ops::Weight weight_;  // in the checkpoint's layout; `data` is the parameter
   at::Tensor bias_;
 };
 
@@ -47,11 +43,12 @@ class Embedding : public torch::nn::Module {
  public:
   Embedding(const WeightScope& scope, int64_t count, int64_t features);
   /// indices int64 [..] -> [.., features], float64 for a float64 table, float32 otherwise.
-  [[nodiscard]] at::Tensor forward(const at::Tensor& indices) const;
+  [[nodiscard]] at::Tensor forward(const at::Tensor& indices) const { return weight_.rows_at(indices); }
+  /// The same table as the head's weight.
   [[nodiscard]] ops::LinearWeights as_head() const { return {weight_, {}}; }
 
  private:
-  at::Tensor weight_;
+  ops::Weight weight_;
 };
 
 }  // namespace dstorch::nn

@@ -5,16 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "ops/weight.h"
+
 namespace dstorch::nn {
 
 /// Where a module's parameters come from. Modules ask for them by checkpoint name while they are built, so that weights
-/// are made once, on their device and in their dtype.
+/// are made once, on their device and in their format.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
   /// A tensor of `shape` for the parameter `name`. `transposed` asks for memory in which the transpose is contiguous (a
   /// [in, out] weight whose rows of `out` are then ready for the kernels).
   virtual at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) = 0;
+  /// The matrix `name` [rows, columns], in the format the source has it in; dense unless it says otherwise.
+  virtual ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) {
+    return get(name, {rows, columns}, false);
+  }
   /// Whether the source can tell that there is such a weight; fresh weights have all.
   [[nodiscard]] virtual bool has(const std::string& name) const = 0;
   /// Whether gradients will be asked for.
@@ -31,6 +37,9 @@ class WeightScope {
 
   [[nodiscard]] at::Tensor get(const std::string& parameter, at::IntArrayRef shape, bool transposed = false) const {
     return source_->get(name(parameter), shape, transposed);
+  }
+  [[nodiscard]] ops::Weight get_weight(const std::string& parameter, int64_t rows, int64_t columns) const {
+    return source_->get_weight(name(parameter), rows, columns);
   }
   [[nodiscard]] bool has(const std::string& parameter) const { return source_->has(name(parameter)); }
   [[nodiscard]] bool trainable() const { return source_->trainable(); }

@@ -1,24 +1,31 @@
 #pragma once
 
+#include "ops/batch.h"
 #include "ops/types.h"
 
 namespace dstorch::ops {
 
-/// Causal self-attention with grouped queries (Ainslie et al. 2023) from the joined projections:
-/// qkv [batch, seq, (num_heads + 2 * num_kv_heads) * head_dim] -> [batch, seq, num_heads * head_dim].
+/// Causal self-attention with grouped queries (Ainslie et al. 2023) from the joined projections of a batch:
+/// qkv [rows, (num_heads + 2 * num_kv_heads) * head_dim] -> [rows, num_heads * head_dim].
 ///
 /// Queries and keys are normed (where the config says) and rotated in halves (dimension i with i + rotary_dim / 2, as
-/// Hugging Face stores Llama weights) by the row of `rope` of their position. The first row of qkv is at `position`.
+/// Hugging Face stores Llama weights) by the row of `rope` of their position.
 ///
-/// With `cache` (batch must be 1, no gradient): keys and values are written to it at position .. position + seq, and
-/// queries see all of 0 .. their own position. Without: the sequence is all there is, `position` must be 0.
-/// Fast path: CPU, float32 qkv, a cache of float32, bfloat16 or float16. Each query row's result depends only on its
-/// own position and the cache, not on how the prompt was cut into chunks. On the webgl device with a float32 cache one
-/// shader does all after the rotation.
-at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, LayerCache* cache,
-                     int64_t position);
+/// The keys and values of a span with pages are written to those at `slot`, and its queries see all of the sequence up
+/// to their own position (or the window's part of it). A span without pages sees its own rows; only those may ask for
+/// gradients.
+///
+/// Fast path: CPU, no gradient, float32 qkv, pages of float32, bfloat16 or float16. A row's result depends on its own
+/// position and its sequence alone, not on how the prompt was cut or on what else is in the batch.
+at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, const Batch& batch,
+                     const LayerSlot& slot);
 
+/// The composed form, on any device.
 at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
-                               LayerCache* cache, int64_t position);
+                               const Batch& batch, const LayerSlot& slot);
+
+/// On the webgl device: after the rotation one shader does all, where it takes the pages; else the composed form.
+at::Tensor attention_webgl(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
+                           const Batch& batch, const LayerSlot& slot);
 
 }  // namespace dstorch::ops

@@ -18,9 +18,10 @@ inline bool kernel_takes_vector(const at::Tensor& vector, int64_t size) {
 }
 
 inline bool kernel_takes(const LinearWeights& linear, int64_t features) {
-  const auto& weight = linear.weight;
-  return weight.device().is_cpu() && kernel_takes_dtype(weight.scalar_type()) && weight.dim() == 2 &&
-         weight.size(1) == features && weight.stride(1) == 1 && kernel_takes_vector(linear.bias, weight.size(0));
+  const auto& data = linear.weight.data;
+  return linear.weight.format == nullptr && data.device().is_cpu() && kernel_takes_dtype(data.scalar_type()) &&
+         data.dim() == 2 && data.size(1) == features && data.stride(1) == 1 &&
+         kernel_takes_vector(linear.bias, data.size(0));
 }
 
 inline bool kernel_takes(const NormWeights& norm, int64_t features) {
@@ -37,9 +38,8 @@ inline cpu::Vector view_of_vector(const at::Tensor& vector) {
 }
 
 inline cpu::Matrix view_of(const LinearWeights& linear) {
-  const auto& weight = linear.weight;
-  return {weight.data_ptr(), dtype_of(weight.scalar_type()), weight.size(0), weight.stride(0),
-          view_of_vector(linear.bias)};
+  const auto& data = linear.weight.data;
+  return {data.data_ptr(), dtype_of(data.scalar_type()), data.size(0), data.stride(0), view_of_vector(linear.bias)};
 }
 
 /// A norm other than layer norm has no bias, whatever the weights hold.

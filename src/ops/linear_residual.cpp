@@ -13,7 +13,7 @@ at::Tensor linear_residual_reference(const at::Tensor& x, const LinearWeights& l
 
 at::Tensor linear_residual(const at::Tensor& x, const LinearWeights& linear, at::Tensor residual) {
   const bool fast = fast_path_allowed(x) && fast_path_allowed(residual) && residual.is_contiguous() &&
-                    kernel_takes(linear, x.size(-1)) && residual.size(-1) == linear.weight.size(0) &&
+                    kernel_takes(linear, x.size(-1)) && residual.size(-1) == linear.weight.rows &&
                     residual.numel() * x.size(-1) == x.numel() * residual.size(-1);
   if (!fast) {
     return linear_residual_reference(x, linear, residual);

@@ -9,7 +9,7 @@ namespace dstorch::ops {
 
 at::Tensor linear_reference(const at::Tensor& x, const LinearWeights& linear) {
   const auto dtype = x.scalar_type();
-  return at::linear(x, linear.weight.to(dtype), linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());
+  return at::linear(x, linear.weight.dense(dtype), linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());
 }
 
 at::Tensor norm_linear_reference(const at::Tensor& x, const NormWeights& norm, std::span<const LinearWeights> linears) {

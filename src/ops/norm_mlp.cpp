@@ -34,12 +34,12 @@ at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWe
                     Activation activation) {
   const bool gated = up.weight.defined();
   const bool fast = fast_path_allowed(x) && kernel_takes(norm, x.size(-1)) && kernel_takes(gate, x.size(-1)) &&
-                    (!gated || (kernel_takes(up, x.size(-1)) && up.weight.size(0) == gate.weight.size(0)));
+                    (!gated || (kernel_takes(up, x.size(-1)) && up.weight.rows == gate.weight.rows));
   if (!fast) {
     return norm_mlp_reference(x, norm, gate, up, activation);
   }
   const auto input = x.contiguous();
-  const auto features = gate.weight.size(0);
+  const auto features = gate.weight.rows;
   auto y = empty_rows(input, features);
   cpu::mlp({.x = rows_of(input),
             .norm = view_of(norm),

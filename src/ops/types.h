@@ -3,15 +3,15 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "ops/cpu/types.h"
+#include "ops/weight.h"
 
 namespace dstorch::ops {
 
 /// A linear layer's parameters: y = x · weightᵀ + bias. Views of what the module owns.
 struct LinearWeights {
-  at::Tensor weight;  // [out, in]
+  Weight weight;      // [out, in]
   at::Tensor bias;    // [out], or undefined
 };
 
@@ -27,12 +27,6 @@ struct NormWeights {
 struct RopeTable {
   at::Tensor cos;  // float32 [positions, rotary_dim / 2]
   at::Tensor sin;  // float32 [positions, rotary_dim / 2]
-};
-
-/// Keys and values of the positions seen so far, of one layer and one sequence. Filled by `attention`.
-struct LayerCache {
-  at::Tensor keys;    // [kv_heads, capacity, head_dim], rotated
-  at::Tensor values;  // [kv_heads, capacity, head_dim]
 };
 
 /// Everything about one attention layer that is not data.

@@ -13,7 +13,7 @@
 
 namespace dstorch::training {
 
-Evaluation evaluate(models::CausalLM& model, const TokenStream& text, const Tokenizer& tokenizer,
+Evaluation evaluate(models::LanguageModel& model, const TokenStream& text, const Tokenizer& tokenizer,
                     std::optional<int64_t> first_context, int64_t batch_size, int64_t sequence_length, bool bfloat16) {
   auto ids = text.ids;
   auto bytes = text.bytes;

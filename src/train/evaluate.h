@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 #include "train/text_data.h"
 
 namespace dstorch::training {
@@ -17,7 +17,7 @@ struct Evaluation {
 /// How well `model` predicts `text`, cut into sequences that each start without context. `first_context` is what the
 /// first token is predicted from; without one it is not counted, nor are its bytes.
 /// Throws LMError{inference} when the loss is not finite.
-Evaluation evaluate(models::CausalLM& model, const TokenStream& text, const Tokenizer& tokenizer,
+Evaluation evaluate(models::LanguageModel& model, const TokenStream& text, const Tokenizer& tokenizer,
                     std::optional<int64_t> first_context, int64_t batch_size, int64_t sequence_length, bool bfloat16);
 
 }  // namespace dstorch::training

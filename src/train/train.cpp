@@ -86,13 +86,13 @@ void check_limit(const TrainOptions& options, const Json& config, bool bfloat16)
           format_bytes(options.memory_limit), to_string(plan));
 }
 
-std::shared_ptr<models::CausalLM> make_model(const TrainOptions& options, const ModelFiles& files,
+std::shared_ptr<models::LanguageModel> make_model(const TrainOptions& options, const ModelFiles& files,
                                              const Tokenizer& tokenizer, bool bfloat16) {
   const auto config = Json::parse(files.config.dump());
   check_limit(options, config, bfloat16);
   const auto device = to_torch(options.device);
   nn::FreshWeights weights(at::TensorOptions(at::kFloat).device(device));
-  auto model = models::create_model(config, weights, {device, at::kFloat});
+  auto model = models::create_model(config, weights, {device});
   const auto& sizes = model->sizes();
   require(tokenizer.vocab_size() <= sizes.vocab_size, ErrorKind::invalid_argument,
           "{}: vocab_size must be at least the tokenizer's {}, it is {}", options.config.string(),
@@ -254,7 +254,7 @@ class Run {
   bool bfloat16_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   ModelFiles files_;
-  std::shared_ptr<models::CausalLM> model_;
+  std::shared_ptr<models::LanguageModel> model_;
   TextData data_;
   WindowSampler sampler_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;

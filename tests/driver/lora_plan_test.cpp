@@ -52,7 +52,7 @@ class Adapted : public torch::nn::Module {
 };
 
 /// The family that `sizes` describe, with adapters on every product of its blocks; its numbers are random.
-class AdaptedLM : public models::CausalLM {
+class AdaptedLM : public models::LanguageModel {
  public:
   AdaptedLM(const models::ModelSizes& sizes, int64_t rank, at::ScalarType dtype)
       : sizes_(sizes), base_(dtype), rope_({}, sizes.head_dim, at::kCPU) {
@@ -96,17 +96,19 @@ class AdaptedLM : public models::CausalLM {
   }
 
   [[nodiscard]] const models::ModelSizes& sizes() const override { return sizes_; }
-  [[nodiscard]] std::unique_ptr<nn::SequenceState> make_state(int64_t) const override { return nullptr; }
+  [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
 
-  at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState*) override {
-    const auto rope = sizes_.rotated_layers > 0 ? rope_.table(tokens.size(1)) : ops::RopeTable{};
-    auto x = at::embedding(table_, tokens).to(at::kFloat);  // [batch, seq, hidden]
+  at::Tensor hidden(const ops::Batch& batch) override {
+    const auto length = batch.common_length();
+    const auto rope = sizes_.rotated_layers > 0 ? rope_.table(length) : ops::RopeTable{};
+    auto x = at::embedding(table_, batch.tokens).to(at::kFloat);  // [rows, hidden]
     if (positions_.defined()) {
-      x = x + at::embedding(positions_, at::arange(tokens.size(1))).to(at::kFloat);
+      const auto rows = at::embedding(positions_, at::arange(length)).to(at::kFloat);
+      x = (x.view({-1, length, x.size(1)}) + rows).view_as(x);
     }
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       const bool rotated = static_cast<int64_t>(i) < sizes_.rotated_layers;
-      x = layer(blocks_[i], std::move(x), rotated ? rope : ops::RopeTable{});
+      x = layer(blocks_[i], std::move(x), rotated ? rope : ops::RopeTable{}, batch);
     }
     return x;
   }
@@ -152,13 +154,14 @@ class AdaptedLM : public models::CausalLM {
     return gate * block.up->forward(normed);
   }
 
-  static at::Tensor layer(const Block& block, at::Tensor x, const ops::RopeTable& rope) {
-    const auto mixed = ops::attention(project(x, block), block.attention, rope, nullptr, 0);
+  static at::Tensor layer(const Block& block, at::Tensor x, const ops::RopeTable& rope, const ops::Batch& batch) {
+    const auto mixed = ops::attention(project(x, block), block.attention, rope, batch, {});
     x = x + block.output->forward(mixed);
     return x + block.down->forward(mlp(x, block));
   }
 
   models::ModelSizes sizes_;
+  nn::KvLayout kv_layout_;
   at::TensorOptions base_;
   nn::Rope rope_;
   at::Tensor table_, positions_, head_;

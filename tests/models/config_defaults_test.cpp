@@ -9,7 +9,7 @@ namespace dstorch::models {
 namespace {
 
 /// The model of `config` with weights that depend on their shapes alone.
-std::shared_ptr<CausalLM> model_of(const Json& config) {
+std::shared_ptr<LanguageModel> model_of(const Json& config) {
   nn::FreshWeights weights(at::kFloat);
   auto model = create_model(config, weights);
   const at::NoGradGuard no_grad;
@@ -27,7 +27,7 @@ at::Tensor logits_of(const Json& config, int64_t count) {
   const auto model = model_of(config);
   at::manual_seed(6);
   const auto tokens = at::randint(config["vocab_size"].get<int64_t>(), {1, count}, at::kLong);
-  return model->logits(model->hidden(tokens, nullptr).select(1, count - 1));
+  return model->forward(tokens).select(1, count - 1);
 }
 
 Json merged(Json config, const Json& more) {

@@ -1,6 +1,7 @@
 #include "ops/attention.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "ops/support.h"
 
@@ -18,6 +19,8 @@ constexpr Case kCases[] = {
     {"no rotation", 4, 4, 32, 0, 0, false},         {"partial rotation", 6, 2, 24, 10, 0, false},
     {"sliding window", 4, 2, 16, 16, 5, false},     {"query and key norms", 4, 1, 40, 40, 0, true},
 };
+
+constexpr LayerSlot kSlot{.group = 0, .index = 1};
 
 AttentionConfig config_of(const Case& c, at::ScalarType type) {
   AttentionConfig config;
@@ -42,86 +45,173 @@ RopeTable table_of(const Case& c, int64_t positions) {
   return {angles.cos().to(at::kFloat), angles.sin().to(at::kFloat)};
 }
 
-LayerCache cache_of(const Case& c, int64_t capacity, at::ScalarType type) {
-  const auto options = torch::TensorOptions().dtype(type);
-  return {torch::full({c.kv_heads, capacity, c.dim}, NAN, options),
-          torch::full({c.kv_heads, capacity, c.dim}, NAN, options)};
-}
+at::Tensor random_qkv(const Case& c, int64_t rows) { return torch::randn({rows, (c.heads + 2 * c.kv_heads) * c.dim}); }
 
-TEST(Attention, AgreesWithReferenceOverACache) {
+/// Pages for some sequences, of which a batch has spans. The ids of a sequence are in no order.
+class Pages {
+ public:
+  Pages(const Case& c, int64_t count, at::ScalarType type) : groups_(1) {
+    for (int64_t i = 0; i < count; ++i) {
+      auto page = torch::full({2, 2, c.kv_heads, kPagePositions, c.dim}, NAN, torch::TensorOptions().dtype(type));
+      groups_[0].addresses.push_back(page.data_ptr());
+      groups_[0].pages.push_back(std::move(page));
+    }
+  }
+
+  /// A batch of these spans, their rows one after the other.
+  struct Part {
+    const std::vector<int32_t>* ids;
+    int64_t position;
+    int64_t count;
+  };
+  Batch batch(const std::vector<Part>& parts) const {
+    Batch batch;
+    batch.groups = &groups_;
+    int64_t row = 0;
+    for (const auto& part : parts) {
+      batch.spans.push_back({.first = row, .count = part.count, .position = part.position, .pages = {*part.ids}});
+      row += part.count;
+    }
+    return batch;
+  }
+  [[nodiscard]] at::Tensor page(int32_t id) const { return groups_[0].pages[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::vector<PageGroup> groups_;
+};
+
+TEST(Attention, AgreesWithReferenceOverPages) {
   torch::manual_seed(5);
   const torch::NoGradGuard no_grad;
+  const std::vector<int32_t> ids{2, 0};
   for (const auto& c : kCases) {
     for (const auto type : kWeightTypes) {
       const auto config = config_of(c, type);
       const auto rope = table_of(c, 100);
-      auto fast = cache_of(c, 100, type), composed = cache_of(c, 100, type);
+      const Pages fast(c, 3, type), composed(c, 3, type);
       int64_t position = 0;
-      for (const int64_t seq : {5, 1, 1, 70, 1}) {
-        const auto qkv = torch::randn({1, seq, (c.heads + 2 * c.kv_heads) * c.dim});
-        const auto y = attention(qkv, config, rope, &fast, position);
-        const auto want = attention_reference(qkv, config, rope, &composed, position);
-        ASSERT_EQ(y.sizes(), (at::IntArrayRef{1, seq, c.heads * c.dim}));
+      for (const int64_t count : {5, 1, 1, 70, 1}) {
+        const auto qkv = random_qkv(c, count);
+        const auto y = attention(qkv, config, rope, fast.batch({{&ids, position, count}}), kSlot);
+        const auto want = attention_reference(qkv, config, rope, composed.batch({{&ids, position, count}}), kSlot);
+        ASSERT_EQ(y.sizes(), (at::IntArrayRef{count, c.heads * c.dim}));
         EXPECT_LT(distance(y, want), cache_tolerance(type)) << c.name << " at " << position;
-        position += seq;
+        position += count;
       }
-      for (const auto part : {&LayerCache::keys, &LayerCache::values}) {
-        EXPECT_LT(distance((fast.*part).narrow(1, 0, position), (composed.*part).narrow(1, 0, position)),
-                  cache_tolerance(type))
-            << c.name;
-        EXPECT_TRUE((fast.*part).narrow(1, position, 100 - position).isnan().all().item<bool>()) << c.name;
-      }
+      EXPECT_LT(distance(fast.page(2)[1], composed.page(2)[1]), cache_tolerance(type)) << c.name;
+      const auto last = position - kPagePositions;
+      EXPECT_LT(distance(fast.page(0)[1].narrow(2, 0, last), composed.page(0)[1].narrow(2, 0, last)),
+                cache_tolerance(type));
+      EXPECT_TRUE(fast.page(0)[1].narrow(2, last, kPagePositions - last).isnan().all().item<bool>()) << c.name;
+      EXPECT_TRUE(fast.page(0)[0].isnan().all().item<bool>()) << "the other layer";
+      EXPECT_TRUE(fast.page(1).isnan().all().item<bool>()) << "nobody's page";
     }
   }
 }
 
-TEST(Attention, AgreesWithReferenceWithoutACache) {
+TEST(Attention, AgreesWithReferenceWithoutPages) {
   torch::manual_seed(6);
   const torch::NoGradGuard no_grad;
   for (const auto& c : kCases) {
     const auto config = config_of(c, at::kFloat);
     const auto rope = table_of(c, 80);
-    const auto qkv = torch::randn({2, 80, (c.heads + 2 * c.kv_heads) * c.dim});
-    EXPECT_LT(distance(attention(qkv, config, rope, nullptr, 0), attention_reference(qkv, config, rope, nullptr, 0)),
-              kTolerance)
+    const auto alike = Batch::of_sequences(torch::zeros({2, 80}, at::kLong));
+    Batch ragged;
+    ragged.spans = {{.first = 0, .count = 33}, {.first = 33, .count = 80}, {.first = 113, .count = 1}};
+    for (const Batch* batch : {&alike, static_cast<const Batch*>(&ragged)}) {
+      const auto qkv = random_qkv(c, batch->spans.back().first + batch->spans.back().count);
+      EXPECT_LT(distance(attention(qkv, config, rope, *batch, {}), attention_reference(qkv, config, rope, *batch, {})),
+                kTolerance)
+          << c.name;
+    }
+  }
+}
+
+/// The composed form of each sequence alone is what a batch of several must say.
+TEST(Attention, TheComposedFormKeepsSequencesApart) {
+  torch::manual_seed(9);
+  const torch::NoGradGuard no_grad;
+  const std::vector<int32_t> first{0, 1}, second{3, 2};
+  for (const auto& c : kCases) {
+    const auto config = config_of(c, at::kFloat);
+    const auto rope = table_of(c, 100);
+    const Pages together(c, 4, at::kFloat), alone(c, 4, at::kFloat);
+    const auto a = random_qkv(c, 70), b = random_qkv(c, 20);
+    const auto both =
+        attention_reference(at::cat({a, b}), config, rope, together.batch({{&first, 0, 70}, {&second, 0, 20}}), kSlot);
+    EXPECT_LT(distance(both.narrow(0, 0, 70),
+                       attention_reference(a, config, rope, alone.batch({{&first, 0, 70}}), kSlot)),
+              1e-6)
+        << c.name;
+    EXPECT_LT(distance(both.narrow(0, 70, 20),
+                       attention_reference(b, config, rope, alone.batch({{&second, 0, 20}}), kSlot)),
+              1e-6)
         << c.name;
   }
 }
 
-/// Only the kernel gives the same bits however a prompt is cut; so this also shows that it is what runs.
-TEST(Attention, ChunksGiveTheSameBits) {
+/// Only the kernel gives the same bits however a prompt is cut and whatever is beside it; so this also shows that it is
+/// what runs.
+TEST(Attention, ChunksAndCompanyChangeNoBit) {
   torch::manual_seed(7);
   const torch::NoGradGuard no_grad;
   const auto& c = kCases[1];
   const auto config = config_of(c, at::kBFloat16);
   const auto rope = table_of(c, 200);
-  const auto qkv = torch::randn({1, 200, (c.heads + 2 * c.kv_heads) * c.dim});
-  auto whole_cache = cache_of(c, 200, at::kBFloat16), cut_cache = cache_of(c, 200, at::kBFloat16);
-  const auto whole = attention(qkv, config, rope, &whole_cache, 0);
+  const auto qkv = random_qkv(c, 200);
+  const std::vector<int32_t> ids{0, 1, 2, 3}, other{7, 5, 6, 4};
+  const Pages whole_pages(c, 8, at::kBFloat16), cut_pages(c, 8, at::kBFloat16);
+  const auto whole = attention(qkv, config, rope, whole_pages.batch({{&ids, 0, 200}}), kSlot);
   std::vector<at::Tensor> parts;
   for (int64_t at = 0; at < 200; at += 25) {
-    parts.push_back(attention(qkv.narrow(1, at, 25), config, rope, &cut_cache, at));
+    const auto beside = random_qkv(c, at % 2 == 0 ? 1 : 17);
+    const auto batch = cut_pages.batch({{&other, at, beside.size(0)}, {&ids, at, 25}});
+    parts.push_back(attention(at::cat({beside, qkv.narrow(0, at, 25)}), config, rope, batch, kSlot)
+                        .narrow(0, beside.size(0), 25));
   }
-  EXPECT_TRUE(at::cat(parts, 1).equal(whole));
-  EXPECT_TRUE(cut_cache.keys.equal(whole_cache.keys));
+  EXPECT_TRUE(at::cat(parts).equal(whole));
+  EXPECT_TRUE(cut_pages.page(1)[1].equal(whole_pages.page(1)[1]));
+}
+
+TEST(Attention, PagesThatAWindowHasPassedAreNotLookedAt) {
+  torch::manual_seed(8);
+  const torch::NoGradGuard no_grad;
+  auto c = kCases[4];
+  c.window = 40;
+  const auto config = config_of(c, at::kFloat);
+  const auto rope = table_of(c, 200);
+  const Pages pages(c, 4, at::kFloat), composed(c, 4, at::kFloat);
+  const std::vector<int32_t> all{0, 1, 2, 3};
+  const auto prompt = random_qkv(c, 150);
+  attention(prompt, config, rope, pages.batch({{&all, 0, 150}}), kSlot);
+  attention_reference(prompt, config, rope, composed.batch({{&all, 0, 150}}), kSlot);
+  const std::vector<int32_t> passed{-1, 1, 2, 3};  // 150 - 39 is in the second page
+  const auto row = random_qkv(c, 1);
+  EXPECT_LT(distance(attention(row, config, rope, pages.batch({{&passed, 150, 1}}), kSlot),
+                     attention_reference(row, config, rope, composed.batch({{&passed, 150, 1}}), kSlot)),
+            kTolerance);
 }
 
 TEST(Attention, GradientsFlow) {
   const auto& c = kCases[5];
   auto config = config_of(c, at::kFloat);
   config.query_norm.weight.requires_grad_();
-  const auto qkv = torch::randn({1, 6, (c.heads + 2 * c.kv_heads) * c.dim}).requires_grad_();
-  attention(qkv, config, table_of(c, 6), nullptr, 0).square().sum().backward();
+  const auto qkv = random_qkv(c, 6).requires_grad_();
+  const auto batch = Batch::of_sequences(torch::zeros({1, 6}, at::kLong));
+  attention(qkv, config, table_of(c, 6), batch, {}).square().sum().backward();
   EXPECT_GT(qkv.grad().abs().sum().item<double>(), 0);
   EXPECT_GT(config.query_norm.weight.grad().abs().sum().item<double>(), 0);
 }
 
-TEST(Attention, ACacheThatIsFullIsRefused) {
+TEST(Attention, APageTooFewIsRefused) {
   const torch::NoGradGuard no_grad;
   const auto& c = kCases[0];
-  auto cache = cache_of(c, 4, at::kFloat);
-  const auto qkv = torch::randn({1, 3, (c.heads + 2 * c.kv_heads) * c.dim});
-  EXPECT_ANY_THROW(attention(qkv, config_of(c, at::kFloat), table_of(c, 10), &cache, 2));
+  const Pages pages(c, 2, at::kFloat);
+  const std::vector<int32_t> ids{0};
+  const auto qkv = random_qkv(c, 3);
+  const auto batch = pages.batch({{&ids, 62, 3}});
+  EXPECT_ANY_THROW(attention(qkv, config_of(c, at::kFloat), table_of(c, 100), batch, kSlot));
+  EXPECT_ANY_THROW(attention_reference(qkv, config_of(c, at::kFloat), table_of(c, 100), batch, kSlot));
 }
 
 }  // namespace

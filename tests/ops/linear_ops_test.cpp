@@ -102,9 +102,9 @@ TEST(NormLinear, NoRows) {
 TEST(NormLinear, GradientsFlow) {
   auto linear = random_linear(8, 16, at::kFloat, true);
   auto norm = random_norm(NormKind::rms, 16, at::kFloat);
-  for (auto* parameter : {&linear.weight, &linear.bias, &norm.weight}) parameter->requires_grad_();
+  for (auto* parameter : {&linear.weight.data, &linear.bias, &norm.weight}) parameter->requires_grad_();
   norm_linear(torch::randn({3, 16}), norm, {&linear, 1}).square().sum().backward();
-  for (const auto& parameter : {linear.weight, linear.bias, norm.weight}) {
+  for (const auto& parameter : {linear.weight.data, linear.bias, norm.weight}) {
     ASSERT_TRUE(parameter.grad().defined());
     EXPECT_GT(parameter.grad().abs().sum().item<double>(), 0);
   }
@@ -129,11 +129,11 @@ TEST(LinearResidual, AgreesWithReferenceAndWritesInPlace) {
 
 TEST(LinearResidual, GradientsFlowAndTheResidualStays) {
   auto linear = random_linear(8, 16, at::kFloat, true);
-  linear.weight.requires_grad_();
+  linear.weight.data.requires_grad_();
   const auto residual = torch::randn({3, 8});
   const auto before = residual.clone();
   linear_residual(torch::randn({3, 16}), linear, residual).square().sum().backward();
-  EXPECT_GT(linear.weight.grad().abs().sum().item<double>(), 0);
+  EXPECT_GT(linear.weight.data.grad().abs().sum().item<double>(), 0);
   EXPECT_TRUE(residual.equal(before));
 }
 
@@ -161,11 +161,11 @@ TEST(NormMlp, AgreesWithReference) {
 
 TEST(NormMlp, GradientsFlow) {
   auto gate = random_linear(8, 16, at::kFloat, true), up = random_linear(8, 16, at::kFloat, false);
-  gate.weight.requires_grad_();
-  up.weight.requires_grad_();
+  gate.weight.data.requires_grad_();
+  up.weight.data.requires_grad_();
   norm_mlp(torch::randn({3, 16}), {}, gate, up, Activation::silu).square().sum().backward();
-  EXPECT_GT(gate.weight.grad().abs().sum().item<double>(), 0);
-  EXPECT_GT(up.weight.grad().abs().sum().item<double>(), 0);
+  EXPECT_GT(gate.weight.data.grad().abs().sum().item<double>(), 0);
+  EXPECT_GT(up.weight.data.grad().abs().sum().item<double>(), 0);
 }
 
 TEST(Ops, TheReferenceServesOtherTypesOfX) {

@@ -93,12 +93,12 @@ TEST_P(Accelerator, NarrowWeightsSayWhatTheySayOnTheCpu) {
   }
 }
 
-std::shared_ptr<models::CausalLM> trainable(const Fixture& fixture, at::Device device) {
+std::shared_ptr<models::LanguageModel> trainable(const Fixture& fixture, at::Device device) {
   models::CheckpointWeights::Options options;
   options.device = device;
   options.dtype = at::kFloat;
   models::CheckpointWeights weights(Checkpoint::open(fixture.model), options);
-  auto model = models::create_model(read_json(fixture.model / "config.json"), weights, {device, at::kFloat});
+  auto model = models::create_model(read_json(fixture.model / "config.json"), weights, {device});
   for (auto& parameter : model->parameters()) {
     parameter.requires_grad_(true);
   }

@@ -6,19 +6,17 @@
 #include "dstorch/checkpoint.h"
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
+#include "nn/kv_pool.h"
 #include "parity/fixture.h"
 
 namespace dstorch::parity {
 namespace {
 
-std::shared_ptr<models::CausalLM> build(const Fixture& fixture, std::optional<at::ScalarType> dtype,
-                                        at::ScalarType cache_dtype = at::kFloat) {
+std::shared_ptr<models::LanguageModel> build(const Fixture& fixture, std::optional<at::ScalarType> dtype) {
   models::CheckpointWeights::Options options;
   options.dtype = dtype;
   models::CheckpointWeights weights(Checkpoint::open(fixture.model), options);
-  models::ModelOptions model_options;
-  model_options.cache_dtype = cache_dtype;
-  auto model = models::create_model(read_json(fixture.model / "config.json"), weights, model_options);
+  auto model = models::create_model(read_json(fixture.model / "config.json"), weights);
   weights.finish();
   EXPECT_EQ(weights.count(), fixture.parameters);
   return model;
@@ -52,26 +50,42 @@ TEST_P(Model, ComposedPathSaysWhatTransformersSays) {
   }
 }
 
-// However a sequence is cut into chunks, its logits are the same to the bit.
+/// The next `count` tokens of a sequence as a batch of their own.
+ops::Batch next_batch(const at::Tensor& ids, int64_t position, int64_t count, nn::KvPool& pool,
+                      nn::SequencePages& pages) {
+  pages.prepare(position, position + count);
+  ops::Batch batch;
+  batch.tokens = ids[0].narrow(0, position, count);
+  batch.spans = {{.first = 0, .count = count, .position = position, .pages = pages.ids()}};
+  batch.groups = &pool.groups();
+  return batch;
+}
+
+// However a sequence is cut into chunks, its logits are the same to the bit; pages that windows have passed are gone.
 TEST_P(Model, ChunksChangeNoBit) {
   const Fixture fixture = load_fixture(GetParam());
   const auto dtype = fixture.weights_dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
-  const auto model = build(fixture, std::nullopt, dtype);
+  const auto model = build(fixture, std::nullopt);
   const at::NoGradGuard no_grad;
   const int64_t length = fixture.positions.back() + 1;
   const auto ids = to_tensor(fixture.ids(length));
-  const auto state = model->make_state(length);
-  const auto whole = model->logits(model->hidden(ids, state.get()));
-  for (const std::vector<int64_t>& chunks : {std::vector<int64_t>{1}, {2}, {5}, {16, 1}, {31}, {40, 1}, {3, 64}}) {
-    const auto pieces = model->make_state(length);
+  nn::KvPool pool(model->kv_layout(), dtype, 0);
+  const auto run = [&](const std::vector<int64_t>& chunks) {
+    nn::SequencePages pages(pool);
     std::vector<at::Tensor> logits;
-    for (std::size_t next = 0; pieces->length() < length; ++next) {
-      const int64_t size = std::min(chunks[std::min(next, chunks.size() - 1)], length - pieces->length());
-      const auto chunk = ids.narrow(1, pieces->length(), size);
-      logits.push_back(model->logits(model->hidden(chunk, pieces.get())));
+    int64_t position = 0;
+    for (std::size_t next = 0; position < length; ++next) {
+      const int64_t size = std::min(chunks[std::min(next, chunks.size() - 1)], length - position);
+      logits.push_back(model->logits(model->hidden(next_batch(ids, position, size, pool, pages))));
+      position += size;
     }
-    EXPECT_TRUE(at::equal(at::cat(logits, 1), whole)) << "chunks of " << chunks.front() << ", " << chunks.back();
+    return at::cat(logits);
+  };
+  const auto whole = run({length});
+  for (const std::vector<int64_t>& chunks : {std::vector<int64_t>{1}, {2}, {5}, {16, 1}, {31}, {40, 1}, {3, 64}}) {
+    EXPECT_TRUE(at::equal(run(chunks), whole)) << "chunks of " << chunks.front() << ", " << chunks.back();
   }
+  EXPECT_EQ(pool.pages_in_use(), 0);
 }
 
 // Sequences of a batch do not see each other.

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "models/causal_lm.h"
+#include "models/language_model.h"
 
 namespace dstorch::training {
 
 /// A model whose every number is known: the logits after a token are its row of the table.
-class Bigram : public models::CausalLM {
+class Bigram : public models::LanguageModel {
  public:
   explicit Bigram(const at::Tensor& table) : table_(register_parameter("table", table.clone())) {
     sizes_.vocab_size = table.size(1);
@@ -13,16 +13,15 @@ class Bigram : public models::CausalLM {
 
   [[nodiscard]] const at::Tensor& table() const { return table_; }
   [[nodiscard]] const models::ModelSizes& sizes() const override { return sizes_; }
-  [[nodiscard]] std::unique_ptr<nn::SequenceState> make_state(int64_t /*capacity*/) const override { return nullptr; }
-  at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState* /*state*/) override {
-    return at::embedding(table_, tokens);
-  }
+  [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
+  at::Tensor hidden(const ops::Batch& batch) override { return at::embedding(table_, batch.tokens); }
   at::Tensor final_norm(const at::Tensor& hidden) override { return hidden; }
   at::Tensor logits(const at::Tensor& hidden) override { return hidden; }
 
  private:
   at::Tensor table_;
   models::ModelSizes sizes_;
+  nn::KvLayout kv_layout_;
 };
 
 }  // namespace dstorch::training

@@ -47,7 +47,7 @@ class TrainingParity : public testing::Test {
 
   std::shared_ptr<const Checkpoint> file_;
   Json expected_;
-  std::shared_ptr<models::CausalLM> model_;
+  std::shared_ptr<models::LanguageModel> model_;
   at::Tensor tokens_;
 };
 

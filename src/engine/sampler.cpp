@@ -1,4 +1,4 @@
-#include "generate/sampler.h"
+#include "engine/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,10 +7,8 @@
 
 #include "core/throw.h"
 
-namespace dstorch::generate {
+namespace dstorch::engine {
 namespace {
-
-constexpr int64_t kMaxLogprobs = 100;
 
 /// log(sum(exp(logits))), in double; `largest` is the largest logit.
 double log_sum_exp(std::span<const float> logits, float largest) {
@@ -39,48 +37,10 @@ std::size_t checked_argmax(std::span<const float> logits) {
   return best;
 }
 
-void check_range(const char* name, double value, double low, double high) {
-  require(value >= low && value <= high, ErrorKind::invalid_argument, "{} must be between {} and {}, got {}", name, low,
-          high, value);
-}
-
 }  // namespace
 
-void check_options(const GenerationOptions& options, int64_t vocab_size) {
-  require(options.max_tokens >= 0, ErrorKind::invalid_argument, "max_tokens must be at least 0, got {}",
-          options.max_tokens);
-  check_range("temperature", options.temperature, 0, 1e6);
-  require(options.top_k >= 0, ErrorKind::invalid_argument, "top_k must be at least 0 (0 keeps all), got {}",
-          options.top_k);
-  require(options.top_p > 0 && options.top_p <= 1, ErrorKind::invalid_argument,
-          "top_p must be above 0 and at most 1, got {}", options.top_p);
-  check_range("min_p", options.min_p, 0, 1);
-  require(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty), ErrorKind::invalid_argument,
-          "repetition_penalty must be above 0 (1 is off), got {}", options.repetition_penalty);
-  check_range("frequency_penalty", options.frequency_penalty, -2, 2);
-  check_range("presence_penalty", options.presence_penalty, -2, 2);
-  if (options.logprobs) {
-    require(*options.logprobs >= 0 && *options.logprobs <= kMaxLogprobs, ErrorKind::invalid_argument,
-            "logprobs must be between 0 and {}, got {}", kMaxLogprobs, *options.logprobs);
-  }
-  for (const auto& [token, bias] : options.logit_bias) {
-    require(token >= 0 && (vocab_size == 0 || token < vocab_size), ErrorKind::invalid_argument,
-            "logit_bias: token ids must be between 0 and {}, got {}", vocab_size - 1, token);
-    require(!std::isnan(bias) && bias != std::numeric_limits<double>::infinity(), ErrorKind::invalid_argument,
-            "logit_bias of token {} must be a number or -infinity, got {}", token, bias);
-  }
-  for (const auto& stop : options.stop_sequences) {
-    require(!stop.empty(), ErrorKind::invalid_argument, "stop_sequences must not hold an empty string");
-  }
-}
-
-Sampler::Sampler(const GenerationOptions& options, uint64_t seed) : options_(options), rng_(seed) {}
-
-void Sampler::add_prompt(std::span<const int64_t> tokens) {
-  for (const auto token : tokens) {
-    ++prompt_[token];
-  }
-}
+Sampler::Sampler(const GenerationOptions& options, uint64_t seed)
+    : options_(options), rng_(seed), processors_(options) {}
 
 int64_t Sampler::next(std::span<float> logits) {
   const auto largest = logits[checked_argmax(logits)];
@@ -88,7 +48,7 @@ int64_t Sampler::next(std::span<float> logits) {
   if (options_.logprobs) {
     raw.assign(logits.begin(), logits.end());
   }
-  penalize(logits);
+  processors_.apply(logits);
   int64_t token = 0;
   if (options_.temperature == 0 || options_.top_k == 1) {
     token = static_cast<int64_t>(checked_argmax(logits));
@@ -96,44 +56,11 @@ int64_t Sampler::next(std::span<float> logits) {
     collect_candidates(logits);
     token = draw();
   }
-  ++generated_[token];
+  processors_.accept(token);
   if (options_.logprobs) {
     logprob_ = logprob_of(raw, log_sum_exp(raw, largest), token);
   }
   return token;
-}
-
-void Sampler::penalize(std::span<float> logits) const {
-  // A TorchScript archive does not say how many logits it has before it gives them.
-  const auto logit_of = [&](int64_t token) -> float& {
-    require(token < std::ssize(logits), ErrorKind::invalid_argument, "token ids must be between 0 and {}, got {}",
-            std::ssize(logits) - 1, token);
-    return logits[static_cast<std::size_t>(token)];
-  };
-  if (options_.repetition_penalty != 1) {
-    const auto penalty = static_cast<float>(options_.repetition_penalty);
-    const auto apply = [&](int64_t token) {
-      auto& logit = logit_of(token);
-      logit = logit > 0 ? logit / penalty : logit * penalty;
-    };
-    for (const auto& [token, count] : prompt_) {
-      apply(token);
-    }
-    for (const auto& [token, count] : generated_) {
-      if (!prompt_.contains(token)) {
-        apply(token);
-      }
-    }
-  }
-  if (options_.frequency_penalty != 0 || options_.presence_penalty != 0) {
-    for (const auto& [token, count] : generated_) {
-      logit_of(token) -=
-          static_cast<float>(options_.frequency_penalty * static_cast<double>(count) + options_.presence_penalty);
-    }
-  }
-  for (const auto& [token, bias] : options_.logit_bias) {
-    logit_of(token) += static_cast<float>(bias);
-  }
 }
 
 void Sampler::collect_candidates(std::span<const float> logits) {
@@ -230,4 +157,4 @@ TokenLogprob Sampler::logprob_of(std::span<const float> logits, double log_total
   return record;
 }
 
-}  // namespace dstorch::generate
+}  // namespace dstorch::engine

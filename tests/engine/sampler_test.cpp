@@ -1,4 +1,6 @@
-#include "generate/sampler.h"
+#include "engine/sampler.h"
+
+#include "engine/check_options.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +10,7 @@
 
 #include "dstorch/error.h"
 
-namespace dstorch::generate {
+namespace dstorch::engine {
 namespace {
 
 constexpr int kDraws = 20000;
@@ -190,4 +192,4 @@ INSTANTIATE_TEST_SUITE_P(
                     BadOption{"stop_sequences", {.stop_sequences = {""}}}));
 
 }  // namespace
-}  // namespace dstorch::generate
+}  // namespace dstorch::engine

@@ -6,7 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "nn/kv_cache.h"
+#include "nn/kv_pool.h"
+#include "ops/batch.h"
 
 namespace dstorch::models {
 
@@ -37,17 +38,16 @@ struct ModelSizes {
 };
 
 /// A language model that predicts the next token. The same definition trains (gradients on, composed ops) and generates
-/// (gradients off, fused ops). Weights are read only: threads may run it at once, each with a state of its own.
-class CausalLM : public torch::nn::Module {
+/// (gradients off, fused ops). One pass at a time.
+class LanguageModel : public torch::nn::Module {
  public:
   [[nodiscard]] virtual const ModelSizes& sizes() const = 0;
 
-  /// Room for one sequence of up to `capacity` positions.
-  [[nodiscard]] virtual std::unique_ptr<nn::SequenceState> make_state(int64_t capacity) const = 0;
+  /// What has to be kept of each position between passes. No groups: nothing is, and each pass takes whole sequences.
+  [[nodiscard]] virtual const nn::KvLayout& kv_layout() const = 0;
 
-  /// The stack of layers: tokens int64 [batch, seq] -> [batch, seq, hidden], before the final norm.
-  /// With `state` (batch 1): tokens continue its sequence, and it remembers them. Without: tokens are whole sequences.
-  virtual at::Tensor hidden(const at::Tensor& tokens, nn::SequenceState* state) = 0;
+  /// The stack of layers: a batch -> [rows, hidden], before the final norm. Undefined when the batch was abandoned.
+  virtual at::Tensor hidden(const ops::Batch& batch) = 0;
 
   /// The final norm: what `embed` averages. [.., hidden] -> [.., hidden]
   virtual at::Tensor final_norm(const at::Tensor& hidden) = 0;
@@ -55,8 +55,11 @@ class CausalLM : public torch::nn::Module {
   /// The final norm and the head: [.., hidden] -> float [.., vocab].
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
 
-  /// tokens int64 [batch, seq] -> logits float [batch, seq, vocab], differentiable.
-  at::Tensor forward(const at::Tensor& tokens) { return logits(hidden(tokens, nullptr)); }
+  /// Whole sequences, tokens int64 [sequences, length] -> logits float [sequences, length, vocab], differentiable.
+  at::Tensor forward(const at::Tensor& tokens) {
+    const auto rows = logits(hidden(ops::Batch::of_sequences(tokens)));
+    return rows.view({tokens.size(0), tokens.size(1), rows.size(-1)});
+  }
 };
 
 }  // namespace dstorch::models

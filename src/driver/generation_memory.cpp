@@ -1,0 +1,128 @@
+#include "driver/generation_memory.h"
+
+#include <algorithm>
+
+#include "core/throw.h"
+#include "device/machine_memory.h"
+#include "device/memory_fit.h"
+#include "device/torch_types.h"
+#include "models/pass_memory.h"
+#include "ops/backend.h"
+
+namespace dstorch::driver {
+namespace {
+
+/// Token ids and other small tensors of a call.
+constexpr int64_t kSmallTensors = 8192;
+
+int64_t kv_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context) {
+  const auto element = static_cast<int64_t>(size_of(kv_dtype(config, model.dtype)));
+  return model.kv_layout.sequence_bytes(context, engine::StepLimits{}.prompt_rows, element);
+}
+
+/// The most a pass takes while `batch` prompts of `context` positions are read: the last whole piece sees the most
+/// positions of its kind, the rest of the prompt all of them.
+int64_t largest_pass(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                     int64_t batch) {
+  const auto piece = engine::StepLimits{}.prompt_rows;
+  if (batch > 1) {
+    const auto rows = std::min(piece + batch - 1, batch * std::min(piece, context));
+    return pass_bytes(model.sizes, model.dtype, config, rows, context, batch);
+  }
+  const auto whole = context / piece * piece;
+  int64_t most = 0;
+  if (whole > 0) {
+    most = pass_bytes(model.sizes, model.dtype, config, piece, whole, 1);
+  }
+  if (context > whole) {
+    most = std::max(most, pass_bytes(model.sizes, model.dtype, config, context - whole, context, 1));
+  }
+  return most;
+}
+
+MemoryPlan plan_context(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                        int64_t batch) {
+  const auto tables = models::table_memory(model.sizes, context);
+  MemoryPlan plan;
+  plan.device = config.device;
+  plan.dtype = model.dtype;
+  plan.context = context;
+  plan.batch = batch;
+  plan.model_context = model.sizes.max_positions;
+  part(plan, MemoryKind::weights) = model.weight_bytes;
+  part(plan, MemoryKind::kv_cache) = batch * kv_bytes(model, config, context);
+  part(plan, MemoryKind::activations) = largest_pass(model, config, context, batch);
+  part(plan, MemoryKind::other) = tables.peak;
+  // The tables grow in a moment when the pass has made little else.
+  plan.total = model.weight_bytes + plan[MemoryKind::kv_cache] + tables.kept +
+               std::max(plan[MemoryKind::activations], tables.peak - tables.kept);
+  return plan;
+}
+
+}  // namespace
+
+DType kv_dtype(const TorchModelConfig& config, DType weights) {
+  if (config.kv_dtype) {
+    const bool known = *config.kv_dtype == DType::float32 || *config.kv_dtype == DType::bfloat16 ||
+                       *config.kv_dtype == DType::float16;
+    require(known, ErrorKind::invalid_argument, "kv_dtype must be float32, bfloat16 or float16, got {}",
+            to_string(*config.kv_dtype));
+    return *config.kv_dtype;
+  }
+  const bool kept = weights == DType::bfloat16 || weights == DType::float16 || weights == DType::float64;
+  return kept ? weights : DType::float32;
+}
+
+int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,
+                   int64_t positions, int64_t sequences) {
+  const auto& backend = ops::backend_of(to_torch(config.device));
+  models::PassShape shape;
+  shape.rows = rows;
+  shape.positions = positions;
+  shape.sequences = sequences;
+  shape.weight_size = static_cast<int64_t>(size_of(dtype));
+  shape.kv_size = static_cast<int64_t>(size_of(kv_dtype(config, dtype)));
+  shape.fused = backend.fused && dtype != DType::float64;
+  shape.stepwise_norms = backend.stepwise_norms;
+  shape.attention_shader = shape.kv_size == static_cast<int64_t>(sizeof(float)) &&
+                           backend.attention_without_scores(sizes.num_kv_heads, positions, sizes.head_dim);
+  return models::pass_memory(sizes, shape);
+}
+
+MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                           int64_t batch) {
+  const auto limit = model.sizes.max_positions;
+  if (context == 0) {
+    context = config.max_context > 0 ? config.max_context : limit;
+  }
+  auto plan = plan_context(model, config, context, batch);
+  set_fit(plan, config.memory_limit, limit,
+          [&](int64_t length) { return plan_context(model, config, length, batch); });
+  return plan;
+}
+
+engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken) {
+  require(config.kv_memory >= 0, ErrorKind::invalid_argument, "kv_memory must be at least 0 bytes (0 is no bound of its own), got {}",
+          config.kv_memory);
+  engine::MemoryBounds bounds;
+  if (model.kv_layout.groups.empty()) {
+    return bounds;  // a model that keeps nothing, and whose passes cannot be foreseen
+  }
+  bounds.kv = config.kv_memory;
+  if (config.memory_limit > 0) {
+    bounds.together = std::max<int64_t>(1, config.memory_limit - taken);
+    bounds.kept = 0;
+  } else if (bounds.kv == 0) {
+    bounds.kv = machine_memory(config.device).available / 2;
+  }
+  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config](int64_t rows, int64_t positions,
+                                                                   int64_t sequences) {
+    const auto tables = models::table_memory(sizes, positions);
+    const auto pass = pass_bytes(sizes, dtype, config, rows, positions, sequences);
+    return tables.kept + std::max(pass, tables.peak - tables.kept) + kSmallTensors;
+  };
+  bounds.plan = [model, config](int64_t positions) { return to_string(plan_generation(model, config, positions, 1)); };
+  return bounds;
+}
+
+}  // namespace dstorch::driver

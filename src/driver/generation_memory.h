@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+#include "dstorch/torch_model.h"
+#include "engine/engine_config.h"
+#include "models/language_model.h"
+#include "models/outline.h"
+
+namespace dstorch::driver {
+
+/// What keys and values are kept in: `config.kv_dtype`, else that of the weights where it is a floating-point type of
+/// the kernels, else float32.
+DType kv_dtype(const TorchModelConfig& config, DType weights);
+
+/// Bytes a pass takes: `models::pass_memory` for a model in `dtype` on the config's device.
+int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,
+                   int64_t positions, int64_t sequences);
+
+/// For a context that is 0 the config's or the model's.
+MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
+                           int64_t batch);
+
+/// The bounds an engine of this model has under the config's `memory_limit` and `kv_memory`, `taken` bytes being in use
+/// already; without either, keys and values may take half of the memory that is free now.
+engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken);
+
+}  // namespace dstorch::driver

@@ -1,0 +1,115 @@
+#include "driver/model_lifetime.h"
+
+#include <malloc.h>
+
+#include <utility>
+
+#include "core/throw.h"
+#include "device/cuda_allocator.h"
+#include "driver/plan_memory.h"
+
+namespace dstorch::driver {
+
+class ModelLifetime::Turn {
+ public:
+  explicit Turn(ModelLifetime& life) : life_(life) {
+    require(life.turn_owner_.load() != std::this_thread::get_id(), ErrorKind::invalid_argument,
+            "init and cleanup cannot be called from the progress callback of the same model's init");
+    life.turn_mutex_.lock();
+    life.turn_owner_ = std::this_thread::get_id();
+  }
+  ~Turn() {
+    life_.turn_owner_ = std::thread::id();
+    life_.turn_mutex_.unlock();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  ModelLifetime& life_;
+};
+
+ModelLifetime::ModelLifetime(const TorchModelConfig& config, std::shared_ptr<MemoryAccount> account)
+    : config_(config), account_(std::move(account)) {
+  count_memory(config_.device);
+}
+
+ModelLifetime::~ModelLifetime() {
+  // Whoever is in a call holds the model too: its answer comes now.
+  if (loaded_ && loaded_->engine() != nullptr) {
+    loaded_->engine()->close();
+  }
+  release(std::exchange(loaded_, nullptr));
+}
+
+bool ModelLifetime::initialized() const {
+  const std::lock_guard lock(mutex_);
+  return loaded_ != nullptr;
+}
+
+std::shared_ptr<const LoadedModel> ModelLifetime::loaded() const {
+  const std::lock_guard lock(mutex_);
+  require(loaded_ != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+  return loaded_;
+}
+
+void ModelLifetime::init() {
+  const Turn turn(*this);
+  if (initialized()) {
+    return;
+  }
+  constexpr const char* failed = "Failed to initialize Torch model";
+  try {
+    load();
+  } catch (const LMError& e) {
+    throw LMError(e.kind(), failed, std::current_exception());
+  } catch (const std::bad_alloc&) {
+    throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
+  } catch (const c10::Error& e) {
+    throw LMError(ErrorKind::internal, failed, std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
+  } catch (const std::exception&) {
+    throw LMError(ErrorKind::io, failed, std::current_exception());
+  }
+}
+
+void ModelLifetime::load() {
+  require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
+          config_.threads);
+  require(config_.memory_limit >= 0, ErrorKind::invalid_argument,
+          "memory_limit must be at least 0 bytes (0 is no limit), got {}", config_.memory_limit);
+  if (config_.memory_limit > 0) {
+    check_limit(config_);
+  }
+  account_->set_limit(config_.device, config_.memory_limit);
+  const MemoryScope scope(account_, MemoryKind::other);
+  auto loaded = load_model(config_, account_);
+  const std::lock_guard lock(mutex_);
+  loaded_ = std::move(loaded);
+}
+
+void ModelLifetime::cleanup() {
+  const Turn turn(*this);
+  std::shared_ptr<const LoadedModel> loaded;
+  {
+    const std::lock_guard lock(mutex_);
+    loaded = std::exchange(loaded_, nullptr);
+  }
+  if (loaded && loaded->engine() != nullptr) {
+    loaded->engine()->drain();
+  }
+  release(std::move(loaded));
+}
+
+void ModelLifetime::release(std::shared_ptr<const LoadedModel> loaded) {
+  if (!loaded) {
+    return;
+  }
+  const MemoryScope scope(account_, MemoryKind::other);
+  loaded.reset();
+  ::malloc_trim(0);
+  if (config_.device.type == DeviceType::cuda) {
+    release_cuda_cache();
+  }
+}
+
+}  // namespace dstorch::driver

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "device/memory_account.h"
+#include "driver/loaded_model.h"
+#include "dstorch/torch_model.h"
+
+namespace dstorch::driver {
+
+/// A model that is loaded and let go of while others use it. Thread-safe.
+class ModelLifetime {
+ public:
+  ModelLifetime(const TorchModelConfig& config, std::shared_ptr<MemoryAccount> account);
+  /// Ends what runs as cancelled.
+  ~ModelLifetime();
+  ModelLifetime(const ModelLifetime&) = delete;
+  ModelLifetime& operator=(const ModelLifetime&) = delete;
+
+  /// Loads the model unless it is loaded. Throws LMError in the framework's words.
+  void init();
+  /// Waits for what runs, and lets go of the model.
+  void cleanup();
+  [[nodiscard]] bool initialized() const;
+  /// Throws LMError{not_initialized}. What it returns may be used as long as it is held, but takes no new calls once
+  /// the model was cleaned up.
+  [[nodiscard]] std::shared_ptr<const LoadedModel> loaded() const;
+
+ private:
+  /// One `init` or `cleanup` at a time; throws for one that is called from inside the other.
+  class Turn;
+
+  void load();
+  void release(std::shared_ptr<const LoadedModel> loaded);
+
+  const TorchModelConfig& config_;
+  std::shared_ptr<MemoryAccount> account_;
+  std::mutex turn_mutex_;
+  std::atomic<std::thread::id> turn_owner_{};
+  mutable std::mutex mutex_;  // of `loaded_`, never held while anything is done
+  std::shared_ptr<const LoadedModel> loaded_;
+};
+
+}  // namespace dstorch::driver

@@ -1,0 +1,63 @@
+#include "engine/admission.h"
+
+#include <algorithm>
+
+#include "core/throw.h"
+#include "dstorch/memory.h"
+
+namespace dstorch::engine {
+
+Admission::Admission(const EngineConfig& config)
+    : layout_(config.model->kv_layout()),
+      bounds_(config.memory),
+      element_size_(static_cast<int64_t>(c10::elementSize(config.kv_dtype))),
+      piece_(config.step.prompt_rows),
+      max_running_(config.max_running) {}
+
+int64_t Admission::kv_bytes(const Sequence& sequence) const {
+  return layout_.sequence_bytes(sequence.capacity(), piece_, element_size_);
+}
+
+int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const {
+  if (!bounds_.pass) {
+    return 0;
+  }
+  auto rows = std::min(next.prompt_length(), piece_);
+  auto positions = next.capacity();
+  for (const auto& sequence : running) {
+    rows += std::min(sequence->prompt_length(), piece_);
+    positions = std::max(positions, sequence->capacity());
+  }
+  const auto sequences = static_cast<int64_t>(running.size()) + 1;
+  return bounds_.pass(std::min(rows, piece_ + sequences - 1), positions, sequences);
+}
+
+bool Admission::admits(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const {
+  if (static_cast<int64_t>(running.size()) >= max_running_) {
+    return false;
+  }
+  auto kv = kv_bytes(next);
+  for (const auto& sequence : running) {
+    kv += kv_bytes(*sequence);
+  }
+  const bool kv_fits = bounds_.kv == 0 || kv <= bounds_.kv;
+  return kv_fits && (bounds_.together == 0 || kv + pass_bytes(running, next) <= bounds_.together);
+}
+
+void Admission::check(const Sequence& sequence) const {
+  if (admits({}, sequence)) {
+    return;
+  }
+  const auto kv = kv_bytes(sequence);
+  const auto plan = bounds_.plan ? bounds_.plan(sequence.capacity()) : std::string("no plan");
+  require(bounds_.kv == 0 || kv <= bounds_.kv, ErrorKind::out_of_memory,
+          "keys and values of this call of {} positions need {}, kv_memory allows {}. It needs: {}. Ask for fewer tokens, "
+          "or raise kv_memory",
+          sequence.capacity(), format_bytes(kv), format_bytes(bounds_.kv), plan);
+  fail(ErrorKind::out_of_memory,
+       "this call of {} positions would pass the memory limit: beside the weights {} are left. It needs: {}. Ask for "
+       "fewer tokens, or raise the limit",
+       sequence.capacity(), format_bytes(bounds_.together), plan);
+}
+
+}  // namespace dstorch::engine

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/engine_config.h"
+#include "engine/sequence.h"
+
+namespace dstorch::engine {
+
+/// Which sequences may run at once: all that each may ever need is set aside before it begins, so that none has to give
+/// up what it has. Immutable, hence thread-safe.
+class Admission {
+ public:
+  explicit Admission(const EngineConfig& config);
+
+  /// Whether `next` may begin beside `running`.
+  [[nodiscard]] bool admits(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const;
+  /// Throws LMError{out_of_memory} with the plan for a sequence that would not even run alone.
+  void check(const Sequence& sequence) const;
+  /// Bytes of keys and values set aside for a sequence.
+  [[nodiscard]] int64_t kv_bytes(const Sequence& sequence) const;
+
+ private:
+  [[nodiscard]] int64_t pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const;
+
+  nn::KvLayout layout_;
+  MemoryBounds bounds_;
+  int64_t element_size_;
+  int64_t piece_;  // the most rows of a sequence in one pass
+  int64_t max_running_;
+};
+
+}  // namespace dstorch::engine

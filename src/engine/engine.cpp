@@ -1,0 +1,239 @@
+#include "engine/engine.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/throw.h"
+#include "engine/worker_threads.h"
+
+namespace dstorch::engine {
+
+Engine::Engine(EngineConfig config) : config_(std::move(config)), admission_(config_) {
+  const auto& layout = config_.model->kv_layout();
+  if (!layout.groups.empty()) {
+    pool_ = std::make_unique<nn::KvPool>(layout, at::TensorOptions().dtype(config_.kv_dtype).device(config_.device),
+                                         config_.memory.kept);
+  }
+  worker_ = std::thread([this] { work(); });
+}
+
+void Engine::close() {
+  const std::lock_guard one_at_a_time(close_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    draining_ = true;
+    closing_ = true;
+  }
+  news_.notify_one();
+  if (worker_.joinable()) {
+    worker_.join();
+  }
+}
+
+void Engine::check_tokens(std::span<const int64_t> tokens) const {
+  require(!tokens.empty(), ErrorKind::invalid_argument,
+          "the prompt must hold at least one token; this one is empty and the tokenizer adds none");
+  const auto vocab = config_.model->sizes().vocab_size;
+  for (const auto token : tokens) {
+    require(token >= 0 && (vocab == 0 || token < vocab), ErrorKind::invalid_argument,
+            "token ids must be between 0 and {}, got {}", vocab - 1, token);
+  }
+}
+
+void Engine::submit(std::shared_ptr<Sequence> sequence) {
+  admission_.check(*sequence);
+  {
+    const std::lock_guard lock(mutex_);
+    require(!draining_, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+    require(static_cast<int64_t>(waiting_.size()) < config_.max_waiting, ErrorKind::out_of_memory,
+            "at most {} calls may wait for the model, and as many do; ask again later", config_.max_waiting);
+    waiting_.push_back(std::move(sequence));
+  }
+  news_.notify_one();
+}
+
+void Engine::drain() {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  idle_.wait(lock, [this] { return waiting_.empty() && !busy_; });
+}
+
+void Engine::work() {
+  const WorkerThreads threads(config_.threads);
+  const MemoryScope memory(config_.account, MemoryKind::activations);
+  const at::NoGradGuard no_grad;
+  while (wait_for_work()) {
+    drop_cancelled();
+    admit();
+    step();
+    remove_finished();
+  }
+  end_all();
+}
+
+bool Engine::wait_for_work() {
+  std::unique_lock lock(mutex_);
+  busy_ = !running_.empty();
+  if (!busy_ && waiting_.empty()) {
+    idle_.notify_all();
+    news_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+  }
+  busy_ = true;
+  return !closing_;
+}
+
+void Engine::end_all() {
+  std::deque<std::shared_ptr<Sequence>> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  for (const auto& sequence : running_) {
+    sequence->on_cancelled();
+    sequence->pages.reset();
+  }
+  for (const auto& sequence : waiting) {
+    sequence->on_cancelled();
+  }
+  running_.clear();
+  const std::lock_guard lock(mutex_);
+  busy_ = false;
+  idle_.notify_all();
+}
+
+void Engine::drop_cancelled() {
+  for (const auto& sequence : running_) {
+    if (sequence->cancelled() && !sequence->finished()) {
+      sequence->on_cancelled();
+    }
+  }
+  remove_finished();
+  std::vector<std::shared_ptr<Sequence>> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                            [](const auto& sequence) { return !sequence->cancelled(); });
+    cancelled.assign(kept, waiting_.end());
+    waiting_.erase(kept, waiting_.end());
+  }
+  for (const auto& sequence : cancelled) {
+    sequence->on_cancelled();
+  }
+}
+
+void Engine::admit() {
+  const std::lock_guard lock(mutex_);
+  while (!waiting_.empty() && admission_.admits(running_, *waiting_.front())) {
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    if (pool_) {
+      running_.back()->pages.emplace(*pool_);
+    }
+  }
+}
+
+void Engine::step() {
+  std::vector<Sequence*> running;
+  running.reserve(running_.size());
+  for (const auto& sequence : running_) {
+    running.push_back(sequence.get());
+  }
+  const auto shares = pool_ ? plan_step(running, config_.step) : plan_whole(running);
+  if (shares.empty()) {
+    return;
+  }
+  try {
+    const auto hidden = forward(shares);
+    if (hidden.defined()) {
+      hand_out(shares, hidden);
+    }
+  } catch (...) {
+    fail_shares(shares, std::current_exception());
+  }
+}
+
+at::Tensor Engine::forward(std::span<const StepShare> shares) {
+  int64_t rows = 0;
+  for (const auto& share : shares) {
+    rows += share.count;
+  }
+  const auto tokens = at::empty({rows}, at::kLong);
+  ops::Batch batch;
+  int64_t row = 0;
+  for (const auto& share : shares) {
+    const auto& sequence = *share.sequence;
+    const auto first = pool_ ? sequence.done() : 0;
+    ops::Span span{.first = row, .count = share.count, .position = first};
+    if (pool_) {
+      share.sequence->pages->prepare(first, first + share.count);
+      span.pages = share.sequence->pages->ids();
+    }
+    batch.spans.push_back(std::move(span));
+    for (int64_t i = 0; i < share.count; ++i, ++row) {
+      tokens.data_ptr<int64_t>()[row] = sequence.tokens()[static_cast<std::size_t>(first + i)];
+    }
+  }
+  batch.tokens = tokens.to(config_.device);
+  batch.groups = pool_ ? &pool_->groups() : nullptr;
+  batch.abandoned = [shares] {
+    return std::all_of(shares.begin(), shares.end(), [](const auto& share) { return share.sequence->cancelled(); });
+  };
+  return config_.model->hidden(batch);
+}
+
+void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidden) {
+  std::vector<Sequence*> askers;   // of logits
+  std::vector<int64_t> last_rows;  // of these, in the batch
+  int64_t row = 0;
+  for (const auto& share : shares) {
+    auto& sequence = *share.sequence;
+    const auto first = pool_ ? sequence.done() : 0;
+    sequence.advance(first + share.count - sequence.done());
+    if (sequence.wants() == Sequence::Wants::hidden) {
+      try {
+        sequence.on_hidden(*config_.model, hidden.narrow(0, row, share.count), first);
+      } catch (...) {
+        sequence.fail(std::current_exception());
+      }
+    } else if (sequence.pending() == 0) {
+      askers.push_back(&sequence);
+      last_rows.push_back(row + share.count - 1);
+    }
+    row += share.count;
+  }
+  if (askers.empty()) {
+    return;
+  }
+  const auto rows = last_rows.size() == 1
+                        ? hidden.narrow(0, last_rows.front(), 1)
+                        : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
+  const auto logits = config_.model->logits(rows).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
+  const auto vocab = static_cast<std::size_t>(logits.size(1));
+  for (std::size_t i = 0; i < askers.size(); ++i) {
+    try {
+      askers[i]->on_logits({logits.data_ptr<float>() + i * vocab, vocab});
+    } catch (...) {
+      askers[i]->fail(std::current_exception());
+    }
+  }
+}
+
+void Engine::fail_shares(std::span<const StepShare> shares, const std::exception_ptr& error) {
+  for (const auto& share : shares) {
+    share.sequence->fail(error);
+  }
+}
+
+void Engine::remove_finished() {
+  std::erase_if(running_, [](const auto& sequence) {
+    if (!sequence->finished()) {
+      return false;
+    }
+    sequence->pages.reset();  // whoever waits may hold the sequence longer than its pages should be kept
+    return true;
+  });
+}
+
+}  // namespace dstorch::engine

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "engine/admission.h"
+#include "engine/engine_config.h"
+#include "engine/sequence.h"
+#include "nn/kv_pool.h"
+
+namespace dstorch::engine {
+
+/// Runs any number of sequences through one model. One thread of its own, the worker, owns the model, the pages of keys
+/// and values and the threads of the kernels; it takes steps, in each of which every running sequence has its part. All
+/// public functions may be called from any thread but the worker's.
+class Engine {
+ public:
+  explicit Engine(EngineConfig config);
+  ~Engine() { close(); }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Puts a sequence behind those that wait. Throws LMError: out_of_memory, with the plan, for one that could never run
+  /// within the memory bounds or when too many wait; not_initialized once it drains.
+  void submit(std::shared_ptr<Sequence> sequence);
+  /// Takes no more, and waits until all it has are done.
+  void drain();
+  /// Takes no more, and ends what runs and waits as cancelled. The worker is gone afterwards.
+  void close();
+
+  /// Throws LMError{invalid_argument} naming the first id that is not in the vocabulary, or that there is none at all.
+  void check_tokens(std::span<const int64_t> tokens) const;
+
+  /// Pages of keys and values that sequences hold. While nothing runs.
+  [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
+
+  // What does not change, for any thread.
+  [[nodiscard]] const models::LanguageModel& model() const noexcept { return *config_.model; }
+  [[nodiscard]] const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept { return config_.tokenizer; }
+  [[nodiscard]] const std::set<int64_t>& end_tokens() const noexcept { return config_.end_tokens; }
+  [[nodiscard]] int64_t max_context() const noexcept { return config_.max_context; }
+
+ private:
+  void work();
+  [[nodiscard]] bool wait_for_work();
+  void end_all();
+  void drop_cancelled();
+  void admit();
+  void step();
+  at::Tensor forward(std::span<const StepShare> shares);
+  void hand_out(std::span<const StepShare> shares, const at::Tensor& hidden);
+  void fail_shares(std::span<const StepShare> shares, const std::exception_ptr& error);
+  void remove_finished();
+
+  EngineConfig config_;
+  Admission admission_;
+
+  // Between threads.
+  std::mutex mutex_;
+  std::condition_variable news_;   // for the worker
+  std::condition_variable idle_;   // for who drains
+  std::deque<std::shared_ptr<Sequence>> waiting_;
+  bool draining_ = false;
+  bool closing_ = false;
+  bool busy_ = false;  // something runs
+
+  // The worker's alone.
+  std::unique_ptr<nn::KvPool> pool_;
+  std::vector<std::shared_ptr<Sequence>> running_;  // in the order in which they came
+
+  std::mutex close_mutex_;
+  std::thread worker_;
+};
+
+}  // namespace dstorch::engine

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "dstorch/generation.h"
+
+namespace dstorch::engine {
+
+/// A token that the worker made, with the text it let out.
+struct TokenMade {
+  int64_t token = 0;
+  std::string text;
+  std::optional<TokenLogprob> logprob;
+};
+
+/// How a generation ended.
+struct Ending {
+  FinishReason reason = FinishReason::length;
+  std::optional<std::string> stop_sequence;
+  /// What had been held back until the end.
+  std::string text;
+  Timings timings;
+};
+
+/// What passes between the worker and whoever waits for a generation. Thread-safe; it outlives both.
+class Outbox {
+ public:
+  /// `cancel`: the caller's own token, if there is one.
+  explicit Outbox(std::optional<CancelToken> cancel) : cancel_(std::move(cancel)) {}
+
+  // The worker's side. Nothing is taken after an end.
+  void push(TokenMade made);
+  void end(Ending ending);
+  void fail(std::exception_ptr error) noexcept;
+
+  // The waiting side.
+  struct News {
+    std::deque<TokenMade> made;
+    std::optional<Ending> ending;
+    std::exception_ptr error;
+  };
+  /// What came since the last call; waits for something, the end, a cancellation or `until`.
+  News take(std::chrono::steady_clock::time_point until);
+
+  /// Asks the worker to let go of the request.
+  void cancel() noexcept;
+  [[nodiscard]] bool cancelled() const noexcept;
+  /// Nothing more will come.
+  [[nodiscard]] bool closed() const;
+
+ private:
+  std::optional<CancelToken> cancel_;
+  std::atomic<bool> cancelled_{false};
+  mutable std::mutex mutex_;
+  std::condition_variable news_;
+  std::deque<TokenMade> made_;
+  std::optional<Ending> ending_;
+  std::exception_ptr error_;
+  bool closed_ = false;
+};
+
+}  // namespace dstorch::engine

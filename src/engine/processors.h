@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+
+#include "dstorch/generation.h"
+
+namespace dstorch::engine {
+
+/// What changes the logits of one sequence before a token is drawn from them: repetition penalty, frequency and presence
+/// penalties, logit bias, in this order. One thread at a time.
+class Processors {
+ public:
+  explicit Processors(const GenerationOptions& options);
+
+  /// Counts `tokens` as seen in the prompt.
+  void add_prompt(std::span<const int64_t> tokens);
+  /// logits [vocab]. Throws LMError{invalid_argument} for a token or bias past them.
+  void apply(std::span<float> logits) const;
+  /// `token` was chosen.
+  void accept(int64_t token) { ++generated_[token]; }
+
+ private:
+  GenerationOptions options_;
+  std::unordered_map<int64_t, int64_t> generated_;  // token -> times
+  std::unordered_map<int64_t, int64_t> prompt_;
+};
+
+}  // namespace dstorch::engine

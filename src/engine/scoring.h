@@ -1,0 +1,26 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "dstorch/log.h"
+#include "engine/engine.h"
+
+namespace dstorch::engine {
+
+// Each waits for its turns beside the sequences that generate. They throw LMError: invalid_argument for ids outside the
+// vocabulary, context_overflow, inference for numbers that are not finite, out_of_memory, cancelled when the engine is
+// closed meanwhile.
+
+/// The logits for the token after `prompt`, one per vocabulary entry.
+std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt);
+
+/// The mean over the tokens of the last hidden state after the final norm. Throws LMError{unsupported} for a model
+/// that shows none.
+std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens);
+
+/// Sum of the negative log-likelihoods (natural logarithm) of all tokens but the first, each predicted once, from at
+/// least half a window before it (or all there is). `on_progress` is called on this thread.
+double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress);
+
+}  // namespace dstorch::engine

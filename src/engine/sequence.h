@@ -1,0 +1,68 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "models/language_model.h"
+#include "nn/kv_pool.h"
+
+namespace dstorch::engine {
+
+/// A request on its way through the model: tokens that are given, and what is done with what the model makes of them.
+/// The worker's thread alone, but for `cancelled`.
+class Sequence {
+ public:
+  /// What a request wants to see of a pass.
+  enum class Wants {
+    last_logits,  ///< The logits for the token after the last one, once all tokens have gone through.
+    hidden,       ///< The hidden states of all rows, as they come.
+  };
+
+  /// `capacity`: the most positions it will have, those of `tokens` included.
+  Sequence(std::vector<int64_t> tokens, int64_t capacity);
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+  virtual ~Sequence() = default;
+
+  [[nodiscard]] virtual Wants wants() const = 0;
+  /// logits [vocab], may be overwritten.
+  virtual void on_logits(std::span<float> /*logits*/) {}
+  /// hidden [count, hidden] of the positions from `first` on.
+  virtual void on_hidden(models::LanguageModel& /*model*/, const at::Tensor& /*hidden*/, int64_t /*first*/) {}
+  /// Nothing more is wanted of the model.
+  [[nodiscard]] virtual bool finished() const = 0;
+  /// Nobody wants the result any more. Any thread.
+  [[nodiscard]] virtual bool cancelled() const noexcept = 0;
+  /// The end, because it was cancelled or the engine is closed.
+  virtual void on_cancelled() noexcept = 0;
+  /// The end, by an error.
+  virtual void fail(std::exception_ptr error) noexcept = 0;
+
+  [[nodiscard]] std::span<const int64_t> tokens() const noexcept { return tokens_; }
+  [[nodiscard]] int64_t length() const noexcept { return static_cast<int64_t>(tokens_.size()); }
+  [[nodiscard]] int64_t capacity() const noexcept { return capacity_; }
+  /// Tokens that have gone through the model.
+  [[nodiscard]] int64_t done() const noexcept { return done_; }
+  [[nodiscard]] int64_t pending() const noexcept { return length() - done_; }
+  void advance(int64_t count) noexcept { done_ += count; }
+  /// Tokens that were given when it began.
+  [[nodiscard]] int64_t prompt_length() const noexcept { return prompt_length_; }
+
+  std::optional<nn::SequencePages> pages;  // while it runs, with a model that keeps keys and values
+
+ protected:
+  void add(int64_t token) { tokens_.push_back(token); }
+
+ private:
+  std::vector<int64_t> tokens_;
+  int64_t capacity_;
+  int64_t prompt_length_;
+  int64_t done_ = 0;
+};
+
+}  // namespace dstorch::engine

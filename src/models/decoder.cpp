@@ -1,0 +1,85 @@
+#include "models/decoder.h"
+
+#include <algorithm>
+#include <array>
+
+namespace dstorch::models {
+namespace {
+
+/// One more than the last position of the batch.
+int64_t end_of(const ops::Batch& batch) {
+  int64_t end = 0;
+  for (const auto& span : batch.spans) {
+    end = std::max(end, span.position + span.count);
+  }
+  return end;
+}
+
+}  // namespace
+
+Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
+                 std::unique_ptr<nn::Rope> rope)
+    : config_(std::move(config)), rope_(std::move(rope)) {
+  const auto& sizes = config_.sizes;
+  const nn::WeightScope all(weights);
+  const auto scope = all / config_.body;
+  const auto body = register_module(config_.body, std::make_shared<torch::nn::Module>());
+  const auto table = [&](const std::string& name, int64_t count) {
+    return body->register_module(name, std::make_shared<nn::Embedding>(scope / name, count, sizes.hidden_size));
+  };
+  tokens_ = table(config_.token_table, sizes.vocab_size);
+  if (config_.position_table) {
+    positions_ = table(config_.positions, sizes.max_positions);
+  }
+  const auto list = body->register_module(config_.layers, std::make_shared<torch::nn::Module>());
+  kv_layout_.kv_heads = sizes.num_kv_heads;
+  kv_layout_.head_dim = sizes.head_dim;
+  for (int64_t i = 0; i < sizes.num_layers; ++i) {
+    blocks_.push_back(list->register_module(std::to_string(i), make_block(scope / config_.layers / i, i)));
+    slots_.push_back(kv_layout_.add_layer(blocks_.back()->window()));
+  }
+  norm_ = body->register_module(
+      config_.final_norm, std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size,
+                                                     config_.norm_eps));
+  if (!sizes.tied) {
+    head_ = register_module(config_.head, std::make_shared<nn::Linear>(all / config_.head, sizes.hidden_size,
+                                                                       sizes.vocab_size, /*bias=*/false));
+  }
+}
+
+at::Tensor Decoder::embed(const ops::Batch& batch) const {
+  auto x = tokens_->forward(batch.tokens);  // [rows, hidden]
+  if (!positions_) {
+    return x;
+  }
+  if (const auto length = batch.common_length(); length > 0) {
+    // One gradient a position of the table, whatever the number of sequences.
+    const auto rows = positions_->forward(at::arange(length, batch.tokens.options()));
+    return (x.view({-1, length, x.size(1)}) + rows).view_as(x);
+  }
+  return x + positions_->forward(batch.positions());
+}
+
+at::Tensor Decoder::hidden(const ops::Batch& batch) {
+  const nn::Pass pass(batch, ops::backend_of(batch.tokens.device()),
+                      rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{});
+  auto x = embed(batch);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    if (batch.abandoned && batch.abandoned()) {
+      return {};
+    }
+    x = blocks_[i]->forward(std::move(x), pass, slots_[i]);
+  }
+  return x;
+}
+
+at::Tensor Decoder::final_norm(const at::Tensor& hidden) {
+  return ops::backend_of(hidden.device()).norm(hidden, norm_->weights());
+}
+
+at::Tensor Decoder::logits(const at::Tensor& hidden) {
+  const std::array<ops::LinearWeights, 1> head{head_ ? head_->weights() : tokens_->as_head()};
+  return ops::backend_of(hidden.device()).norm_linear(hidden, norm_->weights(), head);
+}
+
+}  // namespace dstorch::models

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/batch.h"
+
+namespace dstorch::nn {
+
+/// What a model keeps of each position: its layers in groups that see equally far back.
+struct KvLayout {
+  struct Group {
+    int64_t layers = 0;
+    /// Positions a layer of it sees; 0 is all.
+    int64_t window = 0;
+  };
+  std::vector<Group> groups;
+  int64_t kv_heads = 0;
+  int64_t head_dim = 0;
+
+  /// Adds a layer that sees `window` positions, and says where its keys and values are.
+  ops::LayerSlot add_layer(int64_t window);
+  /// Bytes of a page of `group` in numbers of `element` bytes.
+  [[nodiscard]] int64_t page_bytes(std::size_t group, int64_t element) const;
+  /// The most bytes of pages that a sequence of `positions` has at once, which goes through in pieces of at most
+  /// `piece` positions.
+  [[nodiscard]] int64_t sequence_bytes(int64_t positions, int64_t piece, int64_t element) const;
+  /// The most pages of `group` for such a sequence.
+  [[nodiscard]] int64_t sequence_pages(std::size_t group, int64_t positions, int64_t piece) const;
+};
+
+class KvPool;
+
+/// A page, shared by whoever holds a copy; the last one gives it back to the pool, which must outlive it.
+class PageRef {
+ public:
+  PageRef() = default;
+  PageRef(const PageRef& other) noexcept;
+  PageRef(PageRef&& other) noexcept;
+  PageRef& operator=(PageRef other) noexcept;
+  ~PageRef();
+
+  [[nodiscard]] explicit operator bool() const noexcept { return pool_ != nullptr; }
+  /// -1 for none.
+  [[nodiscard]] int32_t id() const noexcept { return id_; }
+
+ private:
+  friend class KvPool;
+  PageRef(KvPool* pool, std::size_t group, int32_t id) noexcept : pool_(pool), group_(group), id_(id) {}
+
+  KvPool* pool_ = nullptr;
+  std::size_t group_ = 0;
+  int32_t id_ = -1;
+};
+
+/// The keys and values of all sequences of a model, in pages of 64 positions (Kwon et al. 2023, "PagedAttention").
+/// Pages are made as they are asked for, and given back to the system when they are free, but for a few. One thread.
+class KvPool {
+ public:
+  /// `kept_bytes`: of free pages, to be used again.
+  KvPool(KvLayout layout, at::TensorOptions options, int64_t kept_bytes);
+  KvPool(const KvPool&) = delete;
+  KvPool& operator=(const KvPool&) = delete;
+  ~KvPool();
+
+  [[nodiscard]] PageRef take(std::size_t group);
+  [[nodiscard]] const KvLayout& layout() const noexcept { return layout_; }
+  [[nodiscard]] const std::vector<ops::PageGroup>& groups() const noexcept { return groups_; }
+  /// Bytes of one number.
+  [[nodiscard]] int64_t element_size() const noexcept;
+  /// How many hold `page`.
+  [[nodiscard]] int64_t references(const PageRef& page) const;
+  /// Pages somebody holds, of all groups.
+  [[nodiscard]] int64_t pages_in_use() const noexcept { return in_use_; }
+  /// Bytes of all pages there are, free ones included.
+  [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
+  /// Gives every free page back to the system.
+  void trim();
+
+ private:
+  friend class PageRef;
+  void retain(std::size_t group, int32_t id) noexcept;
+  void release(std::size_t group, int32_t id) noexcept;
+
+  KvLayout layout_;
+  at::TensorOptions options_;
+  int64_t kept_bytes_;
+  std::vector<ops::PageGroup> groups_;
+  std::vector<std::vector<int64_t>> counts_;   // references by group and id
+  std::vector<std::vector<int32_t>> free_;     // made and not in use, by group
+  std::vector<std::vector<int32_t>> vacant_;   // ids without memory, by group
+  int64_t free_bytes_ = 0;
+  int64_t bytes_ = 0;
+  int64_t in_use_ = 0;
+};
+
+/// The pages of one sequence. One thread.
+class SequencePages {
+ public:
+  explicit SequencePages(KvPool& pool);
+
+  /// Sees to pages for positions up to `end`, and lets go of those that no position from `position` on can see.
+  void prepare(int64_t position, int64_t end);
+  /// By group, as a span of a batch wants them; valid until the next `prepare`.
+  [[nodiscard]] std::vector<std::span<const int32_t>> ids() const;
+  [[nodiscard]] int64_t count() const noexcept;
+
+ private:
+  struct Group {
+    std::vector<PageRef> pages;  // by position / 64; empty where the window has passed
+    std::vector<int32_t> ids;    // of these
+    std::size_t passed = 0;      // pages before this one are gone
+  };
+  KvPool* pool_;
+  std::vector<Group> groups_;
+};
+
+}  // namespace dstorch::nn

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <initializer_list>
+
+#include "nn/layers.h"
+#include "ops/backend.h"
+
+namespace dstorch::nn {
+
+/// One pass of a batch through a model: what goes through, and the operations of its device by layer. Activations are
+/// [rows, features]. This is where a layer's weights, and later its adapters, meet the rows of each span.
+class Pass {
+ public:
+  /// `rope`: the angles of every position of the batch; undefined for models without. Keeps references.
+  Pass(const ops::Batch& batch, const ops::Backend& backend, ops::RopeTable rope)
+      : batch_(batch), backend_(backend), rope_(std::move(rope)) {}
+
+  [[nodiscard]] at::Tensor norm(const at::Tensor& x, const Norm& norm) const;
+  /// norm(x) through each of the layers, side by side: [rows, in] -> [rows, sum of outs].
+  [[nodiscard]] at::Tensor norm_linear(const at::Tensor& x, const Norm& norm,
+                                       std::initializer_list<const Linear*> linears) const;
+  /// residual + linear(x); `residual` is consumed, and written in place where no gradient is asked for.
+  [[nodiscard]] at::Tensor linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual) const;
+  /// act(gate(norm(x))) * up(norm(x)), or without `up` (null) the first factor alone.
+  [[nodiscard]] at::Tensor norm_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate, const Linear* up,
+                                    ops::Activation activation) const;
+  /// Attention of the joined queries, keys and values; `rotated`: by the angles of the pass.
+  [[nodiscard]] at::Tensor attention(const at::Tensor& qkv, const ops::AttentionConfig& config,
+                                     const ops::LayerSlot& slot, bool rotated) const;
+
+  [[nodiscard]] const ops::Batch& batch() const { return batch_; }
+
+ private:
+  const ops::Batch& batch_;
+  const ops::Backend& backend_;
+  ops::RopeTable rope_;
+};
+
+}  // namespace dstorch::nn

@@ -1,0 +1,40 @@
+#include "ops/batch.h"
+
+#include <ATen/ATen.h>
+
+namespace dstorch::ops {
+
+Batch Batch::of_sequences(const at::Tensor& tokens) {
+  const auto count = tokens.size(0);
+  const auto length = tokens.size(1);
+  Batch batch;
+  batch.tokens = tokens.reshape({-1});
+  for (int64_t i = 0; i < count; ++i) {
+    batch.spans.push_back({.first = i * length, .count = length});
+  }
+  return batch;
+}
+
+at::Tensor Batch::positions() const {
+  std::vector<at::Tensor> parts;
+  parts.reserve(spans.size());
+  for (const auto& span : spans) {
+    parts.push_back(at::arange(span.position, span.position + span.count, tokens.options()));
+  }
+  return parts.size() == 1 ? parts.front() : at::cat(parts);
+}
+
+int64_t Batch::common_length() const {
+  if (spans.empty()) {
+    return 0;
+  }
+  const auto length = spans.front().count;
+  for (const auto& span : spans) {
+    if (span.count != length || span.position != 0 || !span.pages.empty()) {
+      return 0;
+    }
+  }
+  return length;
+}
+
+}  // namespace dstorch::ops

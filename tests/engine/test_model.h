@@ -1,0 +1,72 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <string>
+
+#include "dstorch/checkpoint.h"
+#include "engine/engine.h"
+#include "engine/generation_sequence.h"
+#include "models/checkpoint_weights.h"
+#include "models/registry.h"
+#include "support/paths.h"
+
+namespace dstorch::engine {
+
+/// The engine of a model of the parity tests, with bounds of the test's.
+inline EngineConfig engine_config(const std::string& fixture) {
+  const auto path = test::source_dir() / "tests/parity/fixtures" / fixture / "model";
+  models::CheckpointWeights weights(Checkpoint::open(path), {});
+  EngineConfig config;
+  config.model = models::create_model(read_json(path / "config.json"), weights);
+  weights.finish();
+  config.max_context = config.model->sizes().max_positions;
+  config.threads = 2;
+  return config;
+}
+
+/// A generation that was submitted, and how it went.
+class Asked {
+ public:
+  Asked(std::vector<int64_t> prompt, const GenerationOptions& options, int64_t max_tokens, uint64_t seed)
+      : outbox_(std::make_shared<Outbox>(options.cancel)),
+        sequence_(std::make_shared<GenerationSequence>(std::move(prompt), options, max_tokens, seed, nullptr,
+                                                       std::set<int64_t>(), outbox_)) {}
+
+  [[nodiscard]] const std::shared_ptr<GenerationSequence>& sequence() const { return sequence_; }
+  void cancel() const { outbox_->cancel(); }
+
+  /// The tokens, when it is over; `reason` and `error` say how it ended.
+  std::vector<int64_t> wait() {
+    std::vector<int64_t> tokens;
+    while (true) {
+      auto news = outbox_->take(std::chrono::steady_clock::time_point::max());
+      for (const auto& made : news.made) {
+        tokens.push_back(made.token);
+      }
+      if (news.ending || news.error) {
+        reason = news.ending ? std::optional(news.ending->reason) : std::nullopt;
+        error = news.error;
+        return tokens;
+      }
+    }
+  }
+
+  std::optional<FinishReason> reason;
+  std::exception_ptr error;
+
+ private:
+  std::shared_ptr<Outbox> outbox_;
+  std::shared_ptr<GenerationSequence> sequence_;
+};
+
+/// What a model says when it is asked this alone.
+inline std::vector<int64_t> alone(Engine& engine, const std::vector<int64_t>& prompt, const GenerationOptions& options,
+                                  int64_t max_tokens, uint64_t seed) {
+  Asked asked(prompt, options, max_tokens, seed);
+  engine.submit(asked.sequence());
+  return asked.wait();
+}
+
+}  // namespace dstorch::engine
