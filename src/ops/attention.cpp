@@ -60,29 +60,54 @@ bool kernel_takes(const LayerCache& cache, const AttentionConfig& config, int64_
          cache.keys.scalar_type() == cache.values.scalar_type();
 }
 
-/// One sequence through the kernel: qkv [seq, features], out [seq, num_heads * head_dim].
-void run_kernel(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, const LayerCache& cache,
-                int64_t position, const at::Tensor& out) {
+cpu::AttentionCall kernel_call(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
+                               const at::Tensor& out) {
   const bool turns = rope.cos.defined();
-  cpu::attention({.qkv = qkv.data_ptr<float>(),
-                  .qkv_stride = qkv.size(-1),
-                  .count = qkv.size(-2),
-                  .position = position,
-                  .heads = config.num_heads,
-                  .kv_heads = config.num_kv_heads,
-                  .head_dim = config.head_dim,
-                  .scale = static_cast<float>(config.scale),
-                  .window = config.sliding_window,
-                  .query_norm = view_of(config.query_norm),
-                  .key_norm = view_of(config.key_norm),
-                  .cos = turns ? rope.cos.data_ptr<float>() : nullptr,
-                  .sin = turns ? rope.sin.data_ptr<float>() : nullptr,
-                  .rotary_half = turns ? rope.cos.size(1) : 0,
-                  .keys = cache.keys.data_ptr(),
-                  .values = cache.values.data_ptr(),
-                  .cache_dtype = dtype_of(cache.keys.scalar_type()),
-                  .cache_stride = cache.keys.stride(0),
-                  .out = out.data_ptr<float>()});
+  return {.qkv = qkv.data_ptr<float>(),
+          .qkv_stride = qkv.size(-1),
+          .heads = config.num_heads,
+          .kv_heads = config.num_kv_heads,
+          .head_dim = config.head_dim,
+          .scale = static_cast<float>(config.scale),
+          .window = config.sliding_window,
+          .query_norm = view_of(config.query_norm),
+          .key_norm = view_of(config.key_norm),
+          .cos = turns ? rope.cos.data_ptr<float>() : nullptr,
+          .sin = turns ? rope.sin.data_ptr<float>() : nullptr,
+          .rotary_half = turns ? rope.cos.size(1) : 0,
+          .out = out.data_ptr<float>(),
+          .out_stride = out.size(-1)};
+}
+
+/// One sequence over its cache: qkv [1, seq, features], out [1, seq, num_heads * head_dim].
+void run_kernel(cpu::AttentionCall call, const LayerCache& cache, int64_t position, int64_t seq) {
+  // The cache is one piece: its pages lie one behind the other within each KV head.
+  const auto count = (position + seq + cpu::kPagePositions - 1) / cpu::kPagePositions;
+  const auto bytes = call.head_dim * cpu::kPagePositions * static_cast<int64_t>(cache.keys.element_size());
+  std::vector<void*> pages(static_cast<std::size_t>(count));
+  std::vector<int32_t> numbers(static_cast<std::size_t>(count));
+  auto* keys = static_cast<std::byte*>(cache.keys.data_ptr());
+  for (int64_t i = 0; i < count; ++i) {
+    pages[static_cast<std::size_t>(i)] = keys + i * bytes;
+    numbers[static_cast<std::size_t>(i)] = static_cast<int32_t>(i);
+  }
+  const cpu::AttentionSpan span{.count = seq, .position = position, .pages = numbers.data()};
+  call.spans = {&span, 1};
+  call.pages = pages.data();
+  call.head_stride = cache.keys.stride(0);
+  call.values_offset = reinterpret_cast<intptr_t>(cache.values.data_ptr()) - reinterpret_cast<intptr_t>(keys);
+  call.cache_dtype = dtype_of(cache.keys.scalar_type());
+  cpu::attention(call);
+}
+
+/// Whole sequences: qkv [batch, seq, features], out [batch, seq, num_heads * head_dim].
+void run_kernel(cpu::AttentionCall call, int64_t batch, int64_t seq) {
+  std::vector<cpu::AttentionSpan> spans;
+  for (int64_t i = 0; i < batch; ++i) {
+    spans.push_back({.first = i * seq, .count = seq});
+  }
+  call.spans = spans;
+  cpu::attention(call);
 }
 
 }  // namespace
@@ -168,14 +193,11 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
   }
   const auto input = qkv.contiguous();
   auto out = empty_rows(input, config.num_heads * dim);
+  const auto call = kernel_call(input, config, rope, out);
   if (cache != nullptr) {
-    run_kernel(input, config, rope, *cache, position, out);
-    return out;
-  }
-  const LayerCache own{at::empty({config.num_kv_heads, end, dim}, input.options()),
-                       at::empty({config.num_kv_heads, end, dim}, input.options())};
-  for (int64_t i = 0; i < input.size(0); ++i) {
-    run_kernel(input[i], config, rope, own, position, out[i]);
+    run_kernel(call, *cache, position, input.size(1));
+  } else {
+    run_kernel(call, input.size(0), input.size(1));
   }
   return out;
 }
