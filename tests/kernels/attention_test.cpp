@@ -1,133 +1,12 @@
 #include "ops/cpu/attention.h"
 
-#include <cmath>
-
-#include "kernels/support.h"
+#include "kernels/attention_layer.h"
 
 namespace dstorch::ops::cpu {
 namespace {
 
-/// One layer's attention with everything it may have, over a sequence that can be fed in any pieces.
-struct Layer {
-  int64_t heads = 6, kv_heads = 2, dim = 20, window = 0, rotary_half = 0, length = 150, capacity = 160;
-  DType dtype = DType::float32;
-  NormKind norm = NormKind::none;
-
-  std::vector<float> qkv, cos, sin;
-  Stored query_gain, key_gain;
-
-  int64_t columns() const { return (heads + 2 * kv_heads) * dim; }
-
-  void fill(unsigned seed) {
-    qkv = random_floats(length * columns(), seed);
-    for (int64_t i = 0; i < length * rotary_half; ++i) {
-      const auto angle = static_cast<float>(i / rotary_half) * std::pow(0.5f, static_cast<float>(i % rotary_half));
-      cos.push_back(std::cos(angle));
-      sin.push_back(std::sin(angle));
-    }
-    query_gain = Stored(dtype, random_floats(dim, seed + 1));
-    key_gain = Stored(dtype, random_floats(dim, seed + 2));
-  }
-
-  /// The sequence fed in pieces of these sizes, the last repeated.
-  std::vector<float> run(const std::vector<int64_t>& pieces, int threads) const {
-    set_num_threads(threads);
-    const auto cache_bytes = static_cast<std::size_t>(kv_heads * capacity * dim) * size_of(dtype);
-    // What the cache holds beyond the sequence must not matter.
-    std::vector<unsigned char> keys(cache_bytes, 0xff), values(cache_bytes, 0xff);
-    std::vector<float> out(static_cast<std::size_t>(length * heads * dim), NAN);
-    std::size_t piece = 0;
-    for (int64_t at = 0; at < length;) {
-      const auto count = std::min(pieces[std::min(piece++, pieces.size() - 1)], length - at);
-      attention({.qkv = qkv.data() + at * columns(),
-                 .qkv_stride = columns(),
-                 .count = count,
-                 .position = at,
-                 .heads = heads,
-                 .kv_heads = kv_heads,
-                 .head_dim = dim,
-                 .scale = 0.2f,
-                 .window = window,
-                 .query_norm = {norm, query_gain.vector(), {}, 1e-5f},
-                 .key_norm = {norm, key_gain.vector(), {}, 1e-5f},
-                 .cos = rotary_half > 0 ? cos.data() : nullptr,
-                 .sin = rotary_half > 0 ? sin.data() : nullptr,
-                 .rotary_half = rotary_half,
-                 .keys = keys.data(),
-                 .values = values.data(),
-                 .cache_dtype = dtype,
-                 .cache_stride = capacity * dim,
-                 .out = out.data() + at * heads * dim});
-      at += count;
-    }
-    return out;
-  }
-
-  /// A head of a row after its norm and rotation, in double.
-  std::vector<double> head(int64_t row, int64_t index) const {
-    std::vector<double> x(static_cast<std::size_t>(dim));
-    double squares = 0;
-    for (int64_t i = 0; i < dim; ++i) {
-      x[i] = qkv[row * columns() + index * dim + i];
-      squares += x[i] * x[i];
-    }
-    if (index >= heads + kv_heads) return x;
-    const auto& gain = index < heads ? query_gain : key_gain;
-    for (int64_t i = 0; norm == NormKind::rms && i < dim; ++i) {
-      x[i] *= gain[i] / std::sqrt(squares / static_cast<double>(dim) + 1e-5);
-    }
-    for (int64_t i = 0; i < rotary_half; ++i) {
-      const double c = cos[row * rotary_half + i], s = sin[row * rotary_half + i];
-      const auto low = x[i], high = x[rotary_half + i];
-      x[i] = low * c - high * s;
-      x[rotary_half + i] = high * c + low * s;
-    }
-    return x;
-  }
-
-  double definition(int64_t row, int64_t index, int64_t place, bool rounds) const {
-    const auto kv = index / (heads / kv_heads);
-    auto query = head(row, index);
-    for (auto& x : query) x = rounds && dim % 2 == 0 ? rounded(x) : x;
-    double total = 0, mixed = 0;
-    for (int64_t j = window > 0 ? std::max<int64_t>(0, row - window + 1) : 0; j <= row; ++j) {
-      const auto key = head(j, heads + kv);
-      double score = 0;
-      for (int64_t i = 0; i < dim; ++i) score += query[i] * rounded(key[i]);
-      const auto weight = std::exp(score * 0.2f);
-      total += weight;
-      mixed += weight * rounded(head(j, heads + kv_heads + kv)[place]);
-    }
-    return mixed / total;
-  }
-  double rounded(double x) const { return Stored(dtype, {static_cast<float>(x)})[0]; }
-};
-
 class AttentionKernel : public EveryTarget {};
 DSTORCH_EVERY_TARGET(AttentionKernel);
-
-std::vector<Layer> layers() {
-  std::vector<Layer> all;
-  for (const auto dtype : kStoredTypes) {
-    Layer plain;
-    plain.dtype = dtype;
-    all.push_back(plain);
-    Layer llama = plain;
-    llama.heads = 9, llama.kv_heads = 3, llama.dim = 64, llama.rotary_half = 32;
-    all.push_back(llama);
-    Layer everything = plain;
-    everything.window = 23, everything.rotary_half = 5, everything.norm = NormKind::rms, everything.dim = 17;
-    all.push_back(everything);
-    Layer single = plain;
-    single.heads = 3, single.kv_heads = 3, single.window = 70, single.dim = 8, single.rotary_half = 4;
-    all.push_back(single);
-    Layer wide = plain;
-    wide.heads = 4, wide.kv_heads = 1, wide.dim = 104, wide.window = 1;
-    all.push_back(wide);
-  }
-  for (auto& layer : all) layer.fill(9);
-  return all;
-}
 
 TEST_P(AttentionKernel, AgreesWithItsDefinition) {
   for (const auto& layer : layers()) {
@@ -158,6 +37,155 @@ TEST_P(AttentionKernel, PiecesAndThreadsDoNotMatterToTheBit) {
       ASSERT_TRUE(same_bits(out.data(), whole.data(), static_cast<int64_t>(whole.size())))
           << to_string(layer.dtype) << " dim " << layer.dim << " pieces of " << pieces[0] << " threads " << threads;
     }
+  }
+}
+
+/// Over many tiles, which several threads share where there are few rows.
+TEST_P(AttentionKernel, TilesMayBeSplitAmongThreads) {
+  for (const int64_t window : {0, 300}) {
+    Layer layer;
+    layer.dtype = DType::bfloat16, layer.dim = 32, layer.window = window, layer.length = 700;
+    layer.fill(5);
+    const auto whole = layer.run({layer.length}, 1);
+    for (const auto& pieces : std::vector<std::vector<int64_t>>{{680, 1}, {600, 5}, {500, 30}}) {
+      for (const int threads : {1, 2, 3, 8}) {
+        const auto out = layer.run(pieces, threads);
+        ASSERT_TRUE(same_bits(out.data(), whole.data(), static_cast<int64_t>(whole.size())))
+            << "window " << window << " pieces of " << pieces[1] << " threads " << threads;
+      }
+    }
+  }
+}
+
+/// Four sequences of the same rows, each as far as chance has it, some in a call, some not; beside them whole ones.
+TEST_P(AttentionKernel, RowsKeepTheirBitsInAnyCompany) {
+  std::mt19937 random(3);
+  const auto below = [&](int64_t most) { return static_cast<int64_t>(random() % static_cast<unsigned>(most)); };
+  for (const auto& layer : layers()) {
+    const auto paged = layer.run({layer.length}, 1);
+    Pages pages(layer);
+    std::vector<Fed> sequences(4);
+    std::vector<float> whole;
+    for (int step = 0; step < 40; ++step) {
+      std::vector<AttentionSpan> spans;
+      std::vector<float> rows;
+      std::vector<int64_t> begins;  // in the layer's sequence
+      const auto add = [&](const AttentionSpan& span) {
+        begins.push_back(span.position);
+        rows.insert(rows.end(), layer.qkv.begin() + span.position * layer.columns(),
+                    layer.qkv.begin() + (span.position + span.count) * layer.columns());
+        spans.push_back(span);
+      };
+      const auto first = [&] { return static_cast<int64_t>(rows.size()) / layer.columns(); };
+      for (auto& sequence : sequences) {
+        const auto count = std::min(step % 2 == 0 ? 1 : 1 + below(40), layer.length - sequence.next);
+        if (count > 0 && below(4) > 0) add(sequence.span(layer, pages, first(), count));
+      }
+      if (step % 5 == 0) add({.first = first(), .count = 1 + below(layer.length)});
+      if (step % 7 == 0) add({.first = first(), .count = 0});
+      std::vector<float> out(static_cast<std::size_t>(first() * layer.outputs()) + 1, NAN);
+      set_num_threads(1 + step % 3);
+      auto call = layer.call(rows.data(), out.data());
+      call.spans = spans;
+      pages.put_into(call);
+      attention(call);
+      for (std::size_t i = 0; i < spans.size(); ++i) {
+        auto expected = paged.data() + begins[i] * layer.outputs();
+        if (spans[i].pages == nullptr) {
+          whole.assign(static_cast<std::size_t>(spans[i].count * layer.outputs()), NAN);
+          auto alone = layer.call(layer.qkv.data(), whole.data());
+          const AttentionSpan span{.count = spans[i].count};
+          alone.spans = {&span, 1};
+          attention(alone);
+          expected = whole.data();
+        }
+        ASSERT_TRUE(
+            same_bits(out.data() + spans[i].first * layer.outputs(), expected, spans[i].count * layer.outputs()))
+            << to_string(layer.dtype) << " dim " << layer.dim << " step " << step << " span " << i << " at "
+            << begins[i] << "+" << spans[i].count;
+      }
+    }
+    EXPECT_TRUE(pages.offset_untouched());
+  }
+}
+
+/// A whole sequence is as one in float32 pages.
+TEST_P(AttentionKernel, WholeSequencesNeedNoPages) {
+  for (auto layer : layers()) {
+    if (layer.dtype != DType::float32) continue;
+    const auto paged = layer.run({layer.length}, 1);
+    for (const int threads : {1, 2}) {
+      set_num_threads(threads);
+      std::vector<float> out(paged.size(), NAN);
+      auto call = layer.call(layer.qkv.data(), out.data());
+      const AttentionSpan span{.count = layer.length};
+      call.spans = {&span, 1};
+      call.cache_dtype = DType::float16;  // of pages, which are not there
+      attention(call);
+      ASSERT_TRUE(same_bits(out.data(), paged.data(), static_cast<int64_t>(out.size()))) << layer.dim;
+    }
+  }
+}
+
+TEST_P(AttentionKernel, SequencesMayReadTheSamePages) {
+  Layer layer;
+  layer.dtype = DType::float16;
+  layer.fill(4);
+  const auto paged = layer.run({layer.length}, 1);
+  Pages pages(layer);
+  Fed one;
+  std::vector<float> out(paged.size(), NAN);
+  const auto run = [&](std::vector<AttentionSpan> spans) {
+    auto call = layer.call(layer.qkv.data(), out.data());
+    call.spans = spans;
+    pages.put_into(call);
+    attention(call);
+  };
+  run({one.span(layer, pages, 0, kPagePositions)});
+  Fed other = one;  // from here on each has pages of its own
+  run({one.span(layer, pages, 64, 30), other.span(layer, pages, 94, 30)});
+  // Rows 94 .. 124 of the layer stand for positions 64 .. 94 in the other: what matters is that it saw the first page.
+  EXPECT_TRUE(same_bits(out.data(), paged.data(), 94 * layer.outputs()));
+  const auto seen = std::vector<float>(out.begin() + 94 * layer.outputs(), out.begin() + 124 * layer.outputs());
+  Pages own(layer);
+  Fed alone;
+  auto call = layer.call(layer.qkv.data(), out.data());
+  for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 64}, {94, 30}}) {
+    const auto span = alone.span(layer, own, first, count);
+    call.spans = {&span, 1};
+    own.put_into(call);
+    attention(call);
+  }
+  EXPECT_TRUE(same_bits(out.data() + 94 * layer.outputs(), seen.data(), static_cast<int64_t>(seen.size())));
+}
+
+/// A cache in one piece is a page table too.
+TEST_P(AttentionKernel, StridesOfPagesAndOutput) {
+  constexpr int64_t kCapacity = 155;
+  Layer layer;
+  layer.fill(4);
+  const auto paged = layer.run({layer.length}, 1);
+  const auto half = layer.kv_heads * kCapacity * layer.dim;
+  std::vector<float> cache(static_cast<std::size_t>(2 * half), NAN);
+  std::vector<void*> addresses;
+  std::vector<int32_t> numbers;
+  for (int32_t i = 0; i < 3; ++i) {
+    addresses.push_back(cache.data() + half + i * kPagePositions * layer.dim);
+    numbers.push_back(i);
+  }
+  const auto stride = layer.outputs() + 5;
+  std::vector<float> out(static_cast<std::size_t>(layer.length * stride), 3.0f);
+  auto call = layer.call(layer.qkv.data(), out.data());
+  const AttentionSpan span{.count = layer.length, .pages = numbers.data()};
+  call.spans = {&span, 1};
+  call.pages = addresses.data();
+  call.head_stride = kCapacity * layer.dim;
+  call.values_offset = -half * static_cast<int64_t>(sizeof(float));  // values before the keys
+  call.out_stride = stride;
+  attention(call);
+  for (int64_t row = 0; row < layer.length; ++row) {
+    EXPECT_TRUE(same_bits(out.data() + row * stride, paged.data() + row * layer.outputs(), layer.outputs())) << row;
+    EXPECT_EQ(out[row * stride + layer.outputs()], 3.0f);
   }
 }
 

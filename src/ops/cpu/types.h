@@ -24,6 +24,9 @@ enum class Activation { silu, gelu, gelu_tanh, relu };
 /// as long as what they write does not overlap.
 namespace dstorch::ops::cpu {
 
+/// Positions of a page of the KV cache.
+inline constexpr int64_t kPagePositions = 64;
+
 /// A vector of `features` elements of one of the three types; null: absent.
 struct Vector {
   const void* data = nullptr;

@@ -1,0 +1,112 @@
+// Rows of a sequence against a tile of its keys and values, which is a page. Included once per target.
+#if defined(DSTORCH_OPS_CPU_ATTENTION_TILE_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef DSTORCH_OPS_CPU_ATTENTION_TILE_INL_H
+#undef DSTORCH_OPS_CPU_ATTENTION_TILE_INL_H
+#else
+#define DSTORCH_OPS_CPU_ATTENTION_TILE_INL_H
+#endif
+
+#include <type_traits>
+
+#include "ops/cpu/attention_plan.h"
+#include "ops/cpu/softmax-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dstorch::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// A worker's scratch.
+struct Room {
+  float* keys;      // [width, kTileKeys]
+  float* values;    // [kTileKeys, width]
+  float* scores;    // [rows of a job, kTileKeys]
+  float* partials;  // [kBlockRows] partial results
+  float* totals;    // [rows of a job] partial results
+
+  Room(const AttentionPlan& plan, int worker)
+      : keys(plan.own(worker)),
+        values(keys + kTileKeys * plan.width),
+        scores(values + kTileKeys * plan.width),
+        partials(scores + plan.block * kTileKeys),
+        totals(partials + kBlockRows * plan.partial) {}
+};
+
+/// The keys of a tile, by their place in it, that rows first .. last may see at most.
+struct Seen {
+  int64_t begin;
+  int64_t end;
+  bool operator==(const Seen&) const = default;
+};
+HWY_INLINE Seen visible(const AttentionCall& call, const Sequence& sequence, int64_t tile, int64_t first,
+                        int64_t last) {
+  const auto start = tile * kTileKeys;
+  const auto position = sequence.span->position;
+  return {HWY_MAX(first_key(call, position + first) - start, int64_t{0}),
+          HWY_MIN(position + last + 1 - start, kTileKeys)};
+}
+
+/// Scores of `rows` queries with the tile whose key at place j begins at key_of(j).
+template <class T, class KeyOf>
+HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
+                               int64_t rows, int64_t dim, const Room& room) {
+  if constexpr (kMayRound && std::is_same_v<T, Bf16>) {
+    if (rounds) {
+      const auto pairs = dim / 2;  // of features, as long as a float each
+      transpose_tile(pairs, room.keys,
+                     [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<float>(key_of(j), at, pairs - at); });
+      bf16_scores(reinterpret_cast<const Bf16*>(queries), rows, 2 * plan.width,
+                  reinterpret_cast<const Bf16*>(room.keys), pairs, room.scores);
+      return;
+    }
+  }
+  transpose_tile(dim, room.keys, [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<T>(key_of(j), at, dim - at); });
+  scores_of(queries, rows, plan.width, room.keys, dim, room.scores);
+}
+
+/// Partial results of rows first .. last (all of which see some of the tile's keys) with one tile. Queries are numbered
+/// from 0: row first, its group's heads, the next row. place(query, i) says where the result of a query, the i-th of at
+/// most kBlockRows worked on together, goes; done(query, result) is called when it is there.
+template <class T, class Place, class Done>
+HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, const Sequence& sequence,
+                          const Room& room, int64_t kv_head, int64_t tile, int64_t first, int64_t last,
+                          const Place& place, const Done& done) {
+  const auto dim = call.head_dim;
+  const auto keys = visible(call, sequence, tile, first, last);
+  const auto queries = (last - first + 1) * plan.group;
+  const std::byte* page = sequence.page(call, tile);
+  const auto* first_key_row = reinterpret_cast<const T*>(page) + kv_head * sequence.head_stride;
+  const auto* first_value = reinterpret_cast<const T*>(page + sequence.values_offset) + kv_head * sequence.head_stride;
+  // Every key has its place in the tile, whoever sees it.
+  const auto key_of = [&](int64_t j) { return first_key_row + HWY_MIN(HWY_MAX(j, keys.begin), keys.end - 1) * dim; };
+  scores_of_tile<T>(plan, sequence.rounds, key_of, plan.query(kv_head, sequence.row + first), queries, dim, room);
+  for (auto j = keys.begin; j < keys.end; ++j) {
+    for (int64_t i = 0; i < dim; i += kLanes) {
+      hn::StoreU(load_upto<T>(first_value + j * dim, i, dim - i), DF(), room.values + j * plan.width + i);
+    }
+  }
+  const auto seen_by = [&](int64_t query) {
+    const auto row = first + query / plan.group;
+    return visible(call, sequence, tile, row, row);
+  };
+  for (int64_t query = 0; query < queries;) {
+    // Queries that see the same keys are worked on together.
+    const auto seen = seen_by(query);
+    float* partials[kBlockRows];
+    int64_t run = 0;
+    for (; run < kBlockRows && query + run < queries && seen_by(query + run) == seen; ++run) {
+      partials[run] = place(query + run, run);
+    }
+    partial_results(room.scores + query * kTileKeys, run, seen.begin, seen.end, call.scale, room.values, plan.width,
+                    partials);
+    for (int64_t i = 0; i < run; ++i) {
+      done(query + i, partials[i]);
+    }
+    query += run;
+  }
+}
+
+}  // namespace
+}  // namespace dstorch::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
