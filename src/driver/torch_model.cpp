@@ -11,6 +11,7 @@
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
 #include "device/memory_account.h"
+#include "driver/framework_words.h"
 #include "driver/loaded_model.h"
 #include "driver/plan_memory.h"
 #include "generate/scoring.h"
@@ -22,18 +23,10 @@ namespace {
 /// Runs `work`; whatever LibTorch or the standard library throws becomes an LMError in the framework's words.
 template <typename Work>
 auto guarded(Work&& work) {
-  constexpr const char* failed = "Torch model inference failed";
   try {
     return work();
-  } catch (const LMError& e) {
-    throw LMError(e.kind(), failed, std::current_exception());
-  } catch (const std::bad_alloc&) {
-    throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
-  } catch (const c10::Error& e) {
-    throw LMError(ErrorKind::inference, failed,
-                  std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
-  } catch (const std::exception&) {
-    throw LMError(ErrorKind::inference, failed, std::current_exception());
+  } catch (...) {
+    driver::rethrow_as("Torch model inference failed", ErrorKind::inference);
   }
 }
 
@@ -56,7 +49,6 @@ class TorchModel::Impl {
       ops::set_num_threads(config_.threads);
     }
     at::set_num_threads(ops::num_threads());  // LibTorch starts with one
-    constexpr const char* failed = "Failed to initialize Torch model";
     try {
       require(config_.memory_limit >= 0, ErrorKind::invalid_argument,
               "memory_limit must be at least 0 bytes (0 is no limit), got {}", config_.memory_limit);
@@ -70,15 +62,8 @@ class TorchModel::Impl {
         model_->engine->memory = memory_;
         set_call_limit(*model_);
       }
-    } catch (const LMError& e) {
-      throw LMError(e.kind(), failed, std::current_exception());
-    } catch (const std::bad_alloc&) {
-      throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
-    } catch (const c10::Error& e) {
-      throw LMError(ErrorKind::internal, failed,
-                    std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
-    } catch (const std::exception&) {
-      throw LMError(ErrorKind::io, failed, std::current_exception());
+    } catch (...) {
+      driver::rethrow_as("Failed to initialize Torch model", ErrorKind::internal);
     }
   }
 
@@ -111,7 +96,7 @@ class TorchModel::Impl {
   GenerationResult complete(std::string_view prompt, const GenerationOptions& options) const {
     return with_model([&](driver::LoadedModel& model) {
       return guarded([&] {
-        if (model.plain || (model.plain_scripted && !model.engine->tokenizer)) {
+        if (is_plain(model)) {
           return complete_plain(model, prompt, options);
         }
         return generate::complete(*model.engine, encode(model, prompt), options);
@@ -128,6 +113,18 @@ class TorchModel::Impl {
   std::vector<float> logits(std::span<const int64_t> prompt) const {
     return with_model([&](driver::LoadedModel& model) {
       return guarded([&] { return generate::next_logits(engine(model), prompt); });
+    });
+  }
+
+  std::vector<float> logits(std::string_view prompt) const {
+    return with_model([&](driver::LoadedModel& model) {
+      return guarded([&] {
+        if (is_plain(model)) {
+          const auto output = run_plain(model, prompt).to(at::kCPU, at::kFloat).contiguous();
+          return std::vector<float>(output.data_ptr<float>(), output.data_ptr<float>() + output.numel());
+        }
+        return generate::next_logits(engine(model), encode(model, prompt));
+      });
     });
   }
 
@@ -188,19 +185,24 @@ class TorchModel::Impl {
     return tokenizer->encode(text);
   }
 
-  GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
-                                  const GenerationOptions& options) const {
+  /// Whether a prompt is one input of a network, not tokens.
+  static bool is_plain(const driver::LoadedModel& model) {
+    return model.plain || (model.plain_scripted && !model.engine->tokenizer);
+  }
+
+  /// What the network makes of the prompt, as it comes: [1, output_size] of the plain architecture.
+  at::Tensor run_plain(driver::LoadedModel& model, std::string_view prompt) const {
     const at::NoGradGuard no_grad;
     const MemoryScope scope(memory_, MemoryKind::activations);
     const auto input = driver::plain_input(prompt, model.plain_input_size);
-    at::Tensor output;
-    if (model.plain) {
-      output = model.plain->forward(input.to(model.plain->parameters().front().device()));
-    } else {
-      output = model.plain_scripted->run(input.to(model.engine->device));
-    }
+    return model.plain ? model.plain->forward(input.to(model.plain->parameters().front().device()))
+                       : model.plain_scripted->run(input.to(model.engine->device));
+  }
+
+  GenerationResult complete_plain(driver::LoadedModel& model, std::string_view prompt,
+                                  const GenerationOptions& options) const {
     GenerationResult result;
-    result.text = driver::plain_output(output);
+    result.text = driver::plain_output(run_plain(model, prompt));
     result.finish_reason = FinishReason::stop;
     if (options.on_token) {
       options.on_token(result.text);
@@ -250,6 +252,8 @@ GenerationResult TorchModel::stream(std::string_view prompt, TokenCallback on_to
 std::vector<float> TorchModel::embed(std::string_view text) { return impl_->embed(text); }
 
 std::vector<float> TorchModel::logits(std::span<const int64_t> prompt) { return impl_->logits(prompt); }
+
+std::vector<float> TorchModel::logits(std::string_view prompt) { return impl_->logits(prompt); }
 
 PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCallback& on_progress) {
   return impl_->perplexity(text, on_progress);
