@@ -27,12 +27,13 @@ std::string_view to_string(ErrorKind kind) noexcept;
 
 /// The one exception type dstorch throws.
 ///
-/// `what()` says what was expected, what came and what to do. `cause()` is the error that led to this one, or null;
-/// its text is already part of `what()`. Copyable; safe to rethrow on another thread.
+/// `what()` says what was expected, what came and what to do: what failed, then the root cause, each once. `cause()` is
+/// the error that led to this one, or null; what lies between the two is in the causes. Copyable; safe to rethrow on
+/// another thread.
 class LMError : public std::runtime_error {
  public:
   LMError(ErrorKind kind, const std::string& message);
-  /// `message` followed by ": " and the text of `cause`.
+  /// `message` followed by ": " and the text of the root cause: of `cause`, of its cause, and so on, the last.
   LMError(ErrorKind kind, const std::string& message, std::exception_ptr cause);
 
   [[nodiscard]] ErrorKind kind() const noexcept { return kind_; }
@@ -43,7 +44,7 @@ class LMError : public std::runtime_error {
   std::exception_ptr cause_;
 };
 
-/// The text of any exception, its causes included.
+/// The text of any exception.
 std::string describe(const std::exception_ptr& error);
 
 }  // namespace dstorch

@@ -130,7 +130,10 @@ class TorchModel : public LMDriver {
   /// The mean over the tokens of the last hidden state (after the final norm), `hidden_size` numbers, not normalized.
   /// Throws LMError{unsupported} for TorchScript archives, which show none.
   std::vector<float> embed(std::string_view text);
-  /// The logits for the token after `prompt`: one per vocabulary entry. SimpleTransformer and TorchScript: its output.
+  /// The logits for the token after `prompt`: one per vocabulary entry. A plain network without a tokenizer, which
+  /// takes what `generate` takes: all that it puts out.
+  std::vector<float> logits(std::string_view prompt);
+  /// The same from token ids: language models alone.
   std::vector<float> logits(std::span<const int64_t> prompt);
   /// How well the model predicts `text`: windows of `max_context` tokens, each token once, with half a window of
   /// context.

@@ -30,10 +30,32 @@ std::string_view to_string(ErrorKind kind) noexcept {
   return "unknown";
 }
 
+namespace {
+
+/// The last of the causes.
+std::exception_ptr root_of(std::exception_ptr error) {
+  while (true) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const LMError& e) {
+      if (!e.cause()) {
+        return error;
+      }
+      error = e.cause();
+    } catch (...) {
+      return error;
+    }
+  }
+}
+
+}  // namespace
+
 LMError::LMError(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
 
 LMError::LMError(ErrorKind kind, const std::string& message, std::exception_ptr cause)
-    : std::runtime_error(cause ? message + ": " + describe(cause) : message), kind_(kind), cause_(std::move(cause)) {}
+    : std::runtime_error(cause ? message + ": " + describe(root_of(cause)) : message),
+      kind_(kind),
+      cause_(std::move(cause)) {}
 
 std::string describe(const std::exception_ptr& error) {
   if (!error) {

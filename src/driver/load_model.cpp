@@ -4,6 +4,7 @@
 
 #include "core/json.h"
 #include "device/torch_types.h"
+#include "driver/framework_words.h"
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "models/checkpoint_weights.h"
@@ -190,10 +191,11 @@ void load_scripted(const TorchModelConfig& config, const fs::path& path, const s
 void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const Checkpoint>& checkpoint,
                      LoadedModel& loaded) {
   const auto architecture = simple_transformer_architecture(*checkpoint);
-  require(architecture.has_value(), ErrorKind::format,
-          "a file of weights alone must be the plain architecture's state dict (0.weight, 0.bias, 2.weight, ...); for "
-          "another "
-          "model give the directory that holds its config.json");
+  require(
+      architecture.has_value(), ErrorKind::format,
+      "{} must be the state dict of the plain architecture (0.weight, 0.bias, 2.weight, ...), since a file of weights "
+      "says no more; for another model give the directory that holds its config.json",
+      checkpoint->files().front().string());
   if (config.architecture) {
     const auto& want = *config.architecture;
     const auto& have = *architecture;
@@ -274,14 +276,17 @@ std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const st
   if (config.model_path) {
     try {
       load_path(config, *config.model_path, account, *loaded);
-    } catch (const LMError& e) {
-      throw LMError(e.kind(), fmt::format("Failed to load model from path: {}", config.model_path->string()),
-                    std::current_exception());
+    } catch (...) {
+      rethrow_as("Failed to load model from path: " + config.model_path->string(), ErrorKind::internal);
     }
     return loaded;
   }
-  require(config.architecture.has_value(), ErrorKind::invalid_argument,
-          "Either modelPath or architecture must be specified");
+  if (!config.architecture) {
+    // The one wrong option that has the framework's phrase before it, as it has there.
+    throw LMError(ErrorKind::invalid_argument, "Failed to initialize Torch model",
+                  std::make_exception_ptr(
+                      LMError(ErrorKind::invalid_argument, "Either modelPath or architecture must be specified")));
+  }
   set_plain(*config.architecture,
             std::make_shared<SimpleTransformer>(*config.architecture, config.seed, config.device), *loaded);
   return loaded;

@@ -49,9 +49,10 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
 /// `account` is whose memory it is. Throws LMError with its root cause.
 std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account);
 
-/// A plain network's answer to a prompt: its input is [1, input_size], the prompt's length in characters when input_size
-/// is 1, else its UTF-8 bytes / 255, zero-padded or cut; the text is "Torch model output (shape: 1x10, values: v0, v1,
-/// ...)".
-std::string answer_plainly(const LoadedModel& loaded, std::string_view prompt);
+/// What a plain network puts out for a prompt.
+at::Tensor run_plainly(const LoadedModel& loaded, std::string_view prompt);
+
+/// Its output as text: "Torch model output (shape: 1x10, values: v0, v1, ...)".
+std::string plain_text(const at::Tensor& output);
 
 }  // namespace dstorch::driver

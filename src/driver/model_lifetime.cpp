@@ -6,6 +6,7 @@
 
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
+#include "driver/framework_words.h"
 #include "driver/plan_memory.h"
 
 namespace dstorch::driver {
@@ -58,17 +59,10 @@ void ModelLifetime::init() {
   if (initialized()) {
     return;
   }
-  constexpr const char* failed = "Failed to initialize Torch model";
   try {
     load();
-  } catch (const LMError& e) {
-    throw LMError(e.kind(), failed, std::current_exception());
-  } catch (const std::bad_alloc&) {
-    throw LMError(ErrorKind::out_of_memory, failed, std::current_exception());
-  } catch (const c10::Error& e) {
-    throw LMError(ErrorKind::internal, failed, std::make_exception_ptr(std::runtime_error(e.what_without_backtrace())));
-  } catch (const std::exception&) {
-    throw LMError(ErrorKind::io, failed, std::current_exception());
+  } catch (...) {
+    rethrow_as("Failed to initialize Torch model", ErrorKind::internal);
   }
 }
 

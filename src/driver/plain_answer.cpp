@@ -17,6 +17,8 @@ int64_t utf16_length(std::string_view text) {
   return units;
 }
 
+/// [1, input_size]: the prompt's length in characters when input_size is 1, else its UTF-8 bytes / 255, zero-padded or
+/// cut.
 at::Tensor plain_input(std::string_view prompt, int64_t input_size) {
   require(input_size > 0, ErrorKind::unsupported,
           "the model's input size cannot be told from its weights, so a prompt cannot be turned into its input");
@@ -33,23 +35,23 @@ at::Tensor plain_input(std::string_view prompt, int64_t input_size) {
   return input;
 }
 
-std::string plain_output(const at::Tensor& output) {
+}  // namespace
+
+at::Tensor run_plainly(const LoadedModel& loaded, std::string_view prompt) {
+  const at::NoGradGuard no_grad;
+  if (const auto* plain = std::get_if<PlainModel>(&loaded.model)) {
+    const auto input = plain_input(prompt, plain->input_size);
+    return plain->network->forward(input.to(plain->network->parameters().front().device()));
+  }
+  const auto& scripted = std::get<ScriptedModel>(loaded.model);
+  return scripted.network->run(plain_input(prompt, scripted.input_size).to(scripted.device));
+}
+
+std::string plain_text(const at::Tensor& output) {
   const auto flat = output.to(at::kCPU, at::kFloat).contiguous();
   const std::vector<float> values(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
   return fmt::format("Torch model output (shape: {}, values: {})", fmt::join(output.sizes(), "x"),
                      fmt::join(values, ", "));
-}
-
-}  // namespace
-
-std::string answer_plainly(const LoadedModel& loaded, std::string_view prompt) {
-  const at::NoGradGuard no_grad;
-  if (const auto* plain = std::get_if<PlainModel>(&loaded.model)) {
-    const auto input = plain_input(prompt, plain->input_size);
-    return plain_output(plain->network->forward(input.to(plain->network->parameters().front().device())));
-  }
-  const auto& scripted = std::get<ScriptedModel>(loaded.model);
-  return plain_output(scripted.network->run(plain_input(prompt, scripted.input_size).to(scripted.device)));
 }
 
 }  // namespace dstorch::driver

@@ -104,6 +104,18 @@ class TorchModel::Impl {
     return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt); });
   }
 
+  std::vector<float> logits(std::string_view prompt) {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      if (!answers_plainly(*loaded)) {
+        return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt));
+      }
+      const MemoryScope scope(memory_, MemoryKind::activations);
+      const auto output = driver::run_plainly(*loaded, prompt).to(at::kCPU, at::kFloat).contiguous();
+      return std::vector<float>(output.data_ptr<float>(), output.data_ptr<float>() + output.numel());
+    });
+  }
+
   std::vector<float> embed(std::string_view text) {
     const auto loaded = life_.loaded();
     return guarded([&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text)); });
@@ -148,7 +160,7 @@ class TorchModel::Impl {
   PendingGeneration answer_plainly(const LoadedModel& loaded, std::string_view prompt, GenerationOptions options) {
     const MemoryScope scope(memory_, MemoryKind::activations);
     GenerationResult result;
-    result.text = driver::answer_plainly(loaded, prompt);
+    result.text = driver::plain_text(driver::run_plainly(loaded, prompt));
     result.finish_reason = FinishReason::stop;
     return PendingGeneration(
         std::make_unique<PendingGeneration::State>(std::move(result), std::move(options.on_token)));
@@ -224,6 +236,8 @@ PendingGeneration TorchModel::submit(std::string_view prompt, GenerationOptions 
 PendingGeneration TorchModel::submit(std::span<const int64_t> prompt, GenerationOptions options) {
   return impl_->submit(prompt, std::move(options));
 }
+
+std::vector<float> TorchModel::logits(std::string_view prompt) { return impl_->logits(prompt); }
 
 std::vector<float> TorchModel::embed(std::string_view text) { return impl_->embed(text); }
 

@@ -27,19 +27,39 @@ const std::filesystem::path kTextModel = test::source_dir() / "tests/parity/fixt
 std::unique_ptr<TorchModel> load_text_model() { return load({.model_path = kTextModel}); }
 
 TEST(TorchModel, KeepsTheFrameworksWords) {
-  EXPECT_THAT(error_of([] { load({}); }).what(),
-              StartsWith("Failed to initialize Torch model: Either modelPath or architecture must be specified"));
+  const auto nothing = error_of([] { load({}); });
+  EXPECT_EQ(nothing.kind(), ErrorKind::invalid_argument);
+  EXPECT_STREQ(nothing.what(), "Failed to initialize Torch model: Either modelPath or architecture must be specified");
   EXPECT_STREQ(error_of([] {
                  TorchModel({.architecture = Architecture{1, 2, 3}}).generate("x");
                }).what(),
                "Torch model not initialized. Call init() first.");
   const auto missing = error_of([] { load({.model_path = "/no/such/model"}); });
   EXPECT_EQ(missing.kind(), ErrorKind::not_found);
-  EXPECT_THAT(missing.what(),
-              HasSubstr("Failed to load model from path: /no/such/model: there is nothing at /no/such/model"));
+  EXPECT_STREQ(missing.what(), "Failed to initialize Torch model: there is nothing at /no/such/model");
+  EXPECT_EQ(describe(missing.cause()),
+            "Failed to load model from path: /no/such/model: there is nothing at /no/such/model");
   const auto model = load_text_model();
-  EXPECT_THAT(error_of([&] { model->generate("x", {.top_p = 2}); }).what(),
-              StartsWith("Torch model inference failed: top_p must be"));
+  const auto overflow = error_of([&] { model->generate("x", {.max_tokens = 100'000}); });
+  EXPECT_EQ(overflow.kind(), ErrorKind::context_overflow);
+  EXPECT_THAT(overflow.what(), StartsWith("Torch model inference failed: a prompt of "));
+}
+
+TEST(TorchModel, AWrongOptionKeepsItsOwnWords) {
+  const auto model = load_text_model();
+  for (const auto& [options, message] :
+       std::vector<std::pair<GenerationOptions, std::string>>{{{.temperature = -1}, "temperature must be"},
+                                                              {{.top_p = 2}, "top_p must be"},
+                                                              {{.max_tokens = -1}, "max_tokens must be"}}) {
+    const auto error = error_of([&] { model->generate("x", options); });
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+    EXPECT_THAT(error.what(), StartsWith(message));
+  }
+  EXPECT_THAT(error_of([] { load({.model_path = kTextModel, .max_context = 1 << 30}); }).what(),
+              StartsWith("max_context must be"));
+  EXPECT_THAT(error_of([] { load({.model_path = kTextModel, .memory_limit = -1}); }).what(),
+              StartsWith("memory_limit must be"));
+  EXPECT_THAT(error_of([] { load({.model_path = kTextModel, .threads = -1}); }).what(), StartsWith("threads must be"));
 }
 
 TEST(TorchModel, PlainArchitectureAnswersWithItsOutput) {
@@ -88,6 +108,16 @@ TEST(TorchModel, StreamsWhatItReturns) {
   EXPECT_EQ(streamed, result.text);
   EXPECT_EQ(result.usage.completion_tokens, static_cast<int64_t>(result.tokens.size()));
   EXPECT_EQ(result.usage.prompt_tokens, static_cast<int64_t>(model->tokenizer()->encode("Grüße aus").size()));
+}
+
+TEST(TorchModel, LogitsTakeWhatGenerateTakes) {
+  const auto model = load_text_model();
+  EXPECT_EQ(model->logits("Grüße aus"), model->logits(model->tokenizer()->encode("Grüße aus")));
+  const auto plain = load({.architecture = Architecture{4, 8, 3}, .seed = 1});
+  EXPECT_EQ(plain->logits("abcd").size(), 3U);
+  EXPECT_NE(plain->logits("abcd"), plain->logits("abce"));
+  const std::vector<int64_t> ids{1};
+  EXPECT_EQ(error_of([&] { plain->logits(ids); }).kind(), ErrorKind::unsupported);
 }
 
 TEST(TorchModel, ReportsTheSeedThatMakesTheSameText) {

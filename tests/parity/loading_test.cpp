@@ -111,7 +111,7 @@ TEST(Loading, WrongPathsSayWhatWasLookedFor) {
       FAIL() << path;
     } catch (const LMError& error) {
       EXPECT_THAT(error.what(), HasSubstr("Failed to initialize Torch model: "));
-      EXPECT_THAT(error.what(), HasSubstr("Failed to load model from path: "));
+      EXPECT_THAT(describe(error.cause()), HasSubstr("Failed to load model from path: " + path.string()));
       EXPECT_THAT(error.what(), HasSubstr(path.string()));
     }
     EXPECT_FALSE(model.initialized());

@@ -52,7 +52,9 @@ void expect_outputs(TorchModel& model, const Json& cases, int64_t output_size) {
     const auto prompt = one["prompt"].get<std::string>();
     const Output output = parse_output(model.generate(prompt));
     EXPECT_EQ(output.shape, "1x" + std::to_string(output_size));
-    EXPECT_LE(largest_difference(output.values, one["output"].get<std::vector<float>>()), 1e-4) << prompt;
+    const auto expected = one["output"].get<std::vector<float>>();
+    EXPECT_LE(largest_difference(output.values, expected), 1e-4) << prompt;
+    EXPECT_LE(largest_difference(model.logits(prompt), expected), 1e-4) << prompt;
   }
 }
 
