@@ -42,6 +42,9 @@ Totals totals_of(const Checkpoint& checkpoint) {
 std::optional<std::string> model_type_beside(const std::filesystem::path& model) {
   std::error_code ignored;
   const auto folder = std::filesystem::is_directory(model, ignored) ? model : model.parent_path();
+  if (!std::filesystem::is_regular_file(folder / "config.json", ignored)) {
+    return std::nullopt;
+  }
   std::ifstream file(folder / "config.json");
   const auto config = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (config.is_object() && config.contains("model_type") && config["model_type"].is_string()) {

@@ -20,6 +20,10 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--context", options.context, "Most positions of a sequence; 0 takes the model's limit")
       ->capture_default_str();
   add_memory_limit(command, options);
+  command.add_flag("--copy-weights", options.copy_weights,
+                   "Read the weights into memory instead of mapping the file, which may then change");
+  command.add_flag("--allow-scripts", options.allow_scripts,
+                   "Run a model that is a TorchScript archive: a program, which can read and write your files");
 }
 
 void add_memory_limit(CLI::App& command, ModelOptions& options) {
@@ -43,6 +47,8 @@ TorchModelConfig model_config(const ModelOptions& options) {
   }
   config.threads = options.threads;
   config.max_context = options.context;
+  config.allow_scripts = options.allow_scripts;
+  config.copy_weights = options.copy_weights;
   if (!options.memory_limit.empty()) {
     config.memory_limit = parse_size(options.memory_limit);
   }

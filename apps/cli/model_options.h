@@ -17,9 +17,12 @@ struct ModelOptions {
   int threads = 0;
   int64_t context = 0;
   std::string memory_limit;
+  bool allow_scripts = false;
+  bool copy_weights = false;
 };
 
-/// Adds -m/--model, --tokenizer, --device, --dtype, --threads, --context and --memory-limit to `command`.
+/// Adds -m/--model, --tokenizer, --device, --dtype, --threads, --context, --memory-limit, --allow-scripts and
+/// --copy-weights to `command`.
 void add_model_options(CLI::App& command, ModelOptions& options);
 void add_memory_limit(CLI::App& command, ModelOptions& options);
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -22,6 +23,11 @@ struct Options {
 std::string read_text(const std::string& file) {
   if (file == "-") {
     return read_stdin();
+  }
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored) && !std::filesystem::is_regular_file(file, ignored)) {
+    throw LMError(ErrorKind::invalid_argument,
+                  fmt::format("{} must be a regular file; a pipe comes in as standard input, which is -", file));
   }
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {

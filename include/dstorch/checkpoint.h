@@ -23,7 +23,7 @@ struct BlockFormat {
   int64_t bytes = 1;
 };
 
-/// A tensor inside a mapped checkpoint: nothing is copied, and nothing but the header was read to make it.
+/// A tensor inside a checkpoint: nothing is copied, and nothing but the header was read to make it.
 /// The bytes live as long as the Checkpoint that handed them out.
 struct TensorView {
   std::string name;
@@ -52,6 +52,17 @@ enum class CheckpointKind { safetensors, pytorch_zip, pytorch_legacy, torchscrip
 /// "safetensors", "pytorch zip", "pytorch legacy", "torchscript".
 std::string_view to_string(CheckpointKind kind) noexcept;
 
+/// How the bytes of a checkpoint come into memory.
+enum class CheckpointAccess {
+  /// The files are mapped: nothing is read before it is needed, and the system can take the pages back. Replace such a
+  /// file (write another, rename it over) and never write to it or cut it while it is open: what is written in place
+  /// changes the tensors, and touching what was cut off ends the process with SIGBUS.
+  map,
+  /// The files are read at once into memory of this process, and no longer matter: a file that changes while it is read
+  /// is an error, and what happens to it later is not seen.
+  copy,
+};
+
 /// The named tensors of a file, or of all the shards of an index. Immutable, hence thread-safe.
 class Checkpoint {
  public:
@@ -61,19 +72,25 @@ class Checkpoint {
   /// The content decides, not the extension. Pickles are read by an allow-list and execute nothing. A state dict nested
   /// under `state_dict`, `model_state_dict` or `model` is found; names are joined by dots.
   /// Throws LMError: not_found, io, format, unsupported.
-  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path);
+  static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path,
+                                                CheckpointAccess access = CheckpointAccess::map);
 
   virtual ~Checkpoint() = default;
 
   [[nodiscard]] virtual CheckpointKind kind() const = 0;
+  /// How it was opened.
+  [[nodiscard]] virtual CheckpointAccess access() const = 0;
   /// In the order of the file.
   [[nodiscard]] virtual const std::vector<TensorView>& tensors() const = 0;
   /// Null when there is none of that name.
   [[nodiscard]] virtual const TensorView* find(std::string_view name) const = 0;
   /// safetensors' `__metadata__`; empty for other kinds.
   [[nodiscard]] virtual const std::map<std::string, std::string>& metadata() const = 0;
-  /// The files that are mapped.
+  /// The files it was opened from.
   [[nodiscard]] virtual const std::vector<std::filesystem::path>& files() const = 0;
+  /// Throws LMError{io} that names a mapped file which was written to or cut since it was opened, as far as its size
+  /// and the time of its last write tell. A system call for each file; to be called before the tensors are used again.
+  virtual void require_unchanged() const = 0;
 };
 
 /// Writes `tensors` (any strides) as one safetensors file, in the given order, metadata included. The file appears

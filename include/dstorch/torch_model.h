@@ -31,7 +31,7 @@ struct Architecture {
 /// Either `model_path` or `architecture` must be set.
 struct TorchModelConfig {
   /// A Hugging Face model directory; a `.pt`/`.pth`/`.bin`/`.safetensors` state dict of the plain architecture; a
-  /// TorchScript archive.
+  /// TorchScript archive (only with `allow_scripts`).
   std::optional<std::filesystem::path> model_path{};
   Device device{};
   /// Random weights from `seed` unless `model_path` gives them.
@@ -54,6 +54,12 @@ struct TorchModelConfig {
   /// never stay within it fails before it allocates: LMError{out_of_memory} with the plan in its message. A call that
   /// must wait for others to end waits.
   int64_t memory_limit = 0;
+  /// Run a TorchScript archive. It is a program, which can read and write whatever this process may: set it for files
+  /// from people you trust. Off: such a file is refused before any of it runs, LMError{invalid_argument}.
+  bool allow_scripts = false;
+  /// Read the weights into memory of this process instead of mapping their files: whatever happens to the files later,
+  /// the model stays what it was. Costs the memory and the time of reading; see `CheckpointAccess`.
+  bool copy_weights = false;
   ProgressCallback on_progress{};
 };
 

@@ -1,6 +1,6 @@
 #include "core/json.h"
 
-#include "core/mapped_file.h"
+#include "core/atomic_file.h"
 
 namespace dstorch {
 
@@ -15,10 +15,6 @@ Json parse_json(std::string_view text, std::string_view where) {
   }
 }
 
-Json read_json(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
-}
+Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
 
 }  // namespace dstorch

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,35 +36,64 @@ void advise(std::span<const std::byte> range, int advice) noexcept {
   }
 }
 
+/// Closes a descriptor at the end of a scope.
+struct Descriptor {
+  explicit Descriptor(int descriptor) : fd(descriptor) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd >= 0) {
+      ::close(fd);
+    }
+  }
+  int fd;
+};
+
+/// Copies `file` into `memory`, a file without a name. Sealed, it cannot change or become shorter any more. (Memory
+/// from the allocator would not do: what `dont_need` gives back must come again.)
+void copy_into(int memory, const RegularFile& file, const std::filesystem::path& path) {
+  off_t done = 0;
+  const auto size = static_cast<off_t>(file.size());
+  while (done < size) {
+    const auto count = ::sendfile(memory, file.descriptor(), &done, static_cast<std::size_t>(size - done));
+    require(count >= 0 || errno == EINTR, ErrorKind::io, "cannot copy {} into memory: {} after {} of {} bytes",
+            path.string(), system_message(errno), done, size);
+    if (count == 0) {
+      break;
+    }
+  }
+  require(done == size && !file.changed(), ErrorKind::io,
+          "{} changed while it was read; read it again when it is whole", path.string());
+  require(::fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0, ErrorKind::io,
+          "cannot seal the copy of {}: {}", path.string(), system_message(errno));
+}
+
+const std::byte* map(int fd, std::size_t size, const std::filesystem::path& path) {
+  if (size == 0) {
+    return nullptr;
+  }
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+  require(data != MAP_FAILED, ErrorKind::io, "cannot map {} ({} bytes): {}", path.string(), size,
+          system_message(errno));
+  return static_cast<const std::byte*>(data);
+}
+
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    const int error = errno;
-    fail(error == ENOENT || error == ENOTDIR ? ErrorKind::not_found : ErrorKind::io, "cannot open {}: {}",
-         path.string(), system_message(error));
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path, Hold hold) {
+  RegularFile file(path);
+  const auto size = file.size();
+  if (hold == Hold::copy) {
+    const Descriptor memory(::memfd_create("dstorch", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    require(memory.fd >= 0, ErrorKind::io, "cannot make memory for {}: {}", path.string(), system_message(errno));
+    copy_into(memory.fd, file, path);
+    return std::shared_ptr<const MappedFile>(new MappedFile(path, map(memory.fd, size, path), size));
   }
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) {
-    const int error = errno;
-    ::close(fd);
-    fail(ErrorKind::io, "cannot stat {}: {}", path.string(), system_message(error));
+  const std::shared_ptr<MappedFile> mapped(new MappedFile(path, map(file.descriptor(), size, path), size));
+  if (hold == Hold::watch) {
+    mapped->watched_.emplace(std::move(file));
   }
-  if (!S_ISREG(info.st_mode)) {
-    ::close(fd);
-    fail(ErrorKind::invalid_argument, "{} must be a regular file", path.string());
-  }
-  const auto size = static_cast<std::size_t>(info.st_size);
-  void* data = nullptr;
-  if (size != 0) {
-    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-  }
-  const int error = errno;
-  ::close(fd);
-  require(data != MAP_FAILED, ErrorKind::io, "cannot map {} ({} bytes): {}", path.string(), size,
-          system_message(error));
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, static_cast<const std::byte*>(data), size));
+  return mapped;
 }
 
 MappedFile::MappedFile(std::filesystem::path path, const std::byte* data, std::size_t size)

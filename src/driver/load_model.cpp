@@ -85,6 +85,10 @@ int64_t bytes_per_token(const models::LanguageModel& model, int64_t weight_bytes
   return weight_bytes;
 }
 
+CheckpointAccess access(const TorchModelConfig& config) {
+  return config.copy_weights ? CheckpointAccess::copy : CheckpointAccess::map;
+}
+
 int64_t context_limit(int64_t asked, int64_t model_limit) {
   require(asked >= 0 && asked <= model_limit, ErrorKind::invalid_argument,
           "max_context must be between 1 and the model's {} (0 takes it), got {}", model_limit, asked);
@@ -109,7 +113,7 @@ engine::EngineConfig engine_config(const TorchModelConfig& config, std::shared_p
 void load_language_model(const TorchModelConfig& config, const fs::path& directory,
                          const std::shared_ptr<MemoryAccount>& account, LoadedModel& loaded) {
   const auto json = read_json(directory / "config.json");
-  const auto checkpoint = Checkpoint::open(directory);
+  const auto checkpoint = Checkpoint::open(directory, access(config));
   models::CheckpointWeights::Options options;
   options.device = to_torch(config.device);
   const auto dtype = weights_dtype(config, json, checkpoint.get());
@@ -217,8 +221,12 @@ void load_path(const TorchModelConfig& config, const fs::path& path, const std::
     load_language_model(config, path, account, loaded);
     return;
   }
-  const auto checkpoint = Checkpoint::open(path);
+  const auto checkpoint = Checkpoint::open(path, access(config));
   if (checkpoint->kind() == CheckpointKind::torchscript) {
+    require(config.allow_scripts, ErrorKind::invalid_argument,
+            "{} is a TorchScript archive: a program, which can read and write your files. It runs only with "
+            "TorchModelConfig::allow_scripts (--allow-scripts on the command line); say so if you trust who made it",
+            checkpoint->files().front().string());
     load_scripted(config, checkpoint->files().front(), account, loaded);
     return;
   }

@@ -16,8 +16,8 @@ enum class FileFormat { safetensors, zip, legacy, shard_index };
 
 class FileCheckpoint final : public Checkpoint {
  public:
-  FileCheckpoint(TensorTable table, std::vector<std::shared_ptr<const MappedFile>> mappings)
-      : table_(std::move(table)), mappings_(std::move(mappings)) {
+  FileCheckpoint(TensorTable table, std::vector<std::shared_ptr<const MappedFile>> mappings, CheckpointAccess access)
+      : table_(std::move(table)), mappings_(std::move(mappings)), access_(access) {
     for (const auto& mapping : mappings_) {
       files_.push_back(mapping->path());
     }
@@ -27,9 +27,19 @@ class FileCheckpoint final : public Checkpoint {
   }
 
   [[nodiscard]] CheckpointKind kind() const override { return table_.kind; }
+  [[nodiscard]] CheckpointAccess access() const override { return access_; }
   [[nodiscard]] const std::vector<TensorView>& tensors() const override { return table_.tensors; }
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const override { return table_.metadata; }
   [[nodiscard]] const std::vector<std::filesystem::path>& files() const override { return files_; }
+
+  void require_unchanged() const override {
+    for (const auto& mapping : mappings_) {
+      require(!mapping->changed(), ErrorKind::io,
+              "{} was written to or cut after it was opened. Open it again; to be safe from changes, replace files "
+              "instead of writing into them, or open them with a copy (copy_weights, --copy-weights)",
+              mapping->path().string());
+    }
+  }
 
   [[nodiscard]] const TensorView* find(std::string_view name) const override {
     const auto it = by_name_.find(name);
@@ -39,6 +49,7 @@ class FileCheckpoint final : public Checkpoint {
  private:
   const TensorTable table_;
   std::vector<std::shared_ptr<const MappedFile>> mappings_;
+  CheckpointAccess access_;
   std::vector<std::filesystem::path> files_;
   std::unordered_map<std::string_view, const TensorView*> by_name_;
 };
@@ -94,17 +105,21 @@ TensorTable read_table(const MappedFile& file) {
   fail(ErrorKind::format, "{}: a shard must not be an index itself", where);
 }
 
-std::shared_ptr<const Checkpoint> open_shards(const MappedFile& index_file) {
+MappedFile::Hold hold_for(CheckpointAccess access) {
+  return access == CheckpointAccess::copy ? MappedFile::Hold::copy : MappedFile::Hold::watch;
+}
+
+std::shared_ptr<const Checkpoint> open_shards(const MappedFile& index_file, CheckpointAccess access) {
   const auto where = index_file.path().string();
   const auto index = parse_shard_index(head_of(index_file.bytes(), index_file.bytes().size()), where);
   std::vector<std::shared_ptr<const MappedFile>> mappings;
   std::vector<TensorTable> tables;
   for (const auto& name : index.files) {
-    mappings.push_back(MappedFile::open(index_file.path().parent_path() / name));
+    mappings.push_back(MappedFile::open(index_file.path().parent_path() / name, hold_for(access)));
     tables.push_back(read_table(*mappings.back()));
     MappedFile::dont_need(mappings.back()->bytes());
   }
-  return std::make_shared<FileCheckpoint>(join_shards(index, std::move(tables), where), std::move(mappings));
+  return std::make_shared<FileCheckpoint>(join_shards(index, std::move(tables), where), std::move(mappings), access);
 }
 
 std::filesystem::path find_in_folder(const std::filesystem::path& folder) {
@@ -138,16 +153,17 @@ std::string_view to_string(CheckpointKind kind) noexcept {
   return "unknown";
 }
 
-std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path) {
+std::shared_ptr<const Checkpoint> Checkpoint::open(const std::filesystem::path& path, CheckpointAccess access) {
   std::error_code ignored;
-  const auto file = MappedFile::open(std::filesystem::is_directory(path, ignored) ? find_in_folder(path) : path);
+  const auto file =
+      MappedFile::open(std::filesystem::is_directory(path, ignored) ? find_in_folder(path) : path, hold_for(access));
   if (!file->bytes().empty() && detect(file->bytes(), file->path().string()) == FileFormat::shard_index) {
-    return open_shards(*file);
+    return open_shards(*file, access);
   }
   auto table = read_table(*file);
   // What was read to open it is not needed any more; it comes back from the file when it is.
   MappedFile::dont_need(file->bytes());
-  return std::make_shared<FileCheckpoint>(std::move(table), std::vector{file});
+  return std::make_shared<FileCheckpoint>(std::move(table), std::vector{file}, access);
 }
 
 }  // namespace dstorch

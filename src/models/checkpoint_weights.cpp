@@ -72,13 +72,13 @@ at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, cons
       data, view.shape, view.strides, [checkpoint](void*) {}, options);
 }
 
-at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view) {
+at::Tensor count_in_place(at::Tensor tensor, const TensorView& view, const Checkpoint& checkpoint) {
   if (tensor.data_ptr() != view.data() || tensor.numel() == 0) {
     return tensor;
   }
   // The new tensor keeps the old one, and with it the file.
   const auto record = std::make_shared<MemoryRecord>(Device{}, static_cast<int64_t>(tensor.nbytes()),
-                                                     /*mapped=*/true);
+                                                     checkpoint.access() == CheckpointAccess::map);
   return at::from_blob(
       tensor.data_ptr(), tensor.sizes(), tensor.strides(), [record, tensor](void*) {}, tensor.options());
 }
@@ -148,7 +148,7 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
     // It was copied: the file's pages need not stay in memory beside the copy.
     MappedFile::dont_need({view->data(), view->bytes()});
   } else {
-    tensor = count_if_mapped(std::move(tensor), *view);
+    tensor = count_in_place(std::move(tensor), *view, *checkpoint_);
   }
   count(tensor, view->numel());
   return tensor;

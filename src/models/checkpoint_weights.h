@@ -16,8 +16,9 @@ namespace dstorch::models {
 /// A tensor over the view's bytes, without a copy where they are aligned; it keeps `checkpoint` mapped.
 at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view);
 
-/// `tensor`, made from `view`: counted as mapped weights while it lives, if it still is the view's bytes and no copy.
-at::Tensor count_if_mapped(at::Tensor tensor, const TensorView& view);
+/// `tensor`, made from a view into `checkpoint`: counted while it lives (as mapped weights, if those are), if it still
+/// is the view's bytes and no copy of them.
+at::Tensor count_in_place(at::Tensor tensor, const TensorView& view, const Checkpoint& checkpoint);
 
 /// The tensor a model calls `name`: some checkpoints leave the outermost prefix out. Null when there is none.
 const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& name);

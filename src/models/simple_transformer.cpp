@@ -62,7 +62,7 @@ SimpleTransformer::SimpleTransformer(std::shared_ptr<const Checkpoint> checkpoin
     const auto& view = *checkpoint->find(name);
     const auto tensor = models::tensor_over(checkpoint, view);
     const auto dtype = tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    return models::count_if_mapped(tensor.to(to_torch(device), dtype), view);
+    return models::count_in_place(tensor.to(to_torch(device), dtype), view, *checkpoint);
   };
   for (std::size_t layer = 0; layer <= static_cast<std::size_t>(architecture_.num_layers); ++layer) {
     weights.push_back(load(layer_name(layer, "weight")));

@@ -66,10 +66,14 @@ RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64
   RopeConfig rope;
   Json scaling = Json::object();
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (config.contains(key) && config[key].is_object()) {
-      scaling = config[key];
-      break;
+    const auto it = config.find(key);
+    if (it == config.end() || it->is_null()) {
+      continue;
     }
+    require(it->is_object(), ErrorKind::format, "{}: \"{}\" must be an object or null, it is {}", where, key,
+            it->dump().substr(0, 80));
+    scaling = *it;
+    break;
   }
   rope.theta =
       json_get_or<double>(scaling, "rope_theta", json_get_or(config, "rope_theta", default_theta, where), where);

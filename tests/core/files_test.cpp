@@ -1,14 +1,22 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <thread>
 
 #include "core/atomic_file.h"
 #include "core/mapped_file.h"
+#include "core/regular_file.h"
 #include "core/throw.h"
 
 namespace dstorch {
@@ -82,9 +90,160 @@ TEST_F(Files, OthersMayReadWhatWasWritten) {
 
 TEST_F(Files, FoldersThatCannotBeWritten) {
   expect_error(ErrorKind::io, [&] { AtomicFile(folder_ / "no" / "such" / "a.txt"); });
-  // The name is taken by a folder: the error comes at the end and the temporary file goes.
-  std::filesystem::create_directory(folder_ / "taken");
-  expect_error(ErrorKind::io, [&] { write_file(folder_ / "taken", "x"); });
+  expect_error(ErrorKind::io, [&] {
+    write_file(folder_ / "file", "x");
+    AtomicFile(folder_ / "file" / "a.txt");
+  });
+  expect_error(ErrorKind::invalid_argument, [&] { AtomicFile(folder_ / "no name" / ""); });
+}
+
+TEST_F(Files, OnlyRegularFilesAreReplaced) {
+  std::filesystem::create_directory(folder_ / "a folder");
+  ASSERT_EQ(::mkfifo((folder_ / "a FIFO").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("/dev/null", (folder_ / "a link to a device").c_str()), 0);
+  std::filesystem::create_symlink("a folder", folder_ / "a link to a folder");
+  const std::map<std::string, std::string> kinds{{"a folder", "a directory"},
+                                                 {"a FIFO", "a FIFO"},
+                                                 {"a link to a device", "a device"},
+                                                 {"a link to a folder", "a directory"}};
+  for (const auto& [name, kind] : kinds) {
+    const auto before = std::filesystem::symlink_status(folder_ / name).type();
+    try {
+      AtomicFile file(folder_ / name);
+      ADD_FAILURE() << name << " can be replaced";
+    } catch (const LMError& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);
+      EXPECT_NE(std::string(error.what()).find(name + " is " + kind), std::string::npos) << error.what();
+    }
+    expect_error(ErrorKind::invalid_argument, [&] { prepare_to_replace(folder_ / name); });
+    EXPECT_EQ(std::filesystem::symlink_status(folder_ / name).type(), before) << name;
+  }
+  EXPECT_EQ(files_in_folder(), kinds.size());
+}
+
+TEST_F(Files, WhatTookTheNameMeanwhileIsKept) {
+  AtomicFile file(folder_ / "a");
+  file.write("x");
+  ASSERT_EQ(::mkfifo((folder_ / "a").c_str(), 0600), 0);
+  expect_error(ErrorKind::invalid_argument, [&] { file.commit(); });
+  EXPECT_TRUE(std::filesystem::is_fifo(folder_ / "a"));
+}
+
+TEST_F(Files, OfALinkTheTargetIsReplaced) {
+  std::filesystem::create_directories(folder_ / "here");
+  std::filesystem::create_directories(folder_ / "there");
+  write_file(folder_ / "there/file", "old");
+  std::filesystem::create_symlink("../there/file", folder_ / "here/link");
+  std::filesystem::create_symlink("link", folder_ / "here/link to the link");
+  write_file(folder_ / "here/link to the link", "new");
+  EXPECT_EQ(read_file(folder_ / "there/file"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "here/link to the link"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "here/link"));
+  // And where the target is not yet there, it comes into being.
+  std::filesystem::create_symlink("../there/later", folder_ / "here/dangling");
+  write_file(folder_ / "here/dangling", "made");
+  EXPECT_EQ(read_file(folder_ / "there/later"), "made");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "here/dangling"));
+  // A link to itself leads nowhere.
+  std::filesystem::create_symlink("circle", folder_ / "circle");
+  expect_error(ErrorKind::io, [&] { AtomicFile(folder_ / "circle"); });
+}
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat info {};
+  EXPECT_EQ(::stat(path.c_str(), &info), 0);
+  return info.st_mode & 07777U;
+}
+
+TEST_F(Files, TheUmaskDecidesWhoMayRead) {
+  for (const mode_t mask : {0022U, 0077U, 0027U}) {
+    const auto before = ::umask(mask);
+    const auto name = folder_ / std::to_string(mask);
+    write_file(name, "x");
+    ::umask(before);
+    EXPECT_EQ(mode_of(name), 0666U & ~mask);
+  }
+}
+
+TEST_F(Files, AReplacedFileKeepsItsPermissions) {
+  write_file(folder_ / "a", "old");
+  for (const mode_t mode : {0600U, 0664U}) {
+    ASSERT_EQ(::chmod((folder_ / "a").c_str(), mode), 0);
+    write_file(folder_ / "a", "new");
+    EXPECT_EQ(mode_of(folder_ / "a"), mode);
+  }
+  if (::geteuid() == 0) {
+    constexpr uid_t kSomebody = 4711;
+    ASSERT_EQ(::chown((folder_ / "a").c_str(), kSomebody, kSomebody), 0);
+    write_file(folder_ / "a", "newer");
+    struct stat info {};
+    ASSERT_EQ(::stat((folder_ / "a").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, kSomebody);
+    EXPECT_EQ(info.st_gid, kSomebody);
+  }
+}
+
+/// Runs `work` in a child of this process that then dies as if killed.
+template <typename Work>
+void in_a_killed_process(const Work& work) {
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    work();
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST_F(Files, WhatAKilledProcessLeftGoesWithTheNextWriting) {
+  const auto leave_some = [&](const std::filesystem::path& path) {
+    in_a_killed_process([&] {
+      AtomicFile file(path);
+      file.write("half");
+      ::kill(::getpid(), SIGKILL);
+    });
+  };
+  std::filesystem::create_directory(folder_ / "sub");
+  std::filesystem::create_symlink("sub/a", folder_ / "link");
+  leave_some(folder_ / "sub/a");
+  ASSERT_FALSE(std::filesystem::is_empty(folder_ / "sub")) << "there is nothing to remove";
+  write_file(folder_ / "link", "x");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / "sub"), {}), 1) << "only the file is left";
+
+  leave_some(folder_ / "b");
+  // What belongs to other names, or was not made by us, stays.
+  const std::vector<std::string> others{"b.tmp-abc123",           "b.tmp-0123456789abcdeg",  "b.tmp-0123456789abcdef0",
+                                        "c.tmp-0123456789abcdef", "xb.tmp-0123456789abcdef", "b"};
+  for (const auto& name : others) {
+    std::ofstream(folder_ / name) << "mine";
+  }
+  std::filesystem::create_directory(folder_ / "b.tmp-00000000000000aa");
+  std::filesystem::create_symlink("b", folder_ / "b.tmp-00000000000000bb");
+  prepare_to_replace(folder_ / "b");
+  EXPECT_EQ(files_in_folder(), others.size() + 4) << "theirs, sub, the link and two oddities";
+  EXPECT_EQ(read_file(folder_ / "b"), "mine");
+  for (const auto& name : others) {
+    EXPECT_TRUE(std::filesystem::exists(folder_ / name)) << name;
+  }
+}
+
+TEST_F(Files, WhatIsBeingWrittenIsNotTakenForLeftOver) {
+  AtomicFile first(folder_ / "a");
+  first.write("first");
+  write_file(folder_ / "a", "second");
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {  // another process, as it were
+    write_file(folder_ / "a", "third");
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(read_file(folder_ / "a"), "third");
+  first.commit();
+  EXPECT_EQ(read_file(folder_ / "a"), "first");
   EXPECT_EQ(files_in_folder(), 1U);
 }
 
@@ -132,7 +291,102 @@ TEST_F(Files, WhatCannotBeMapped) {
   expect_error(ErrorKind::invalid_argument, [&] { MappedFile::open(folder_); });
   expect_error(ErrorKind::invalid_argument, [&] { MappedFile::open("/dev/null"); });
   write_file(folder_ / "empty", "");
-  EXPECT_TRUE(MappedFile::open(folder_ / "empty")->bytes().empty());
+  for (const auto hold : {MappedFile::Hold::map, MappedFile::Hold::watch, MappedFile::Hold::copy}) {
+    EXPECT_TRUE(MappedFile::open(folder_ / "empty", hold)->bytes().empty());
+  }
+}
+
+TEST_F(Files, NothingWaitsForAFifo) {
+  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0600), 0);
+  ::alarm(20);  // ends this program where something waits
+  expect_error(ErrorKind::invalid_argument, [&] { MappedFile::open(folder_ / "fifo"); });
+  expect_error(ErrorKind::invalid_argument, [&] { read_file(folder_ / "fifo"); });
+  expect_error(ErrorKind::invalid_argument, [&] { RegularFile{folder_ / "fifo"}; });
+  expect_error(ErrorKind::invalid_argument, [&] { write_file(folder_ / "fifo", "x"); });
+  ::alarm(0);
+}
+
+TEST_F(Files, ReadsWhatSaysThatItIsEmpty) {
+  EXPECT_NE(read_file("/proc/self/status").find("VmRSS"), std::string::npos);
+}
+
+void write_in_place(const std::filesystem::path& path, const std::string& text) {
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary) << text;
+}
+
+/// So that times of writing differ: they come from a clock that ticks every few milliseconds.
+void wait_for_the_clock() { std::this_thread::sleep_for(std::chrono::milliseconds(30)); }
+
+TEST_F(Files, AWatchedFileTellsThatItChanged) {
+  const auto path = folder_ / "a.bin";
+  const auto open = [&] {
+    write_file(path, "abcdef");
+    wait_for_the_clock();
+    return MappedFile::open(path, MappedFile::Hold::watch);
+  };
+  auto file = open();
+  EXPECT_FALSE(file->changed());
+  write_in_place(path, "X");
+  EXPECT_TRUE(file->changed()) << "of the same size";
+
+  file = open();
+  std::filesystem::resize_file(path, 3);
+  EXPECT_TRUE(file->changed());
+
+  // A file that is replaced or deleted is still there for those who mapped it.
+  file = open();
+  write_file(path, "another");
+  EXPECT_FALSE(file->changed());
+  std::filesystem::remove(path);
+  EXPECT_FALSE(file->changed());
+  EXPECT_EQ(file->bytes()[0], std::byte{'a'});
+
+  // Those that are not watched do not tell.
+  write_file(path, "abc");
+  const auto mapped = MappedFile::open(path);
+  std::filesystem::resize_file(path, 0);
+  EXPECT_FALSE(mapped->changed());
+}
+
+TEST_F(Files, ACopyIsSafeFromWhatHappensToTheFile) {
+  constexpr std::size_t kBytes = (std::size_t{1} << 20U) + 5;
+  const auto path = folder_ / "a.bin";
+  write_file(path, std::string(kBytes, 'z'));
+  const auto file = MappedFile::open(path, MappedFile::Hold::copy);
+  ASSERT_EQ(file->bytes().size(), kBytes);
+  write_in_place(path, "X");
+  std::filesystem::resize_file(path, 0);
+  EXPECT_FALSE(file->changed());
+  // Also what the system took back meanwhile.
+  MappedFile::dont_need(file->bytes());
+  EXPECT_TRUE(std::all_of(file->bytes().begin(), file->bytes().end(), [](std::byte b) { return b == std::byte{'z'}; }));
+  const_cast<std::byte&>(file->bytes()[0]) = std::byte{'X'};  // private, like a mapping
+  EXPECT_EQ(file->bytes()[0], std::byte{'X'});
+}
+
+TEST_F(Files, ACopyOfAChangingFileIsRefused) {
+  // Another thread writes to the file all the time: some of the copies must find it changed.
+  const auto path = folder_ / "a.bin";
+  write_file(path, std::string(std::size_t{8} << 20U, 'z'));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (std::size_t bytes = 1; !stop; ++bytes) {
+      std::filesystem::resize_file(path, (std::size_t{4} << 20U) + bytes % 1000);
+    }
+  });
+  int refused = 0;
+  for (int i = 0; i < 200 && refused == 0; ++i) {
+    try {
+      MappedFile::open(path, MappedFile::Hold::copy);
+    } catch (const LMError& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::io);
+      EXPECT_NE(std::string(error.what()).find("changed while it was read"), std::string::npos) << error.what();
+      ++refused;
+    }
+  }
+  stop = true;
+  writer.join();
+  EXPECT_GT(refused, 0);
 }
 
 /// How many pages of `bytes` this process has in its own tables.

@@ -48,7 +48,7 @@ TEST(ModelMemory, EveryModelCountsItsWeights) {
   EXPECT_EQ(plain->memory()[MemoryKind::activations].bytes, 0);
   const auto state_dict = load({.model_path = kFixtures / "simple/three_layers.pth"});
   EXPECT_EQ(state_dict->memory()[MemoryKind::weights].bytes, state_dict->info().weight_bytes);
-  const auto scripted = load({.model_path = kFixtures / "torchscript/network.pt"});
+  const auto scripted = load({.model_path = kFixtures / "torchscript/network.pt", .allow_scripts = true});
   EXPECT_GE(scripted->memory()[MemoryKind::weights].bytes, scripted->info().weight_bytes);
 }
 

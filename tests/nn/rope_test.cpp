@@ -26,6 +26,23 @@ TEST(Rope, DefaultFrequenciesFallGeometrically) {
   EXPECT_NEAR(angle(rope, 3, 0), 3.0, 1e-6);
 }
 
+TEST(Rope, ScalingThatIsNoObjectIsAnError) {
+  for (const char* text :
+       {R"({"rope_scaling": "x"})", R"({"rope_scaling": []})", R"({"rope_scaling": 2.0})", R"({"rope_scaling": false})",
+        R"({"rope_parameters": "yarn"})", R"({"rope_scaling": null, "rope_parameters": 1})"}) {
+    try {
+      parse(text);
+      ADD_FAILURE() << text;
+    } catch (const LMError& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::format);
+      EXPECT_NE(std::string(e.what()).find("must be an object or null"), std::string::npos) << e.what();
+    }
+  }
+  EXPECT_EQ(parse(R"({"rope_scaling": null, "rope_parameters": null})").type, "default");
+  EXPECT_EQ(parse(R"({"rope_scaling": null, "rope_parameters": {"rope_type": "linear", "factor": 2.0}})").type,
+            "linear");
+}
+
 TEST(Rope, GrowingKeepsTheRows) {
   Rope rope(parse("{}"), kHeadDim, at::kCPU);
   const auto few = rope.table(4);

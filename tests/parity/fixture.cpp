@@ -104,6 +104,7 @@ std::unique_ptr<TorchModel> open_model(const fs::path& path, int threads) {
   TorchModelConfig config;
   config.model_path = path;
   config.threads = threads;
+  config.allow_scripts = true;  // the fixtures are ours
   auto model = std::make_unique<TorchModel>(std::move(config));
   model->init();
   return model;

@@ -6,11 +6,18 @@
 #include <atomic>
 #include <new>
 
+#include "ops/cpu/fork.h"
+
 namespace dstorch::ops {
 namespace {
 
+int initial_threads() noexcept {
+  cpu::keep_forks_working();
+  return std::max(1, omp_get_num_procs());  // respects the affinity mask
+}
+
 std::atomic<int>& thread_setting() noexcept {
-  static std::atomic<int> threads{std::max(1, omp_get_num_procs())};  // respects the affinity mask
+  static std::atomic<int> threads{initial_threads()};
   return threads;
 }
 
