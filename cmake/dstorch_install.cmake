@@ -19,6 +19,8 @@ if(DSTORCH_BUILD_APPS)
   install(TARGETS dstorch_cli)
 endif()
 
+install(TARGETS dstorch_webgl_trial RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/dstorch)
+
 configure_package_config_file(cmake/dstorchConfig.cmake.in ${PROJECT_BINARY_DIR}/dstorchConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/dstorchConfigVersion.cmake COMPATIBILITY SameMinorVersion)

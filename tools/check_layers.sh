@@ -2,7 +2,8 @@
 # Fails on what the layering forbids (CONTRIBUTING.md, "Layers"), one line for each place:
 #   an include that points up; torch in a folder that knows none; an app, example or binding that includes anything
 #   but <dstorch/...> and its own files; <torch/torch.h>, which costs every file seconds; a LibTorch version #if outside
-#   src/core/torch_compat.h; too many public headers.
+#   src/core/torch_compat.h; too many public headers; a file that names a type of <cstdint> and comes by it only through
+#   what the standard library of one compiler happens to include.
 # Usage: tools/check_layers.sh [ROOT]
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
@@ -53,8 +54,26 @@ function check_outside(path, quoted,    target) {
   else if (target in known || path ~ /^\.\.\// || path ~ /^src\//)
     complain("only <dstorch/...> may be included here, not " path)
 }
+# How a file comes by <cstdint>: itself, through a library that is not the compiler s, or through files of ours.
+function note_include(path) {
+  if (path == "cstdint" || path == "stdint.h" || path ~ /^(torch|ATen|c10|hwy|nlohmann|fmt|CLI|EGL|GLES)/) has_integers[file]
+  includes[file] = includes[file] " " path
+}
+function reaches_integers(from,    list, n, i, place) {
+  if (from in has_integers) return 1
+  if (from in visited) return 0
+  visited[from]
+  n = split(includes[from], list, " ")
+  for (i = 1; i <= n; i++)
+    for (place in roots)
+      if (((place list[i]) in read) && reaches_integers(place list[i])) return 1
+  return 0
+}
 {
   file = $0; line = 0
+  read[file]
+  folder_of_file = file; sub(/[^\/]*$/, "", folder_of_file)
+  roots["src/"]; roots["include/"]; roots[folder_of_file]
   if (file ~ /^include\//) {
     public_headers++
     if (file !~ /^include\/dstorch\/[^\/]*$/) { line = 1; complain("public headers lie in include/dstorch/ itself") }
@@ -63,9 +82,12 @@ function check_outside(path, quoted,    target) {
     line++
     if (text ~ /^[ \t]*#[ \t]*(if|elif)/ && text ~ /(TORCH_(VERSION|MAJOR|MINOR|PATCH|API_)|TORCH_VERSION_)/ && file != "src/core/torch_compat.h")
       complain("what differs between versions of LibTorch belongs in src/core/torch_compat.h")
+    if (!(file in names_integers) && text ~ /(^|[^A-Za-z0-9_])u?int(8|16|32|64|ptr)_t([^A-Za-z0-9_]|$)/ && text !~ /^[ \t]*\/\//)
+      names_integers[file] = line
     if (text !~ /^[ \t]*#[ \t]*include[ \t]*["<]/) continue
     path = text; sub(/^[ \t]*#[ \t]*include[ \t]*["<]/, "", path); sub(/[">].*/, "", path)
     quoted = text ~ /include[ \t]*"/
+    note_include(path)
     if (path == "torch/torch.h") complain("include the narrow header of what is used instead of <torch/torch.h>")
     if (file ~ /^src\//) check_src(path, quoted)
     else if (file ~ /^include\// && quoted && path !~ /^dstorch\//) complain("a public header includes only \"dstorch/...\" and system headers, not " path)
@@ -74,6 +96,11 @@ function check_outside(path, quoted,    target) {
   close(file)
 }
 END {
+  for (file in names_integers) {
+    split("", visited)
+    line = names_integers[file]
+    if (!reaches_integers(file)) complain("names a type of <cstdint> without including it")
+  }
   if (public_headers > max_public_headers) {
     print "include/dstorch: " public_headers " public headers, at most " max_public_headers " are allowed"; bad = 1
   }

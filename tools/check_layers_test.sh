@@ -19,6 +19,8 @@ clean_tree() {
   write src/ops/norm.cpp $'#include <ATen/ATen.h>\n#include "core/torch_compat.h"\n#include "ops/cpu/gemv.h"'
   write src/models/llama.cpp $'#include "nn/norm.h"\n#include "io/config.h"\n#include "device/memory.h"'
   write src/driver/torch_model.cpp $'#include "train/loop.h"\n#include "text/bpe.h"'
+  write src/io/crc.h $'#include <cstdint>\nuint32_t crc();'
+  write src/io/crc.cpp $'#include "io/crc.h"\n// an int64_t in a comment\nuint32_t crc() { return 0; }'
   write apps/cli/main.cpp $'#include "commands.h"\n#include <dstorch/error.h>\n#include <cstdio>'
 }
 expect_pass() {
@@ -59,6 +61,8 @@ write src/nn/norm.cpp '#include <torch/torch.h>';               expect_caught 'i
 write include/dstorch/error.h '#include "core/throw.h"';        expect_caught 'a public header includes only'
 write include/dstorch/detail/x.h '#include <string>';           expect_caught 'public headers lie in include/dstorch/ itself'
 write src/nn/norm.cpp '#if TORCH_VERSION_MAJOR >= 2';           expect_caught 'belongs in src/core/torch_compat.h'
+write src/io/zip.h $'#include <vector>\nuint16_t flags;';        expect_caught 'src/io/zip.h:2: names a type of <cstdint>'
+write src/io/zip.cpp $'#include "io/zip.h"\nint64_t size;';   expect_caught 'src/io/zip.cpp:2: names a type of <cstdint>'
 for i in $(seq 15); do write "include/dstorch/h$i.h" '#include <string>'; done
 expect_caught '16 public headers, at most 15'
 expect_pass

@@ -114,8 +114,11 @@ inline std::optional<DeviceMemory> device_memory([[maybe_unused]] at::Device dev
 /// One device, always there, of which autograd asks before it runs a backward pass. Its random numbers are the CPU's.
 class PrivateDeviceHooks final : public at::PrivateUse1HooksInterface {
  public:
-  bool isBuilt() const override { return true; }
-  bool isAvailable() const override { return true; }
+  // Newer versions ask these two; to 2.6 they are not known.
+  // NOLINTBEGIN(modernize-use-override)
+  bool isBuilt() const { return true; }
+  bool isAvailable() const { return true; }
+  // NOLINTEND(modernize-use-override)
   const at::Generator& getDefaultGenerator(c10::DeviceIndex /*index*/) const override {
     return at::detail::getDefaultCPUGenerator();
   }

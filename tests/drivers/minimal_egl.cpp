@@ -1,9 +1,14 @@
 // An EGL library over the machine's own whose driver has no more than OpenGL ES 3.1 promises: no extension, four
 // storage buffers, work groups of 128, bindings at multiples of 256, a surface for every context. It refuses what
 // exceeds that, as such a driver does. $DSTORCH_EGL_LIBRARY names it.
+// $DSTORCH_TEST_DRIVER makes it a bad one: "WHERE HOW", WHERE initialize or shader, HOW crash, abort, exit or hang.
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <array>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -33,6 +38,26 @@ Function real_gl(const char* name) {
 
 GLenum pending_error = GL_NO_ERROR;
 EGLint pending_egl_error = EGL_SUCCESS;
+
+void fail_if_told(const char* where) {
+  const char* told = std::getenv("DSTORCH_TEST_DRIVER");
+  const std::string how = told == nullptr ? "" : told;
+  const auto here = [&](const char* what) { return how == std::string(where) + " " + what; };
+  if (here("crash")) {
+    ::signal(SIGSEGV, SIG_DFL);  // not the sanitizers' handler
+    ::raise(SIGSEGV);
+  }
+  if (here("abort")) {
+    std::fputs("the driver has lost its mind\n", stderr);
+    std::abort();
+  }
+  if (here("exit")) {
+    ::_exit(3);
+  }
+  while (here("hang")) {
+    ::pause();
+  }
+}
 
 GLenum get_error() {
   if (pending_error != GL_NO_ERROR) {
@@ -94,6 +119,11 @@ void bind_buffer_range(GLenum target, GLuint index, GLuint buffer, GLintptr offs
   real_gl<PFNGLBINDBUFFERRANGEPROC>("glBindBufferRange")(target, index, buffer, offset, size);
 }
 
+void dispatch(GLuint x, GLuint y, GLuint z) {
+  fail_if_told("shader");
+  real_gl<PFNGLDISPATCHCOMPUTEPROC>("glDispatchCompute")(x, y, z);
+}
+
 void get_program(GLuint program, GLenum name, GLint* value) {
   const auto get = real_gl<PFNGLGETPROGRAMIVPROC>("glGetProgramiv");
   get(program, name, value);
@@ -120,6 +150,7 @@ EGLSurface eglGetCurrentSurface(EGLint which) {
   return real<PFNEGLGETCURRENTSURFACEPROC>("eglGetCurrentSurface")(which);
 }
 EGLBoolean eglInitialize(EGLDisplay display, EGLint* major, EGLint* minor) {
+  fail_if_told("initialize");
   return real<PFNEGLINITIALIZEPROC>("eglInitialize")(display, major, minor);
 }
 EGLBoolean eglDestroyContext(EGLDisplay display, EGLContext context) {
@@ -174,6 +205,7 @@ __eglMustCastToProperFunctionPointerType eglGetProcAddress(const char* name) {
   if (asked == "glGetIntegerv") return reinterpret_cast<Any>(&get_integer);
   if (asked == "glGetInteger64v") return reinterpret_cast<Any>(&get_integer64);
   if (asked == "glBindBufferRange") return reinterpret_cast<Any>(&bind_buffer_range);
+  if (asked == "glDispatchCompute") return reinterpret_cast<Any>(&dispatch);
   if (asked == "glGetProgramiv") return reinterpret_cast<Any>(&get_program);
   if (asked.starts_with("glTexBuffer")) return nullptr;
   return real<PFNEGLGETPROCADDRESSPROC>("eglGetProcAddress")(name);

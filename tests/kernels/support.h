@@ -26,7 +26,7 @@ inline std::vector<Kernels> every_kernels() {
   std::vector<Kernels> all;
   for (const auto target : hwy::SupportedAndGeneratedTargets()) {
     all.push_back({target, false});
-    if ((target & (HWY_AVX3 | HWY_AVX3_DL)) != 0 && bf16_products()) {
+    if (HWY_ARCH_X86_64 && target <= HWY_AVX3 && bf16_products()) {
       all.push_back({target, true});
     }
   }

@@ -18,7 +18,7 @@ std::vector<SimpleCase> simple_cases() {
   std::vector<SimpleCase> all;
   for (const Json& json : read_json(fixtures_path() / "simple/simple.json")) {
     const auto sizes = json["architecture"].get<std::vector<int64_t>>();
-    all.push_back({json["file"], {sizes[0], sizes[1], sizes[2], sizes[3]}, json["cases"]});
+    all.push_back({json["file"].get<std::string>(), {sizes[0], sizes[1], sizes[2], sizes[3]}, json["cases"]});
   }
   return all;
 }

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/throw.h"
+#include "device/webgl/driver_trial.h"
 
 namespace dstorch::webgl {
 namespace {
@@ -32,6 +33,7 @@ void count_bytes(int64_t bytes) noexcept {
 
 Context& Context::get() {
   static Context* const context = [] {
+    require_surviving_driver();
     instance = new Context();  // never deleted: tensors may outlive every static object
     return instance.load();
   }();

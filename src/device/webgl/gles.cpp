@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "core/throw.h"
+#include "device/webgl/vendors.h"
 
 namespace dstorch::webgl {
 namespace {
@@ -16,8 +17,12 @@ constexpr GLenum kContextLost = 0x0507;  // GL_CONTEXT_LOST of OpenGL ES 3.2
 Egl Egl::load() {
   const char* named = std::getenv("DSTORCH_EGL_LIBRARY");
   const char* library = named != nullptr && *named != '\0' ? named : "libEGL.so.1";
+  const bool own_symbols = drivers_need_their_own_symbols();
+  if (own_symbols) {
+    load_vendors_with_their_own_symbols();
+  }
   // Never closed: drivers do not survive being unloaded.
-  void* handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  void* handle = ::dlopen(library, RTLD_NOW | RTLD_LOCAL | (own_symbols ? RTLD_DEEPBIND : 0));
   if (handle == nullptr) {
     const char* reason = ::dlerror();
     fail(ErrorKind::unsupported,

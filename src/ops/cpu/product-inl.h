@@ -21,10 +21,10 @@ namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
 
 /// Rows of x that a kernel holds against four outputs: as many as the registers take.
-#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
-inline constexpr int kBlockRows = 3;
-#elif HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
 inline constexpr int kBlockRows = 2;
+#elif HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+inline constexpr int kBlockRows = 3;
 #else
 inline constexpr int kBlockRows = 6;
 #endif

@@ -27,8 +27,9 @@ using DU16 = hn::Rebind<uint16_t, DF>;
 using V = hn::Vec<DF>;
 inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
 
-/// Whether these kernels may meet bfloat16 with bfloat16 (bf16_product.h).
-inline constexpr bool kMayRound = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL;
+/// Whether these kernels may meet bfloat16 with bfloat16 (bf16_product.h): those of AVX-512, of whose kinds newer
+/// versions of Highway know more (DL, ZEN4, SPR).
+inline constexpr bool kMayRound = HWY_ARCH_X86_64 && kLanes == 16;
 
 HWY_INLINE int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
 /// `count` rounded up to whole vectors.
@@ -43,8 +44,9 @@ HWY_INLINE V load(const Bf16* p) {
 }
 
 HWY_INLINE V load(const F16* p) {
-#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
-  // No conversion instruction. The exponent is rebiased by a product, which gets subnormals right too.
+#if (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2) || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
+  // No conversion instruction, and not every version of Highway's stand-in knows infinity. The exponent is rebiased by
+  // a product, which gets subnormals right too.
   const auto bits = hn::PromoteTo(DU32(), hn::LoadU(DU16(), reinterpret_cast<const uint16_t*>(p)));
   const auto magnitude = hn::And(bits, hn::Set(DU32(), 0x7fffu));
   const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(DU32(), 0x8000u)));
