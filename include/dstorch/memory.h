@@ -77,8 +77,8 @@ std::string to_string(const MemoryPlan& plan);
 /// "256.6 MiB": as B, KiB, MiB, GiB or TiB.
 std::string format_bytes(int64_t bytes);
 
-/// What all tensors of this process use on `device`, counted since the first model was made (or the first call of this
-/// function). On cuda: by what LibTorch's allocator tells of each block (LibTorch 2.2 and later); where it does not,
+/// What the models and trainings of this process use on `device`. Tensors that a program makes itself are not counted
+/// on the CPU. On cuda: by what LibTorch's allocator tells of each block (LibTorch 2.2 and later); where it does not,
 /// the totals alone (2.10 and later), and kinds are 0. Thread-safe. Throws LMError{unsupported} unless the device is
 /// available.
 MemoryUse memory_use(const Device& device = {});

@@ -78,6 +78,24 @@ class Allocator : public c10::Allocator {
 };
 // NOLINTEND(modernize-use-override, readability-make-member-function-const)
 
+/// Told of the blocks of LibTorch's allocators by threads that have it as their `PROFILER_STATE`. The counts that we do
+/// not look at are signed in older versions.
+class MemoryReporter : public c10::MemoryReportingInfoBase {
+ public:
+  /// `bytes` are below 0 for a block that is given back.
+  virtual void report(void* block, int64_t bytes, c10::Device device) = 0;
+#if TORCH_VERSION_MAJOR >= 2
+  using Total = std::size_t;
+#else
+  using Total = int64_t;
+#endif
+  void reportMemoryUsage(void* block, int64_t bytes, Total /*allocated*/, Total /*reserved*/,
+                         c10::Device device) override {
+    report(block, bytes, device);
+  }
+  [[nodiscard]] bool memoryProfilingEnabled() const override { return true; }
+};
+
 /// What the allocator of a device other than the CPU says, in bytes.
 struct DeviceMemory {
   int64_t allocated = 0;

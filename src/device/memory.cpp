@@ -74,7 +74,6 @@ MemoryUse memory_use(const Device& device) {
 }
 
 bool count_memory(const Device& device) {
-  count_cpu_memory();
   return device.type != DeviceType::cuda || count_cuda_memory();
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/throw.h"
+#include "device/cpu_memory.h"
 
 namespace dstorch {
 namespace {
@@ -131,10 +132,10 @@ MemoryScope::Place MemoryScope::current() noexcept {
   return info != nullptr ? info->place : Place{};
 }
 
-MemoryScope::MemoryScope(MemoryKind kind) noexcept : MemoryScope(current().account, kind) {}
+MemoryScope::MemoryScope(MemoryKind kind) : MemoryScope(current().account, kind) {}
 
-MemoryScope::MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind) noexcept
-    : place_{std::move(account), kind}, outer_(current_scope) {
+MemoryScope::MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind)
+    : place_{std::move(account), kind}, outer_(current_scope), counting_(count_cpu_memory()) {
   current_scope = this;
 }
 

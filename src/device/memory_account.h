@@ -68,12 +68,12 @@ class MemoryAccount {
 };
 
 /// What this thread's blocks are for while the scope lives, and in whose account they are besides the process's. Scopes
-/// nest; threads start without one (`other`, the process's account alone).
+/// nest; what a thread takes outside of all is counted where the device's allocator is ours alone.
 class MemoryScope {
  public:
   /// The account of the scope around it.
-  explicit MemoryScope(MemoryKind kind) noexcept;
-  MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind) noexcept;
+  explicit MemoryScope(MemoryKind kind);
+  MemoryScope(std::shared_ptr<MemoryAccount> account, MemoryKind kind);
   ~MemoryScope();
   MemoryScope(const MemoryScope&) = delete;
   MemoryScope& operator=(const MemoryScope&) = delete;
@@ -88,6 +88,7 @@ class MemoryScope {
  private:
   Place place_;
   const MemoryScope* outer_;
+  std::unique_ptr<c10::DebugInfoGuard> counting_;  // of the CPU's blocks; the outermost scope's
 };
 
 /// The same for the threads on which LibTorch runs the backward passes that begin while it lives: those of devices
@@ -137,11 +138,7 @@ void set_record_finder(DeviceType device, RecordFinder finder) noexcept;
 /// Counts the memory of `tensor` as `kind` from now on. Nothing happens for memory that is not counted by a record.
 void retag(const at::Tensor& tensor, MemoryKind kind) noexcept;
 
-/// Puts the counting allocator before LibTorch's own for the CPU; the first call does it. Tensors made before it, or by
-/// an allocator that is set after it, stay correct and are not counted.
-void count_cpu_memory();
-
-/// Counts tensors on the CPU and on `device` from now on. False when those on `device` cannot be counted one by one,
+/// Counts tensors on `device` from now on; those on the CPU are counted by scopes. False when those on `device` cannot be counted one by one,
 /// which only cuda's may not (`count_cuda_memory`): then accounts stay empty there.
 bool count_memory(const Device& device);
 

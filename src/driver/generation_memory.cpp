@@ -111,7 +111,6 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
   bounds.kv = config.kv_memory;
   if (config.memory_limit > 0) {
     bounds.together = std::max<int64_t>(1, config.memory_limit - taken);
-    bounds.kept = 0;
   } else if (bounds.kv == 0) {
     bounds.kv = machine_memory(config.device).available / 2;
   }

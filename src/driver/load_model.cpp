@@ -271,6 +271,11 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
   return *dtype;
 }
 
+LoadedModel::~LoadedModel() {
+  const MemoryScope scope(account, MemoryKind::other);
+  model = PlainModel{};
+}
+
 engine::Engine* LoadedModel::engine() const {
   if (const auto* decoder = std::get_if<DecoderModel>(&model)) {
     return decoder->engine.get();
@@ -280,7 +285,7 @@ engine::Engine* LoadedModel::engine() const {
 }
 
 std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account) {
-  auto loaded = std::make_shared<LoadedModel>();
+  auto loaded = std::make_shared<LoadedModel>(account);
   if (config.model_path) {
     try {
       load_path(config, *config.model_path, account, *loaded);

@@ -32,6 +32,13 @@ struct DecoderModel {
 
 /// What `TorchModel::init` makes of a config.
 struct LoadedModel {
+  explicit LoadedModel(std::shared_ptr<MemoryAccount> whose) : account(std::move(whose)) {}
+  LoadedModel(const LoadedModel&) = delete;
+  LoadedModel& operator=(const LoadedModel&) = delete;
+  /// Gives the memory back in its account, whoever held it last.
+  ~LoadedModel();
+
+  std::shared_ptr<MemoryAccount> account;
   ModelInfo info;
   std::variant<PlainModel, ScriptedModel, DecoderModel> model;
 

@@ -77,6 +77,11 @@ void ModelLifetime::load() {
   account_->set_limit(config_.device, config_.memory_limit);
   const MemoryScope scope(account_, MemoryKind::other);
   auto loaded = load_model(config_, account_);
+  // A TorchScript archive, which says no sizes before it is loaded.
+  const auto taken = account_->use(config_.device).total.bytes;
+  require(config_.memory_limit == 0 || taken <= config_.memory_limit, ErrorKind::out_of_memory,
+          "the model takes {}, the memory limit is {}; raise it", format_bytes(taken),
+          format_bytes(config_.memory_limit));
   const std::lock_guard lock(mutex_);
   loaded_ = std::move(loaded);
 }
@@ -98,7 +103,6 @@ void ModelLifetime::release(std::shared_ptr<const LoadedModel> loaded) {
   if (!loaded) {
     return;
   }
-  const MemoryScope scope(account_, MemoryKind::other);
   loaded.reset();
   ::malloc_trim(0);
   if (config_.device.type == DeviceType::cuda) {

@@ -68,7 +68,6 @@ void Engine::work() {
     drop_cancelled();
     admit();
     step();
-    remove_finished();
   }
   end_all();
 }
@@ -91,11 +90,10 @@ void Engine::end_all() {
     waiting.swap(waiting_);
   }
   for (const auto& sequence : running_) {
-    sequence->on_cancelled();
-    sequence->pages.reset();
+    end_as_cancelled(*sequence);
   }
   for (const auto& sequence : waiting) {
-    sequence->on_cancelled();
+    end_as_cancelled(*sequence);
   }
   running_.clear();
   const std::lock_guard lock(mutex_);
@@ -103,13 +101,26 @@ void Engine::end_all() {
   idle_.notify_all();
 }
 
-void Engine::drop_cancelled() {
-  for (const auto& sequence : running_) {
-    if (sequence->cancelled() && !sequence->finished()) {
-      sequence->on_cancelled();
+void Engine::end_as_cancelled(Sequence& sequence) {
+  sequence.pages.reset();
+  if (!sequence.finished()) {
+    try {
+      sequence.on_cancelled();
+    } catch (...) {
+      sequence.on_error(std::current_exception());
     }
   }
-  remove_finished();
+  sequence.deliver();
+}
+
+void Engine::drop_cancelled() {
+  std::erase_if(running_, [](const auto& sequence) {
+    if (!sequence->cancelled()) {
+      return false;
+    }
+    end_as_cancelled(*sequence);
+    return true;
+  });
   std::vector<std::shared_ptr<Sequence>> cancelled;
   {
     const std::lock_guard lock(mutex_);
@@ -119,7 +130,7 @@ void Engine::drop_cancelled() {
     waiting_.erase(kept, waiting_.end());
   }
   for (const auto& sequence : cancelled) {
-    sequence->on_cancelled();
+    end_as_cancelled(*sequence);
   }
 }
 
@@ -150,8 +161,17 @@ void Engine::step() {
       hand_out(shares, hidden);
     }
   } catch (...) {
-    fail_shares(shares, std::current_exception());
+    for (const auto& share : shares) {
+      share.sequence->on_error(std::current_exception());
+    }
   }
+  for (const auto& share : shares) {
+    if (share.sequence->finished()) {
+      share.sequence->pages.reset();
+    }
+    share.sequence->deliver();
+  }
+  std::erase_if(running_, [](const auto& sequence) { return sequence->finished(); });
 }
 
 at::Tensor Engine::forward(std::span<const StepShare> shares) {
@@ -195,7 +215,7 @@ void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidde
       try {
         sequence.on_hidden(*config_.model, hidden.narrow(0, row, share.count), first);
       } catch (...) {
-        sequence.fail(std::current_exception());
+        sequence.on_error(std::current_exception());
       }
     } else if (sequence.pending() == 0) {
       askers.push_back(&sequence);
@@ -215,25 +235,9 @@ void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidde
     try {
       askers[i]->on_logits({logits.data_ptr<float>() + i * vocab, vocab});
     } catch (...) {
-      askers[i]->fail(std::current_exception());
+      askers[i]->on_error(std::current_exception());
     }
   }
-}
-
-void Engine::fail_shares(std::span<const StepShare> shares, const std::exception_ptr& error) {
-  for (const auto& share : shares) {
-    share.sequence->fail(error);
-  }
-}
-
-void Engine::remove_finished() {
-  std::erase_if(running_, [](const auto& sequence) {
-    if (!sequence->finished()) {
-      return false;
-    }
-    sequence->pages.reset();  // whoever waits may hold the sequence longer than its pages should be kept
-    return true;
-  });
 }
 
 }  // namespace dstorch::engine

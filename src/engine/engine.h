@@ -50,13 +50,12 @@ class Engine {
   void work();
   [[nodiscard]] bool wait_for_work();
   void end_all();
+  static void end_as_cancelled(Sequence& sequence);
   void drop_cancelled();
   void admit();
   void step();
   at::Tensor forward(std::span<const StepShare> shares);
   void hand_out(std::span<const StepShare> shares, const at::Tensor& hidden);
-  void fail_shares(std::span<const StepShare> shares, const std::exception_ptr& error);
-  void remove_finished();
 
   EngineConfig config_;
   Admission admission_;

@@ -20,7 +20,7 @@ struct MemoryBounds {
   /// Of keys and values, and of one pass.
   int64_t together = 0;
   /// Free pages that are kept for the next sequence.
-  int64_t kept = int64_t{16} << 20;
+  int64_t kept = 0;
   /// What a pass of so many rows takes, in which the longest sequence has so many positions and so many sequences want
   /// logits.
   std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences)> pass;

@@ -1,5 +1,7 @@
 #include "engine/generation_sequence.h"
 
+#include <utility>
+
 namespace dstorch::engine {
 namespace {
 
@@ -27,7 +29,7 @@ void GenerationSequence::on_logits(std::span<float> logits) {
   }
   add(token);
   const bool last = end_tokens_.contains(token);
-  outbox_->push({token, last ? std::string() : text_.push(token), sampler_.logprob()});
+  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob()};
   if (last || text_.stop_sequence()) {
     end(FinishReason::stop);
   } else if (length() == capacity()) {
@@ -35,22 +37,19 @@ void GenerationSequence::on_logits(std::span<float> logits) {
   }
 }
 
-void GenerationSequence::on_cancelled() noexcept {
-  try {
-    end(FinishReason::cancelled);
-  } catch (...) {
-    outbox_->fail(std::current_exception());
+void GenerationSequence::deliver() {
+  if (made_) {
+    outbox_->push(*std::exchange(made_, std::nullopt));
   }
-}
-
-void GenerationSequence::fail(std::exception_ptr error) noexcept {
-  finished_ = true;
-  outbox_->fail(std::move(error));
+  if (error_) {
+    outbox_->fail(error_);
+  } else if (ending_) {
+    outbox_->end(*ending_);
+  }
 }
 
 void GenerationSequence::end(FinishReason reason) {
   const auto now = Clock::now();
-  finished_ = true;
   Ending ending;
   ending.text = text_.finish();
   ending.stop_sequence = text_.stop_sequence();
@@ -59,7 +58,7 @@ void GenerationSequence::end(FinishReason reason) {
   const bool begun = first_token_ != Clock::time_point{};
   ending.timings.prompt_seconds = seconds_between(start_, begun ? first_token_ : now);
   ending.timings.generation_seconds = begun ? seconds_between(first_token_, now) : 0;
-  outbox_->end(std::move(ending));
+  ending_ = std::move(ending);
 }
 
 }  // namespace dstorch::engine

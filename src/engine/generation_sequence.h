@@ -21,10 +21,11 @@ class GenerationSequence : public Sequence {
 
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
   void on_logits(std::span<float> logits) override;
-  [[nodiscard]] bool finished() const override { return finished_; }
+  void on_cancelled() override { end(FinishReason::cancelled); }
+  void on_error(std::exception_ptr error) noexcept override { error_ = std::move(error); }
+  [[nodiscard]] bool finished() const override { return ending_ || error_; }
+  void deliver() override;
   [[nodiscard]] bool cancelled() const noexcept override { return outbox_->cancelled(); }
-  void on_cancelled() noexcept override;
-  void fail(std::exception_ptr error) noexcept override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -36,7 +37,10 @@ class GenerationSequence : public Sequence {
   std::shared_ptr<Outbox> outbox_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point first_token_{};
-  bool finished_ = false;
+  // Not delivered yet.
+  std::optional<TokenMade> made_;
+  std::optional<Ending> ending_;
+  std::exception_ptr error_;
 };
 
 }  // namespace dstorch::engine

@@ -36,30 +36,34 @@ class ScoringSequence : public Sequence {
       : Sequence({tokens.begin(), tokens.end()}, static_cast<int64_t>(tokens.size())) {}
 
   [[nodiscard]] Wants wants() const override { return Wants::hidden; }
-  [[nodiscard]] bool finished() const override { return finished_; }
-  [[nodiscard]] bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
-  void on_cancelled() noexcept override {
-    fail(std::make_exception_ptr(LMError(ErrorKind::cancelled, "the model was closed while it worked on this")));
+  void on_cancelled() override {
+    on_error(std::make_exception_ptr(LMError(ErrorKind::cancelled, "the model was closed while it worked on this")));
   }
-  void fail(std::exception_ptr error) noexcept override {
-    if (!finished_.exchange(true)) {
-      result_.set_exception(std::move(error));
+  void on_error(std::exception_ptr error) noexcept override { error_ = std::move(error); }
+  [[nodiscard]] bool finished() const override { return value_ || error_; }
+  void deliver() override {
+    if (!finished() || std::exchange(delivered_, true)) {
+      return;
+    }
+    if (error_) {
+      result_.set_exception(error_);
+    } else {
+      result_.set_value(std::move(*value_));
     }
   }
+  [[nodiscard]] bool cancelled() const noexcept override { return cancelled_.load(std::memory_order_relaxed); }
 
   std::future<Value> result() { return result_.get_future(); }
   void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
 
  protected:
-  void set(Value value) {
-    if (!finished_.exchange(true)) {
-      result_.set_value(std::move(value));
-    }
-  }
+  void set(Value value) { value_ = std::move(value); }
 
  private:
   std::promise<Value> result_;
-  std::atomic<bool> finished_{false};
+  std::optional<Value> value_;
+  std::exception_ptr error_;
+  bool delivered_ = false;
   std::atomic<bool> cancelled_{false};
 };
 
@@ -69,7 +73,7 @@ class LogitsSequence : public ScoringSequence<std::vector<float>> {
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
   void on_logits(std::span<float> logits) override {
     check_numbers(logits);
-    set({logits.begin(), logits.end()});
+    set(std::vector<float>(logits.begin(), logits.end()));
   }
 };
 

@@ -34,14 +34,17 @@ class Sequence {
   virtual void on_logits(std::span<float> /*logits*/) {}
   /// hidden [count, hidden] of the positions from `first` on.
   virtual void on_hidden(models::LanguageModel& /*model*/, const at::Tensor& /*hidden*/, int64_t /*first*/) {}
+  /// The end, because it was cancelled or the engine is closed.
+  virtual void on_cancelled() = 0;
+  /// The end, by an error.
+  virtual void on_error(std::exception_ptr error) noexcept = 0;
   /// Nothing more is wanted of the model.
   [[nodiscard]] virtual bool finished() const = 0;
+  /// Hands what came of it to whoever waits. Called when nothing of the step is held any more, so that whoever has an
+  /// answer finds the memory of the call given back.
+  virtual void deliver() = 0;
   /// Nobody wants the result any more. Any thread.
   [[nodiscard]] virtual bool cancelled() const noexcept = 0;
-  /// The end, because it was cancelled or the engine is closed.
-  virtual void on_cancelled() noexcept = 0;
-  /// The end, by an error.
-  virtual void fail(std::exception_ptr error) noexcept = 0;
 
   [[nodiscard]] std::span<const int64_t> tokens() const noexcept { return tokens_; }
   [[nodiscard]] int64_t length() const noexcept { return static_cast<int64_t>(tokens_.size()); }

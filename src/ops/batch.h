@@ -33,7 +33,7 @@ struct Span {
   int64_t position = 0;  ///< of the first of them in its sequence
   /// By group: the page ids of positions 0 to 63, 64 to 127, ... up to the span's last; -1 where a window has passed.
   /// No groups: the span is a whole sequence, from position 0, and nothing is kept of it.
-  std::vector<std::span<const int32_t>> pages;
+  std::vector<std::span<const int32_t>> pages{};
   /// Which adapter its rows go through; -1 is none.
   int32_t adapter = -1;
 };

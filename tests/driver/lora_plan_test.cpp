@@ -196,7 +196,6 @@ TEST_P(LoraPlan, IsWhatAdaptersTake) {
   nn::FreshWeights fresh(at::TensorOptions(at::kMeta));
   const auto sizes = models::create_model(json, fresh)->sizes();
   const auto account = std::make_shared<MemoryAccount>();
-  count_cpu_memory();
   const MemoryScope scope(account, MemoryKind::other);
   std::shared_ptr<AdaptedLM> model;
   {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include "core/json.h"
 #include "driver/test_models.h"
 #include "dstorch/error.h"
 #include "dstorch/torch_model.h"
@@ -52,22 +53,27 @@ TEST(ModelMemory, EveryModelCountsItsWeights) {
   EXPECT_GE(scripted->memory()[MemoryKind::weights].bytes, scripted->info().weight_bytes);
 }
 
-TEST(ModelMemory, TheCacheIsThereAsLongAsTheCall) {
+TEST(ModelMemory, PagesAreThereAsLongAsTheCall) {
   const auto model = load({.model_path = kLlama});
   model->complete(kPrompt, greedy(8));
   const auto config = model->info();
-  // Keys and values, float32, of every layer at full capacity: 8 + 8 positions.
   const auto memory = model->memory();
   EXPECT_EQ(memory[MemoryKind::kv_cache].bytes, 0);
-  EXPECT_GT(memory[MemoryKind::kv_cache].peak, 0);
-  EXPECT_EQ(memory[MemoryKind::kv_cache].peak % (2 * config.num_layers * 16 * 4), 0);
+  // Keys and values, float32, of every layer: 8 + 8 positions are one page of 64.
+  const auto heads = read_json(kLlama / "config.json");
+  const auto head_dim = config.hidden_size / heads["num_attention_heads"].get<int64_t>();
+  const auto page = 2 * config.num_layers * heads["num_key_value_heads"].get<int64_t>() * 64 * head_dim * 4;
+  EXPECT_EQ(memory[MemoryKind::kv_cache].peak, page);
   EXPECT_EQ(memory[MemoryKind::activations].bytes, 0);
   EXPECT_GT(memory[MemoryKind::activations].peak, 0);
   EXPECT_LE(memory.total.peak, memory[MemoryKind::weights].peak + memory[MemoryKind::kv_cache].peak +
                                    memory[MemoryKind::activations].peak + memory[MemoryKind::other].peak);
   const auto twice = load({.model_path = kLlama});
-  twice->complete(kPrompt, greedy(24));
-  EXPECT_EQ(twice->memory()[MemoryKind::kv_cache].peak, 2 * memory[MemoryKind::kv_cache].peak);
+  twice->complete(kPrompt, greedy(57));
+  EXPECT_EQ(twice->memory()[MemoryKind::kv_cache].peak, 2 * page);
+  const auto narrow = load({.model_path = kLlama, .kv_dtype = DType::bfloat16});
+  narrow->complete(kPrompt, greedy(8));
+  EXPECT_EQ(narrow->memory()[MemoryKind::kv_cache].peak, page / 2);
 }
 
 TEST(ModelMemory, TwoModelsCountApart) {

@@ -20,8 +20,9 @@ class Waiting : public Sequence {
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
   [[nodiscard]] bool finished() const override { return false; }
   [[nodiscard]] bool cancelled() const noexcept override { return false; }
-  void on_cancelled() noexcept override {}
-  void fail(std::exception_ptr) noexcept override {}
+  void on_cancelled() override {}
+  void on_error(std::exception_ptr) noexcept override {}
+  void deliver() override {}
 };
 
 constexpr StepLimits kLimits{.prompt_rows = 256, .shared_prompt_rows = 128};

@@ -26,7 +26,6 @@ TEST(Norm, AgreesWithReference) {
 }
 
 TEST(Norm, KeepsItsInputAndWhatItScaledForTheGradient) {
-  count_cpu_memory();
   const auto account = std::make_shared<MemoryAccount>();
   const MemoryScope scope(account, MemoryKind::activations);
   const auto x = torch::randn({50, 64}).requires_grad_(true);
