@@ -43,8 +43,8 @@ class TorchModel::Impl {
     if (model_) {
       return;
     }
-    require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
-            config_.threads);
+    require(config_.threads >= 0 && config_.threads <= ops::most_threads(), ErrorKind::invalid_argument,
+            "threads must be between 0 and {} (0 uses every core), got {}", ops::most_threads(), config_.threads);
     if (config_.threads > 0) {
       ops::set_num_threads(config_.threads);
     }
