@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
-export PROMPT ?= $(shell printf 'python3-yaml\t')
+export PROMPT ?=
 
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
@@ -12,8 +12,11 @@ configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --paral
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
-run: build ## Build, and let the bundled model complete PROMPT (a package's name and a tab)
-	build/release/dstorch generate "$$PROMPT" --temperature 0 --max-tokens 64
+run: ## Build the command and let its model answer (PROMPT: a package's name, instead of some)
+	@tools/setup.sh build
+	@tools/one_line.sh configuring cmake --preset release
+	@tools/one_line.sh building cmake --build --preset release --parallel $(JOBS) --target dstorch_cli
+	@tools/tour.sh build/release/dstorch "$$PROMPT"
 
 build: ## Install what is missing and build
 	@tools/setup.sh build

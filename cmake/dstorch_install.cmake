@@ -15,8 +15,9 @@ install(DIRECTORY include/dstorch DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_
 install(DIRECTORY models/default DESTINATION ${CMAKE_INSTALL_DATADIR}/dstorch/models OPTIONAL)
 if(DSTORCH_BUILD_APPS)
   # A LibTorch that is not the system's is found where it was.
-  set_target_properties(dstorch_cli PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  set_target_properties(dstorch_cli_run PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS dstorch_cli)
+  install(TARGETS dstorch_cli_run DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/dstorch)
 endif()
 
 install(TARGETS dstorch_webgl_trial RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/dstorch)

@@ -3,13 +3,15 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "arguments.h"
 #include "dstorch/generation.h"
 
 namespace dstorch::cli {
 
-/// Each adds one subcommand to `app`; its callback does the work and throws LMError when it fails.
+/// Each adds one subcommand to `app`: its options, and what is done with them once they are known to be right.
 void add_bench(CLI::App& app);
 void add_devices(CLI::App& app);
+void add_embed(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
@@ -19,16 +21,30 @@ void add_tokenize(CLI::App& app);
 void add_train(CLI::App& app);
 void add_train_tokenizer(CLI::App& app);
 
+/// What needs LibTorch. The program that people start has none, and hands these to one that has (front/hand_over.cpp);
+/// there they are what run/ says. They throw LMError when they fail, Interrupted when Ctrl-C ended them.
+void run(const BenchArguments& arguments);
+void run(const DevicesArguments& arguments);
+void run(const EmbedArguments& arguments);
+void run(const GenerateArguments& arguments);
+void run(const LogitsArguments& arguments);
+void run(const PerplexityArguments& arguments);
+void run(const PlanArguments& arguments);
+void run(const TrainArguments& arguments);
+
+/// The words that this program was started with, as main() got them.
+char** command_line();
+
 /// The work ended because of Ctrl-C; the process exits with 130.
 struct Interrupted {};
 
 /// Cancelled by the first Ctrl-C; a second one ends the process at once.
 CancelToken interrupt_token();
 
-/// An `Example:` footer for --help.
-std::string example(const std::string& command);
-
-/// Everything on standard input.
+/// Everything on standard input. Throws LMError{io}.
 std::string read_stdin();
+
+/// Whether somebody sits at standard input; else text comes from it.
+bool stdin_is_terminal();
 
 }  // namespace dstorch::cli

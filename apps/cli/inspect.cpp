@@ -12,11 +12,14 @@
 
 #include "commands.h"
 #include "dstorch/checkpoint.h"
+#include "help.h"
+#include "output.h"
+#include "values.h"
 
 namespace dstorch::cli {
 namespace {
 
-struct InspectOptions {
+struct InspectArguments {
   std::string model;
   bool json = false;
 };
@@ -95,7 +98,7 @@ std::string printable(std::string name) {
   return name;
 }
 
-void print_json(const Checkpoint& checkpoint, const std::optional<std::string>& architecture, const Totals& totals) {
+void print_tensors(const Checkpoint& checkpoint, const std::optional<std::string>& architecture, const Totals& totals) {
   using OrderedJson = nlohmann::ordered_json;
   OrderedJson result;
   result["kind"] = to_string(checkpoint.kind());
@@ -110,7 +113,7 @@ void print_json(const Checkpoint& checkpoint, const std::optional<std::string>& 
     row["shape"] = tensor.shape;
     result["tensors"].push_back(std::move(row));
   }
-  fmt::print("{}\n", result.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+  print_json(result);
 }
 
 void print_table(const Checkpoint& checkpoint, const std::optional<std::string>& architecture, const Totals& totals) {
@@ -122,23 +125,23 @@ void print_table(const Checkpoint& checkpoint, const std::optional<std::string>&
   }
   constexpr std::size_t kWidest = 80;
   name_width = std::min(name_width, kWidest);
-  fmt::print("{:<{}}  {:<{}}  {}\n", "name", name_width, "dtype", dtype_width, "shape");
+  print("{:<{}}  {:<{}}  {}\n", "name", name_width, "dtype", dtype_width, "shape");
   for (const auto& tensor : checkpoint.tensors()) {
-    fmt::print("{:<{}}  {:<{}}  [{}]\n", printable(tensor.name), name_width, to_string(tensor.dtype), dtype_width,
-               fmt::join(tensor.shape, ", "));
+    print("{:<{}}  {:<{}}  [{}]\n", printable(tensor.name), name_width, to_string(tensor.dtype), dtype_width,
+          fmt::join(tensor.shape, ", "));
   }
-  fmt::print("\n{}{}: {} tensors, {} parameters, {}B in {} file{}\n", to_string(checkpoint.kind()),
-             architecture ? ", " + printable(*architecture) : "", checkpoint.tensors().size(),
-             human(static_cast<double>(totals.parameters)), human(static_cast<double>(totals.bytes)),
-             checkpoint.files().size(), checkpoint.files().size() == 1 ? "" : "s");
+  print("\n{}{}: {} tensors, {} parameters, {}B in {} file{}\n", to_string(checkpoint.kind()),
+        architecture ? ", " + printable(*architecture) : "", checkpoint.tensors().size(),
+        human(static_cast<double>(totals.parameters)), human(static_cast<double>(totals.bytes)),
+        checkpoint.files().size(), checkpoint.files().size() == 1 ? "" : "s");
 }
 
-void inspect(const InspectOptions& options) {
-  const auto checkpoint = Checkpoint::open(options.model);
-  const auto architecture = architecture_of(*checkpoint, options.model);
+void run(const InspectArguments& arguments) {
+  const auto checkpoint = Checkpoint::open(arguments.model);
+  const auto architecture = architecture_of(*checkpoint, arguments.model);
   const auto totals = totals_of(*checkpoint);
-  if (options.json) {
-    print_json(*checkpoint, architecture, totals);
+  if (arguments.json) {
+    print_tensors(*checkpoint, architecture, totals);
   } else {
     print_table(*checkpoint, architecture, totals);
   }
@@ -147,15 +150,15 @@ void inspect(const InspectOptions& options) {
 }  // namespace
 
 void add_inspect(CLI::App& app) {
-  auto* command = app.add_subcommand("inspect", "List the tensors of a checkpoint without reading them");
-  const auto options = std::make_shared<InspectOptions>();
-  command
-      ->add_option("model", options->model,
-                   "A .safetensors, .pt, .pth or .bin file, a *.index.json, or a folder that holds a model")
+  const auto arguments = std::make_shared<InspectArguments>();
+  auto& command =
+      *app.add_subcommand("inspect", "List the tensors of a checkpoint without reading them")->group(kLookGroup);
+  add_text(command, "MODEL", arguments->model, "",
+           "A .safetensors, .pt, .pth or .bin file, a *.index.json, or a folder that holds a model")
       ->required();
-  command->add_flag("--json", options->json, "Print one JSON object");
-  command->footer(example("dstorch inspect models/default"));
-  command->callback([options] { inspect(*options); });
+  command.add_flag("--json", arguments->json, "Print one JSON object");
+  command.footer(example("dstorch inspect models/default"));
+  command.callback([arguments] { run(*arguments); });
 }
 
 }  // namespace dstorch::cli

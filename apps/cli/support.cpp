@@ -1,9 +1,11 @@
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <iostream>
-#include <iterator>
+#include <system_error>
 
 #include "commands.h"
+#include "dstorch/error.h"
 
 namespace dstorch::cli {
 namespace {
@@ -27,8 +29,21 @@ CancelToken interrupt_token() {
   return token;
 }
 
-std::string example(const std::string& command) { return "Example:\n  " + command; }
+std::string read_stdin() {
+  std::string text;
+  char block[1 << 16];
+  while (true) {
+    const auto count = ::read(STDIN_FILENO, block, sizeof block);
+    if (count > 0) {
+      text.append(block, static_cast<std::size_t>(count));
+    } else if (count == 0) {
+      return text;
+    } else if (errno != EINTR) {
+      throw LMError(ErrorKind::io, "cannot read standard input: " + std::generic_category().message(errno));
+    }
+  }
+}
 
-std::string read_stdin() { return {std::istreambuf_iterator<char>(std::cin), {}}; }
+bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 
 }  // namespace dstorch::cli

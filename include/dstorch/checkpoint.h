@@ -102,4 +102,8 @@ void save_safetensors(const std::filesystem::path& path, std::span<const TensorV
 /// tensors; those that share a storage still do. Same errors as `save_safetensors`.
 void save_pytorch(const std::filesystem::path& path, std::span<const TensorView> tensors);
 
+/// The model that comes with dstorch: `$DSTORCH_MODELS`/default, the installed one, or the source tree's.
+/// Throws LMError{not_found}.
+std::filesystem::path bundled_model_path();
+
 }  // namespace dstorch

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dstorch/checkpoint.h"
 #include "dstorch/device.h"
 #include "dstorch/dtype.h"
 #include "dstorch/lm_driver.h"
@@ -166,9 +167,5 @@ class TorchModel : public LMDriver {
 /// program with LibTorch's code, the tokenizer. Throws LMError: not_found, format, unsupported (TorchScript says no
 /// sizes), invalid_argument.
 MemoryPlan plan_memory(const TorchModelConfig& config, const PlanOptions& options = {});
-
-/// The model that comes with dstorch: `$DSTORCH_MODELS`/default, the installed one, or the source tree's.
-/// Throws LMError{not_found}.
-std::filesystem::path bundled_model_path();
 
 }  // namespace dstorch

@@ -8,6 +8,7 @@
 #include "device/cuda_allocator.h"
 #include "driver/framework_words.h"
 #include "driver/plan_memory.h"
+#include "ops/cpu/threads.h"
 
 namespace dstorch::driver {
 
@@ -67,8 +68,8 @@ void ModelLifetime::init() {
 }
 
 void ModelLifetime::load() {
-  require(config_.threads >= 0, ErrorKind::invalid_argument, "threads must be at least 0 (0 uses every core), got {}",
-          config_.threads);
+  require(config_.threads >= 0 && config_.threads <= ops::most_threads(), ErrorKind::invalid_argument,
+          "threads must be between 0 and {} (0 uses every core), got {}", ops::most_threads(), config_.threads);
   require(config_.memory_limit >= 0, ErrorKind::invalid_argument,
           "memory_limit must be at least 0 bytes (0 is no limit), got {}", config_.memory_limit);
   if (config_.memory_limit > 0) {

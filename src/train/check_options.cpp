@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "core/throw.h"
+#include "ops/cpu/threads.h"
 
 namespace dstorch::training {
 namespace {
@@ -33,7 +34,8 @@ void check_options(const TrainOptions& options) {
   at_least("warmup_steps", options.warmup_steps, 0);
   at_least("eval_every", options.eval_every, 0);
   at_least("save_every", options.save_every, 0);
-  at_least("threads", options.threads, 0);
+  require(options.threads >= 0 && options.threads <= ops::most_threads(), ErrorKind::invalid_argument,
+          "threads must be between 0 and {} (0 uses every core), got {}", ops::most_threads(), options.threads);
   at_least("memory_limit", options.memory_limit, 0);
   within("learning_rate", options.learning_rate, 0, 1e3);
   within("min_learning_rate", options.min_learning_rate, 0, options.learning_rate);

@@ -124,7 +124,7 @@ TEST_F(TrainCommand, TakesADeviceAndAMemoryLimit) {
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_THAT(files_of("model"), testing::Contains("model.safetensors"));
   command.back() = "much";
-  EXPECT_EQ(run_process(command).exit_code, 1);
+  EXPECT_EQ(run_process(command).exit_code, 2);
 }
 
 TEST_F(TrainCommand, AFullDiskIsAnErrorThatLeavesNoPartialFile) {

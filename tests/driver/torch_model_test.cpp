@@ -60,6 +60,7 @@ TEST(TorchModel, AWrongOptionKeepsItsOwnWords) {
   EXPECT_THAT(error_of([] { load({.model_path = kTextModel, .memory_limit = -1}); }).what(),
               StartsWith("memory_limit must be"));
   EXPECT_THAT(error_of([] { load({.model_path = kTextModel, .threads = -1}); }).what(), StartsWith("threads must be"));
+  EXPECT_EQ(error_of([] { load({.model_path = kTextModel, .threads = 10'000}); }).kind(), ErrorKind::invalid_argument);
 }
 
 TEST(TorchModel, PlainArchitectureAnswersWithItsOutput) {

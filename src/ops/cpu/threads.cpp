@@ -27,6 +27,11 @@ void set_num_threads(int threads) noexcept { thread_setting().store(std::max(1, 
 
 int num_threads() noexcept { return thread_setting().load(std::memory_order_relaxed); }
 
+int most_threads() noexcept {
+  constexpr int kAnywhere = 64;
+  return std::max(kAnywhere, 2 * omp_get_num_procs());
+}
+
 namespace cpu {
 namespace {
 

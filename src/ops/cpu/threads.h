@@ -12,6 +12,9 @@ namespace dstorch::ops {
 void set_num_threads(int threads) noexcept;
 int num_threads() noexcept;
 
+/// More are refused where people ask for a number: they could only wait for each other.
+int most_threads() noexcept;
+
 namespace cpu {
 
 /// One thread of a parallel region.

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/throw.h"
-#include "dstorch/torch_model.h"
+#include "dstorch/checkpoint.h"
 
 namespace dstorch {
 
@@ -12,10 +12,12 @@ std::filesystem::path bundled_model_path() {
   if (const char* models = std::getenv("DSTORCH_MODELS")) {
     folders.emplace_back(models);
   }
-  // Beside a program installed under any prefix, then where this build installs to.
+  // Beside a program installed under any prefix, in bin or in libexec/dstorch, then where this build installs to.
   std::error_code no_program;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", no_program);
-  folders.push_back(program.parent_path().parent_path() / "share/dstorch/models");
+  const auto above = program.parent_path().parent_path();
+  folders.push_back(above / "share/dstorch/models");
+  folders.push_back(above.parent_path() / "share/dstorch/models");
   folders.emplace_back(DSTORCH_INSTALLED_MODELS);
   folders.emplace_back(DSTORCH_SOURCE_MODELS);
   for (const auto& folder : folders) {

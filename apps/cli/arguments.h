@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dstorch/generation.h"
+#include "dstorch/train.h"
+
+namespace dstorch::cli {
+
+/// The options that every command which runs a model has.
+struct ModelArguments {
+  std::string model;
+  std::string tokenizer;
+  std::string device = "cpu";
+  std::optional<DType> dtype;
+  int threads = 0;
+  int64_t context = 0;
+  int64_t memory_limit = 0;
+  std::optional<DType> kv_dtype;
+  int64_t kv_memory = 0;
+  bool allow_scripts = false;
+  bool copy_weights = false;
+};
+
+/// A text or token ids; a text that is not given, or "-", is read from standard input.
+struct PromptArguments {
+  std::optional<std::string> text;
+  std::vector<int64_t> ids;
+};
+
+struct GenerateArguments {
+  ModelArguments model;
+  PromptArguments prompt;
+  GenerationOptions generation;
+  bool json = false;
+};
+
+struct LogitsArguments {
+  ModelArguments model;
+  PromptArguments prompt;
+  bool json = false;
+};
+
+struct EmbedArguments {
+  ModelArguments model;
+  std::vector<std::string> texts;
+  std::string file;
+  bool json = false;
+};
+
+struct PerplexityArguments {
+  ModelArguments model;
+  std::string file;
+  bool json = false;
+};
+
+struct PlanArguments {
+  ModelArguments model;
+  int64_t batch = 0;
+  std::string train;
+  std::string bfloat16 = "auto";
+  int64_t lora_rank = 8;
+  bool json = false;
+};
+
+struct DevicesArguments {
+  ModelArguments model;
+  bool fallbacks = false;
+  bool json = false;
+};
+
+struct BenchArguments {
+  ModelArguments model;
+  int64_t prompt_tokens = 512;
+  int64_t max_tokens = 64;
+  int64_t repetitions = 3;
+  int64_t streams = 1;
+  bool json = false;
+};
+
+struct TrainArguments {
+  TrainOptions options;
+  std::string held_out;
+  std::string save_dtype = "float32";
+  std::string device = "cpu";
+  std::string bfloat16 = "auto";
+  bool fresh = false;
+  int64_t log_every = 20;
+};
+
+}  // namespace dstorch::cli

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace dstorch::cli {
+
+/// The text of a file; of standard input for "-". Throws LMError: not_found, io.
+std::string read_text(const std::string& file);
+
+}  // namespace dstorch::cli
