@@ -107,6 +107,8 @@ void add_options(CLI::App& command, Arguments& arguments) {
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
   command.add_flag("--no-resume", arguments.fresh, "Fail when the output directory holds a state already");
+  command.add_flag("--overwrite", arguments.options.overwrite,
+                   "Replace a model in the output directory that this run did not write");
   number("--log-every", arguments.log_every, "Steps between progress lines when not on a terminal");
 }
 
@@ -146,8 +148,10 @@ void run(Arguments& arguments) {
                  static_cast<long long>(result.steps));
     throw Interrupted{};
   }
-  std::fprintf(stderr, "wrote %s: loss %.4f, held-out loss %.4f, %.4f bits/byte\n", output.c_str(), result.loss,
-               result.held_out_loss, result.held_out_bits_per_byte);
+  const auto held_out = result.held_out_loss ? fmt::format("held-out loss {:.4f}, {:.4f} bits/byte",
+                                                           *result.held_out_loss, *result.held_out_bits_per_byte)
+                                             : std::string("nothing held out");
+  std::fprintf(stderr, "wrote %s: loss %.4f, %s\n", output.c_str(), result.loss, held_out.c_str());
 }
 
 }  // namespace
