@@ -7,7 +7,7 @@ export PROMPT ?=
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check asan asan-parsers fuzz tidy format coverage bench install clean
+.PHONY: help run build test check kills asan asan-parsers fuzz tidy format coverage bench install clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ check: ## Look for includes that point up and for unformatted files
 
 test: check build ## Run every test
 	ctest --preset release --parallel $(JOBS)
+
+kills: build ## Kill training a hundred times at random moments; it must go on to the same end
+	DSTORCH_KILLS=100 ctest --preset release --tests-regex '^cli/KilledTraining'
 
 asan: ## Run every test under the address and undefined-behaviour sanitizers
 	@tools/setup.sh build

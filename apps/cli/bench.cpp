@@ -19,6 +19,7 @@ void add_bench(CLI::App& app) {
   };
   count("--prompt-tokens", arguments->prompt_tokens, "Length of the prompt");
   count("--max-tokens", arguments->max_tokens, "Tokens to make");
+  count("--streams", arguments->streams, "Calls at once, each with a prompt of its own");
   count("--repetitions", arguments->repetitions, "The best of so many runs is shown");
   command.add_flag("--json", arguments->json, "Print one JSON object");
   add_model_options(command, arguments->model);

@@ -34,6 +34,9 @@ void add_files(CLI::App& command, TrainArguments& arguments) {
       ->group(kFiles);
   command.add_flag("--no-resume", arguments.fresh, "Fail when the output directory holds a state already")
       ->group(kFiles);
+  command
+      .add_flag("--overwrite", options.overwrite, "Replace a model in the output directory that this run did not write")
+      ->group(kFiles);
 }
 
 void add_schedule(CLI::App& command, TrainOptions& options) {

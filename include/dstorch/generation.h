@@ -87,6 +87,8 @@ struct TokenLogprob {
 struct Timings {
   double prompt_seconds = 0;
   double generation_seconds = 0;
+  /// When each token was made, from the call on.
+  std::vector<double> token_seconds;
 };
 
 struct GenerationResult {

@@ -32,6 +32,8 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Invalid UTF-8 is replaced by U+FFFD, one per maximal ill-formed part, as Python's errors="replace" does.
+  /// Throws LMError{unsupported} when the tokenizer's rules make the text many times longer, or a pattern of it takes
+  /// longer than a second and two microseconds a byte.
   [[nodiscard]] virtual std::vector<int64_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   /// Ids outside the vocabulary throw LMError{invalid_argument}. Bytes that are no UTF-8 become U+FFFD.
   [[nodiscard]] virtual std::string decode(std::span<const int64_t> ids, bool skip_special_tokens = true) const = 0;

@@ -47,7 +47,8 @@ struct TrainOptions {
   /// Run the forward pass under bfloat16 autocast: on the CPU alone. Unset: there, where the processor has bfloat16
   /// instructions.
   std::optional<bool> bfloat16;
-  /// Share of the data, taken off the end, that is only evaluated on. Ignored with `held_out`.
+  /// Share of the data, taken off the end from a line's start, that is only evaluated on: nothing of a text without
+  /// line breaks. Ignored with `held_out`.
   double held_out_fraction = 0.05;
   std::optional<std::filesystem::path> held_out;
   /// Evaluate every so many steps; 0 is at the end only.
@@ -66,6 +67,8 @@ struct TrainOptions {
   int threads = 0;
   /// Go on from the state in `output` if there is one. Off: a state there is an error.
   bool resume = true;
+  /// Replace a model or a state in `output` that this run did not write. Off: that is an error, before any work.
+  bool overwrite = false;
   /// Stops after the running step; the state is saved.
   std::optional<CancelToken> cancel;
 
@@ -89,8 +92,9 @@ struct TrainOptions {
 struct TrainResult {
   int64_t steps = 0;
   double loss = 0;
-  double held_out_loss = 0;
-  double held_out_bits_per_byte = 0;
+  /// Of the finished model; none when there was no text to evaluate on, or the run was cancelled.
+  std::optional<double> held_out_loss;
+  std::optional<double> held_out_bits_per_byte;
   bool finished = false;  ///< False when it was cancelled.
   /// On the device at the end of the run; the peaks are what it took.
   MemoryUse memory;

@@ -114,9 +114,8 @@ void AtomicFile::take_permissions() const {
   if (::stat(target_.c_str(), &old) != 0) {
     return;
   }
-  if (::fchown(fd_, old.st_uid, old.st_gid) != 0) {
-    // Somebody else's file in a folder where we may write: the new one is ours.
-  }
+  // Of somebody else's file in a folder where we may write, the new one is ours.
+  [[maybe_unused]] const int owner_kept = ::fchown(fd_, old.st_uid, old.st_gid);
   constexpr mode_t kPermissions = 0777;
   ::fchmod(fd_, old.st_mode & kPermissions);
 }

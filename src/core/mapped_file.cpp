@@ -49,8 +49,8 @@ struct Descriptor {
   int fd;
 };
 
-/// Copies `file` into `memory`, a file without a name. Sealed, it cannot change or become shorter any more. (Memory
-/// from the allocator would not do: what `dont_need` gives back must come again.)
+/// Copies `file` into `memory`, a file without a name. (Memory from the allocator would not do: what `dont_need` gives
+/// back must come again.)
 void copy_into(int memory, const RegularFile& file, const std::filesystem::path& path) {
   off_t done = 0;
   const auto size = static_cast<off_t>(file.size());
@@ -64,8 +64,6 @@ void copy_into(int memory, const RegularFile& file, const std::filesystem::path&
   }
   require(done == size && !file.changed(), ErrorKind::io,
           "{} changed while it was read; read it again when it is whole", path.string());
-  require(::fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0, ErrorKind::io,
-          "cannot seal the copy of {}: {}", path.string(), system_message(errno));
 }
 
 const std::byte* map(int fd, std::size_t size, const std::filesystem::path& path) {
@@ -84,7 +82,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   RegularFile file(path);
   const auto size = file.size();
   if (hold == Hold::copy) {
-    const Descriptor memory(::memfd_create("dstorch", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const Descriptor memory(::memfd_create("dstorch", MFD_CLOEXEC));
     require(memory.fd >= 0, ErrorKind::io, "cannot make memory for {}: {}", path.string(), system_message(errno));
     copy_into(memory.fd, file, path);
     return std::shared_ptr<const MappedFile>(new MappedFile(path, map(memory.fd, size, path), size));

@@ -65,9 +65,10 @@ void PendingGeneration::State::receive(Time until) {
 
 void PendingGeneration::State::take_in(engine::TokenMade& made) {
   if (result_.tokens.empty()) {
-    result_.timings.prompt_seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    result_.timings.prompt_seconds = made.seconds;
   }
   result_.tokens.push_back(made.token);
+  result_.timings.token_seconds.push_back(made.seconds);
   if (made.logprob) {
     result_.logprobs.push_back(std::move(*made.logprob));
   }
@@ -79,7 +80,8 @@ void PendingGeneration::State::take_in(engine::TokenMade& made) {
 void PendingGeneration::State::finish(engine::Ending& ending) {
   result_.finish_reason = ending.reason;
   result_.stop_sequence = std::move(ending.stop_sequence);
-  result_.timings = ending.timings;
+  result_.timings.prompt_seconds = ending.timings.prompt_seconds;
+  result_.timings.generation_seconds = ending.timings.generation_seconds;
   if (!release(ending.text)) {
     result_.finish_reason = FinishReason::cancelled;
   }

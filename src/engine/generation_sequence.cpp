@@ -24,12 +24,14 @@ GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const Genera
 
 void GenerationSequence::on_logits(std::span<float> logits) {
   const auto token = sampler_.next(logits);
+  const auto now = Clock::now();
   if (first_token_ == Clock::time_point{}) {
-    first_token_ = Clock::now();
+    first_token_ = now;
   }
   add(token);
   const bool last = end_tokens_.contains(token);
-  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob()};
+  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob(),
+           seconds_between(start_, now)};
   if (last || text_.stop_sequence()) {
     end(FinishReason::stop);
   } else if (length() == capacity()) {

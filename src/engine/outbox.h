@@ -18,6 +18,8 @@ struct TokenMade {
   int64_t token = 0;
   std::string text;
   std::optional<TokenLogprob> logprob;
+  /// Since the request was made.
+  double seconds = 0;
 };
 
 /// How a generation ended.

@@ -313,6 +313,8 @@ std::string train_bpe_tokenizer(std::span<const std::string_view> texts, const B
 void train_bpe_tokenizer(std::span<const std::filesystem::path> files, const std::filesystem::path& output,
                          const BpeTrainerOptions& options) {
   require(!files.empty(), ErrorKind::invalid_argument, "at least one text file is needed to train a tokenizer");
+  // A name that cannot be written is better known before the work than after; nothing stays if the work is interrupted.
+  { const AtomicFile attempt(output); }
   std::vector<std::shared_ptr<const MappedFile>> mapped;
   std::vector<std::string_view> texts;
   for (const auto& path : files) {

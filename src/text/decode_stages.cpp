@@ -10,12 +10,17 @@ namespace dstorch::text {
 namespace {
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  if (from.empty()) {
+  std::size_t at = from.empty() ? std::string::npos : text.find(from);
+  if (at == std::string::npos) {
     return;
   }
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
+  std::string out;
+  std::size_t copied = 0;
+  for (; at != std::string::npos; at = text.find(from, copied)) {
+    out.append(text, copied, at - copied).append(to);
+    copied = at + from.size();
   }
+  text = out.append(text, copied);
 }
 
 // The byte that "<0x41>" stands for, or -1.
@@ -113,6 +118,7 @@ void ReplaceCharacterStage::push(std::string_view fragment) {
   std::size_t begin = 0;
   for (std::size_t at = fragment.find(character_); at != std::string_view::npos;
        at = fragment.find(character_, begin)) {
+    grow(content_.size());
     next().push(fragment.substr(begin, at - begin));
     next().push(content_);
     begin = at + character_.size();
@@ -125,6 +131,7 @@ void ReplaceStage::take(std::string& token) {
   std::string out;
   std::size_t copied = 0;
   regex_->for_each(given, [&](const Span& match) {
+    grow(content_.size());
     out += given.substr(copied, match.begin - copied);
     out += content_;
     copied = match.end;

@@ -145,8 +145,21 @@ class DecodeRun::Output final : public DecodeStage {
   void push(std::string_view fragment) override { text += fragment; }
   void end_token() override {}
   void finish() override {}
+  void grow(std::size_t bytes) override {
+    constexpr std::size_t kMostGrowth = 64;
+    constexpr std::size_t kMostAdded = 1024;
+    grown_ += bytes;
+    require(grown_ <= given * kMostGrowth + kMostAdded, ErrorKind::unsupported,
+            "{}: the text of tokens must not become more than {} times longer, and {} bytes", kWhere, kMostGrowth,
+            kMostAdded);
+  }
 
   std::string text;
+  /// Bytes of all tokens so far.
+  std::size_t given = 0;
+
+ private:
+  std::size_t grown_ = 0;
 };
 
 DecodeRun::DecodeRun(const Decoder& decoder)
@@ -156,6 +169,7 @@ DecodeRun::DecodeRun(DecodeRun&&) noexcept = default;
 DecodeRun& DecodeRun::operator=(DecodeRun&&) noexcept = default;
 
 void DecodeRun::push(std::string_view token) {
+  output_->given += token.size();
   first_->push(token);
   first_->end_token();
 }

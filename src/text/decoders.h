@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,9 @@ class DecodeStage {
   virtual void end_token() = 0;
   /// There are no more tokens.
   virtual void finish() = 0;
+  /// A stage says here what it puts in for what was there, before it does. Throws LMError{unsupported} when all stages
+  /// together make the text many times longer than its tokens.
+  virtual void grow(std::size_t bytes) { next_->grow(bytes); }
 
  protected:
   [[nodiscard]] DecodeStage& next() const noexcept { return *next_; }

@@ -1,9 +1,11 @@
 #include "text/json_tokenizer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/throw.h"
+#include "text/match_budget.h"
 #include "text/utf8.h"
 
 namespace dstorch::text {
@@ -43,6 +45,7 @@ class JsonTokenizer::Loan {
 };
 
 JsonTokenizer::JsonTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
+  const MatchBudget budget(0);  // for all added tokens together
   for (const AddedToken& token : parts_.added_tokens) {
     if (token.content.empty()) {
       continue;
@@ -64,6 +67,7 @@ JsonTokenizer::JsonTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
       normalized_tokens_.add(token.content, token);
     }
   }
+  parts_.post_processor.require_ids_below(vocab_size());
 }
 
 std::vector<int64_t> JsonTokenizer::encode(std::string_view text, const EncodeOptions& options) const {
@@ -72,6 +76,7 @@ std::vector<int64_t> JsonTokenizer::encode(std::string_view text, const EncodeOp
     repaired = replace_invalid_utf8(text);
     text = repaired;
   }
+  const MatchBudget budget(text.size());
   std::vector<int64_t> ids;
   ids.reserve(text.size() / 3 + 8);
   Loan loan(*this);
@@ -95,11 +100,11 @@ std::vector<int64_t> JsonTokenizer::encode(std::string_view text, const EncodeOp
 void JsonTokenizer::encode_section(const Piece& section, bool parse_special, Scratch& scratch,
                                    std::vector<int64_t>& ids) const {
   Piece piece = section;
-  NormalizedText normalized;
+  std::optional<NormalizedText> normalized;
   if (parts_.normalizer) {
-    normalized = {std::string(section.text), section.origin};
-    parts_.normalizer->apply(normalized);
-    piece = {normalized.text, normalized.origin, false};
+    normalized.emplace(std::string(section.text), section.origin);
+    parts_.normalizer->apply(*normalized);
+    piece = {normalized->text, normalized->origin, false};
   }
   const auto to_model = [&](const Piece& word) { parts_.model->encode(word, scratch.model, ids); };
   scratch.normalized_parts.clear();

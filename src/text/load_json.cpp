@@ -28,11 +28,16 @@ std::unique_ptr<const BpeModel> read_model(TokenizerJson& file, std::string_view
 }
 
 std::vector<AddedToken> read_added_tokens(const Json& json, std::string_view where) {
+  // At each place of a text they are compared with what is there.
+  constexpr std::size_t kMostBytes = 1024;
   std::vector<AddedToken> tokens;
   for (const Json& entry : json_get_or<Json>(json, "added_tokens", Json::array(), where)) {
     AddedToken& token = tokens.emplace_back();
     token.id = json_get<int64_t>(entry, "id", where);
     token.content = json_get<std::string>(entry, "content", where);
+    require(token.content.size() <= kMostBytes, ErrorKind::unsupported,
+            "{}: an added token must have at most {} bytes, \"{}\" has {}", where, kMostBytes,
+            token.content.substr(0, 40), token.content.size());
     token.single_word = json_get_or<bool>(entry, "single_word", false, where);
     token.lstrip = json_get_or<bool>(entry, "lstrip", false, where);
     token.rstrip = json_get_or<bool>(entry, "rstrip", false, where);
@@ -40,6 +45,46 @@ std::vector<AddedToken> read_added_tokens(const Json& json, std::string_view whe
     token.normalized = json_get_or<bool>(entry, "normalized", !token.special, where);
   }
   return tokens;
+}
+
+bool is_any(const Json&) { return true; }
+
+bool makes_text_longer(const Json& step) {
+  const auto type = step.find("type");
+  return type != step.end() && (*type == "ByteLevel" || *type == "Metaspace");
+}
+
+/// How many of the steps in `json`, Sequences (whose steps are in `list`) taken apart, `counts`.
+std::size_t count_steps(const Json& json, const char* list, bool (*counts)(const Json&)) {
+  if (!json.is_object()) {
+    return 0;
+  }
+  const auto steps = json.find(list);
+  if (steps == json.end() || !steps->is_array()) {
+    return counts(json) ? 1 : 0;
+  }
+  std::size_t count = 0;
+  for (const Json& step : *steps) {
+    count += count_steps(step, list, counts);
+  }
+  return count;
+}
+
+/// Each step goes through the whole text, so that their number is the work; tokenizers in use have up to ten or so.
+void require_few_steps(const Json& json, const char* list, std::string_view where) {
+  constexpr std::size_t kMostSteps = 64;
+  const auto steps = count_steps(json, list, is_any);
+  require(steps <= kMostSteps, ErrorKind::unsupported, "{}: there must be at most {} {}, got {}", where, kMostSteps,
+          list, steps);
+}
+
+/// ByteLevel can double a text and Metaspace treble it, one after another each what the last one made.
+void require_few_longer(const Json& json, std::string_view where) {
+  constexpr std::size_t kMost = 4;
+  const auto steps = count_steps(json, "pretokenizers", makes_text_longer);
+  require(steps <= kMost, ErrorKind::unsupported,
+          "{}: of ByteLevel and Metaspace there must be at most {} among the pretokenizers, got {}", where, kMost,
+          steps);
 }
 
 }  // namespace
@@ -52,6 +97,10 @@ std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std:
     const auto found = json.find(key);
     return found == json.end() ? Json() : *found;
   };
+  require_few_steps(part("normalizer"), "normalizers", where);
+  require_few_steps(part("pre_tokenizer"), "pretokenizers", where);
+  require_few_longer(part("pre_tokenizer"), where);
+  require_few_steps(part("decoder"), "decoders", where);
   TokenizerParts parts;
   parts.model = read_model(file, where);
   parts.normalizer = make_normalizer(part("normalizer"));

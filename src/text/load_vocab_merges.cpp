@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "core/atomic_file.h"
 #include "core/json.h"
-#include "core/mapped_file.h"
 #include "text/fast_patterns.h"
 #include "text/load.h"
 #include "text/tokenizer_config.h"
@@ -13,26 +13,21 @@
 namespace dstorch::text {
 namespace {
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 Vocab read_vocab(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  const Json json = parse_json(text_of(*file), path.string());
+  const Json json = read_json(path);
   require(json.is_object(), ErrorKind::format, "{} must be a JSON object of tokens and ids", path.string());
   Vocab vocab;
   for (const auto& [token, id] : json.items()) {
-    require(id.is_number_integer(), ErrorKind::format, "{}: the id of token \"{}\" must be an integer", path.string(),
-            token);
+    require(id.is_number_integer() && fits_integer<int64_t>(id), ErrorKind::format,
+            "{}: the id of token \"{}\" must be an integer", path.string(), token);
     vocab.add(token, id.get<int64_t>());
   }
   return vocab;
 }
 
 MergeList read_merges(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  std::string_view text = text_of(*file);
+  const std::string content = read_file(path);
+  std::string_view text = content;
   MergeList merges;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

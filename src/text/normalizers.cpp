@@ -16,11 +16,17 @@ namespace {
 
 constexpr std::string_view kWhere = "normalizer";
 
+void require_room(std::size_t bytes, const NormalizedText& text) {
+  require(bytes <= text.most_bytes, ErrorKind::unsupported,
+          "normalizer: a text must not become more than {} times longer, and {} bytes; this one would pass {} bytes",
+          NormalizedText::kMostGrowth, NormalizedText::kMostAdded, text.most_bytes);
+}
+
 class SequenceNormalizer final : public Normalizer {
  public:
   explicit SequenceNormalizer(std::vector<std::unique_ptr<const Normalizer>> stages) : stages_(std::move(stages)) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     for (const auto& stage : stages_) {
       stage->apply(text);
     }
@@ -34,7 +40,7 @@ class UnicodeNormalizer final : public Normalizer {
  public:
   explicit UnicodeNormalizer(UnicodeForm form) : form_(form) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     const std::size_t origin = to_unicode_form(text.text.substr(0, text.origin), form_).size();
     text.text = to_unicode_form(text.text, form_);
     text.origin = origin;
@@ -50,7 +56,7 @@ class CharacterNormalizer final : public Normalizer {
  public:
   explicit CharacterNormalizer(F map) : map_(std::move(map)) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     std::string out;
     out.reserve(text.text.size());
     std::size_t origin = 0;
@@ -76,7 +82,7 @@ class StripNormalizer final : public Normalizer {
  public:
   StripNormalizer(bool left, bool right) : left_(left), right_(right) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     std::string& s = text.text;
     std::size_t begin = 0;
     for (std::size_t at = 0; left_ && at < s.size() && is_space(read_utf8(s, at));) {
@@ -105,7 +111,7 @@ class ReplaceNormalizer final : public Normalizer {
  public:
   ReplaceNormalizer(const std::string& pattern, std::string content) : regex_(pattern), content_(std::move(content)) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     const std::string_view given = text.text;
     std::string out;
     std::size_t copied = 0;
@@ -114,8 +120,7 @@ class ReplaceNormalizer final : public Normalizer {
       out += given.substr(copied, match.begin - copied);
       out += content_;
       copied = match.end;
-      require(out.size() <= kMaxGrowth * given.size() + kMaxGrowth, ErrorKind::unsupported,
-              "normalizer: Replace must not make a text more than {} times longer", kMaxGrowth);
+      require_room(out.size(), text);
       if (match.begin < text.origin) {
         origin = out.size();
       }
@@ -126,8 +131,6 @@ class ReplaceNormalizer final : public Normalizer {
   }
 
  private:
-  static constexpr std::size_t kMaxGrowth = 1024;
-
   Regex regex_;
   std::string content_;
 };
@@ -138,7 +141,7 @@ class ReplaceStringNormalizer final : public Normalizer {
   ReplaceStringNormalizer(std::string pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     const std::string_view given = text.text;
     std::string out;
     out.reserve(given.size() + given.size() / 4);
@@ -148,6 +151,7 @@ class ReplaceStringNormalizer final : public Normalizer {
       out += given.substr(copied, at - copied);
       out += content_;
       copied = at + pattern_.size();
+      require_room(out.size(), text);
       if (at < text.origin) {
         origin = out.size();
       }
@@ -166,7 +170,7 @@ class PrependNormalizer final : public Normalizer {
  public:
   explicit PrependNormalizer(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     if (!text.text.empty()) {
       text.text.insert(0, prefix_);
       text.origin += text.origin > 0 ? prefix_.size() : 0;
@@ -179,7 +183,7 @@ class PrependNormalizer final : public Normalizer {
 
 class ByteLevelNormalizer final : public Normalizer {
  public:
-  void apply(NormalizedText& text) const override {
+  void rewrite(NormalizedText& text) const override {
     std::string out;
     append_byte_level(std::string_view(text.text).substr(0, text.origin), out);
     const std::size_t origin = out.size();
@@ -231,6 +235,11 @@ std::unique_ptr<const Normalizer> make_sequence(const Json& json) {
 }
 
 }  // namespace
+
+void Normalizer::apply(NormalizedText& text) const {
+  rewrite(text);
+  require_room(text.text.size(), text);
+}
 
 std::unique_ptr<const Normalizer> make_normalizer(const Json& json) {
   if (json.is_null()) {

@@ -12,6 +12,20 @@ constexpr std::string_view kWhere = "post_processor";
 constexpr std::size_t kMaxCopies = 16;
 constexpr std::size_t kMaxPieces = 1024;
 
+int64_t token_id(const Json& id) {
+  require(id.is_number() && fits_integer<int64_t>(id), ErrorKind::format,
+          "{}: a token id must be a whole number, it is {}", kWhere, id.dump().substr(0, 80));
+  return id.get<int64_t>();
+}
+
+/// The id in ["[CLS]", 101].
+int64_t id_of_pair(const Json& json, const char* key) {
+  const auto pair = json_get<Json>(json, key, kWhere);
+  require(pair.is_array() && pair.size() == 2 && pair[0].is_string(), ErrorKind::format,
+          "{}: \"{}\" must be a token and its id, it is {}", kWhere, key, pair.dump().substr(0, 80));
+  return token_id(pair[1]);
+}
+
 }  // namespace
 
 PostProcessor PostProcessor::from_json(const Json& json) {
@@ -62,8 +76,8 @@ void PostProcessor::add_template(const Json& json) {
     const auto token = json_get<Json>(piece, "SpecialToken", kWhere);
     const auto name = json_get<std::string>(token, "id", kWhere);
     const auto entry = json_get<Json>(special, name, "post_processor special_tokens");
-    for (const int64_t id : json_get<std::vector<int64_t>>(entry, "ids", kWhere)) {
-      pieces.emplace_back(id);
+    for (const Json& id : json_get<Json>(entry, "ids", kWhere)) {
+      pieces.emplace_back(token_id(id));
     }
   }
   const auto texts = static_cast<std::size_t>(std::count(pieces.begin(), pieces.end(), std::nullopt));
@@ -75,9 +89,16 @@ void PostProcessor::add_template(const Json& json) {
 }
 
 void PostProcessor::add_bert(const Json& json) {
-  const auto cls = json_get<std::pair<std::string, int64_t>>(json, "cls", kWhere);
-  const auto sep = json_get<std::pair<std::string, int64_t>>(json, "sep", kWhere);
-  templates_.push_back({cls.second, std::nullopt, sep.second});
+  templates_.push_back({id_of_pair(json, "cls"), std::nullopt, id_of_pair(json, "sep")});
+}
+
+void PostProcessor::require_ids_below(int64_t vocab_size) const {
+  for (const Template& pieces : templates_) {
+    for (const auto& id : pieces) {
+      require(!id || (*id >= 0 && *id < vocab_size), ErrorKind::format,
+              "{}: the ids of special tokens must be in [0, {}), got {}", kWhere, vocab_size, id.value_or(0));
+    }
+  }
 }
 
 void PostProcessor::apply(std::vector<int64_t>& ids, bool add_special_tokens) const {

@@ -17,6 +17,9 @@ class PostProcessor {
   /// Puts `before` before a text and `after` after it.
   static PostProcessor around(std::vector<int64_t> before, std::vector<int64_t> after);
 
+  /// Throws LMError{format} when it would put in an id outside [0, vocab_size).
+  void require_ids_below(int64_t vocab_size) const;
+
   /// The ids of a text as the model gets them.
   void apply(std::vector<int64_t>& ids, bool add_special_tokens) const;
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "text/match_budget.h"
+
 namespace dstorch::text {
 
 struct Span {
@@ -13,7 +15,8 @@ struct Span {
 };
 
 /// A regular expression in the syntax of Oniguruma, which tokenizer files use, run by PCRE2 (compiled to machine code
-/// where it can be). Immutable, hence thread-safe.
+/// where it can be). Matching takes no more time than a MatchBudget allows, and no more than 256 MiB. Immutable, hence
+/// thread-safe.
 class Regex {
  public:
   /// Throws LMError: format for a pattern that is none, unsupported for one that PCRE2 has no word for.
@@ -23,13 +26,14 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
 
   /// The first match that begins at `from` or later, in valid UTF-8; what is before `from` is seen by lookbehinds.
-  /// Throws LMError{unsupported} when matching needs more steps or memory than a sane pattern does.
+  /// Throws LMError{unsupported} that names the pattern when matching needs more time or memory than a sane one does.
   bool find(std::string_view text, std::size_t from, Span& match) const;
 
   /// Calls `each(Span)` for all matches, left to right, as Oniguruma's iterator gives them: no empty match right
   /// after another match.
   template <typename F>
   void for_each(std::string_view text, F&& each) const {
+    const MatchBudget budget(text.size());
     std::size_t from = 0;
     std::size_t last_end = std::string_view::npos;
     Span match;
@@ -50,8 +54,15 @@ class Regex {
  private:
   static std::size_t next_character(std::string_view text, std::size_t at) noexcept;
 
+  enum class Answer { match, none, unknown };
+  Answer find_near(std::string_view text, std::size_t& from, Span& match) const;
+  bool find_anywhere(std::string_view text, std::size_t from, Span& match) const;
+  [[noreturn]] void fail_match(std::string_view text, std::string_view why) const;
+
   struct Code;
-  std::unique_ptr<Code> code_;
+  std::unique_ptr<Code> near_;      // for a few bytes at a time, with nothing in its way
+  std::unique_ptr<Code> anywhere_;  // asks the budget at each of its steps
+  bool windows_ = true;             // whether a search may be cut into several
   std::string pattern_;
 };
 

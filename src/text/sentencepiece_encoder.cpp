@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/throw.h"
 #include "text/utf8.h"
 
 namespace dstorch::text {
@@ -13,6 +14,9 @@ namespace {
 constexpr std::string_view kMark = "\u2581";
 // An unknown character costs as much more than the least likely piece.
 constexpr float kUnkPenalty = 10.0F;
+// Several times what rules in use make of a text (of NFKC's, the longest has 18 characters for one).
+constexpr std::size_t kMostGrowth = 64;
+constexpr std::size_t kMostAdded = 1024;
 
 bool is_text(SentencePieceModel::Type type) {
   using Type = SentencePieceModel::Type;
@@ -123,9 +127,13 @@ std::string SentencePieceEncoder::normalize(std::string_view text) const {
     out += space;
   }
   bool after_space = remove_extra_whitespaces_;
+  const std::size_t most = text.size() * kMostGrowth + kMostAdded;
   while (!text.empty()) {
     std::string_view part = normalized_prefix(text, consumed);
     text.remove_prefix(consumed);
+    require(part.size() <= most && out.size() <= most, ErrorKind::unsupported,
+            "the normalization rules must not make a text more than {} times longer, and {} bytes", kMostGrowth,
+            kMostAdded);
     while (after_space && part.starts_with(' ')) {
       part.remove_prefix(1);
     }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/mapped_file.h"
+#include "core/atomic_file.h"
 #include "core/throw.h"
 #include "text/load.h"
 #include "text/sentencepiece_decoder.h"
@@ -105,11 +105,8 @@ std::string SentencePieceTokenizer::id_to_token(int64_t id) const {
 }
 
 std::shared_ptr<const Tokenizer> load_sentencepiece(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return std::make_shared<SentencePieceTokenizer>(
-      std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-      read_tokenizer_config(path.parent_path()), path.string());
+  return std::make_shared<SentencePieceTokenizer>(read_file(path), read_tokenizer_config(path.parent_path()),
+                                                  path.string());
 }
 
 }  // namespace dstorch::text

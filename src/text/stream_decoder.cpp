@@ -2,6 +2,7 @@
 
 #include "core/throw.h"
 #include "dstorch/tokenizer.h"
+#include "text/match_budget.h"
 #include "text/streaming_tokenizer.h"
 #include "text/utf8.h"
 
@@ -9,6 +10,8 @@ namespace dstorch {
 namespace text {
 
 std::string StreamingTokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {
+  constexpr std::size_t kBytesPerToken = 4;  // about
+  const MatchBudget budget(ids.size() * kBytesPerToken);
   DecodeRun run(decoder());
   for (const int64_t id : ids) {
     push(id, skip_special_tokens, run);

@@ -1,6 +1,6 @@
 #include "dstorch/tokenizer.h"
 
-#include "core/mapped_file.h"
+#include "core/atomic_file.h"
 #include "core/throw.h"
 #include "text/load.h"
 
@@ -10,9 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::shared_ptr<const Tokenizer> load_json(const fs::path& path) {
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return text::tokenizer_from_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+  return text::tokenizer_from_json(read_file(path), path.string());
 }
 
 }  // namespace

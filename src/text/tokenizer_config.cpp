@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/json.h"
+#include "text/vocab.h"
 
 namespace dstorch::text {
 namespace {
@@ -35,12 +36,18 @@ AddedToken read_token(const Json& json, bool special, std::string_view where) {
   return token;
 }
 
+int64_t checked_id(int64_t id, std::string_view where) {
+  require(id >= 0 && id < Vocab::kMaxId, ErrorKind::format, "{}: token ids must be in [0, {}), got {}", where,
+          Vocab::kMaxId, id);
+  return id;
+}
+
 int64_t parse_id(const std::string& text, std::string_view where) {
   int64_t id = -1;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), id);
-  require(result.ec == std::errc() && result.ptr == text.data() + text.size() && id >= 0, ErrorKind::format,
+  require(result.ec == std::errc() && result.ptr == text.data() + text.size(), ErrorKind::format,
           "{}: \"{}\" must be a token id", where, text);
-  return id;
+  return checked_id(id, where);
 }
 
 // What comes again only adds to what is known.
@@ -63,9 +70,11 @@ void read_named(const Json& json, TokenizerConfig& config, std::string_view wher
   const auto is_token = [](const Json& value) { return value.is_string() || value.is_object(); };
   for (const char* name : kNamedTokens) {
     const auto found = json.find(name);
-    if (found == json.end() || !is_token(*found)) {
+    if (found == json.end() || found->is_null()) {
       continue;
     }
+    require(is_token(*found), ErrorKind::format, "{}: \"{}\" must be a token, it is {}", where, name,
+            found->dump().substr(0, 80));
     AddedToken token = read_token(*found, true, where);
     if (std::string_view(name) == "bos_token") {
       config.bos_token = token.content;
@@ -75,16 +84,19 @@ void read_named(const Json& json, TokenizerConfig& config, std::string_view wher
     add(config.tokens, std::move(token));
   }
   const auto more = json.find("additional_special_tokens");
-  if (more != json.end() && more->is_array()) {
+  if (more != json.end() && !more->is_null()) {
+    require(more->is_array(), ErrorKind::format, "{}: \"additional_special_tokens\" must be a list, it is {}", where,
+            more->dump().substr(0, 80));
     for (const Json& token : *more) {
       add(config.tokens, read_token(token, true, where));
     }
   }
 }
 
-std::optional<bool> read_flag(const Json& json, const char* name) {
+std::optional<bool> read_flag(const Json& json, const char* name, std::string_view where) {
   const auto found = json.find(name);
-  return found != json.end() && found->is_boolean() ? std::optional<bool>(found->get<bool>()) : std::nullopt;
+  return found != json.end() && !found->is_null() ? std::optional<bool>(json_get<bool>(json, name, where))
+                                                  : std::nullopt;
 }
 
 }  // namespace
@@ -104,19 +116,17 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   const auto added_path = directory / "added_tokens.json";
   const Json added = read_if_there(added_path);
   for (const auto& [content, id] : added.items()) {
-    require(id.is_number_integer(), ErrorKind::format, "{}: the id of \"{}\" must be an integer", added_path.string(),
-            content);
     AddedToken token;
     token.content = content;
-    token.id = id.get<int64_t>();
+    token.id = checked_id(json_get<int64_t>(added, content, added_path.string()), added_path.string());
     add(config.tokens, std::move(token));
   }
   read_named(read_if_there(directory / "special_tokens_map.json"), config, where);
   read_named(json, config, where);
   config.tokenizer_class = json_get_or<std::string>(json, "tokenizer_class", "", where);
-  config.add_bos_token = read_flag(json, "add_bos_token");
-  config.add_eos_token = read_flag(json, "add_eos_token");
-  config.add_prefix_space = read_flag(json, "add_prefix_space");
+  config.add_bos_token = read_flag(json, "add_bos_token", where);
+  config.add_eos_token = read_flag(json, "add_eos_token", where);
+  config.add_prefix_space = read_flag(json, "add_prefix_space", where);
   return config;
 }
 

@@ -13,18 +13,35 @@
 
 namespace dstorch::training {
 
+namespace {
+
+/// The bytes of text that the tokens to be predicted stand for.
+int64_t predicted_bytes(const TokenStream& text, const Tokenizer& tokenizer, std::optional<int64_t> first_context) {
+  if (first_context || text.ids.empty()) {
+    return text.bytes;
+  }
+  return text.bytes - static_cast<int64_t>(tokenizer.decode(std::array<int64_t, 1>{text.ids.front()}, false).size());
+}
+
+}  // namespace
+
+bool can_evaluate(const TokenStream& text, const Tokenizer& tokenizer, std::optional<int64_t> first_context) {
+  return text.size() >= (first_context ? 1 : 2) && predicted_bytes(text, tokenizer, first_context) >= 1;
+}
+
 Evaluation evaluate(models::LanguageModel& model, const TokenStream& text, const Tokenizer& tokenizer,
                     std::optional<int64_t> first_context, int64_t batch_size, int64_t sequence_length, bool bfloat16) {
+  require(
+      can_evaluate(text, tokenizer, first_context), ErrorKind::invalid_argument,
+      "the held-out text must have at least two tokens, and text besides those that end documents: it has {} tokens "
+      "and {} bytes of text",
+      text.size(), text.bytes);
+  const auto bytes = predicted_bytes(text, tokenizer, first_context);
   auto ids = text.ids;
-  auto bytes = text.bytes;
   if (first_context) {
     ids.insert(ids.begin(), static_cast<int32_t>(*first_context));
-  } else if (!ids.empty()) {
-    bytes -= static_cast<int64_t>(tokenizer.decode(std::array<int64_t, 1>{ids.front()}, false).size());
   }
   const auto predicted = static_cast<int64_t>(ids.size()) - 1;
-  require(predicted >= 1 && bytes >= 1, ErrorKind::invalid_argument,
-          "the held-out text must have at least two tokens, it has {}", text.size());
   const torch::NoGradGuard no_grad;
   const MemoryScope scope(MemoryKind::activations);
   const compat::CpuBfloat16Autocast autocast(bfloat16);

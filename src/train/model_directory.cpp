@@ -2,7 +2,8 @@
 
 #include "core/atomic_file.h"
 #include "core/throw.h"
-#include "dstorch/checkpoint.h"
+#include "io/deferred_tensor.h"
+#include "train/output_directory.h"
 #include "train/tensor_views.h"
 #include "train/text_data.h"
 
@@ -40,6 +41,7 @@ ModelFiles read_model_files(const fs::path& config, const fs::path& tokenizer_pa
   require(fs::is_regular_file(json), ErrorKind::not_found,
           "training needs a tokenizer.json, which goes beside the model: there is none at {}", json.string());
   files.tokenizer_json = read_file(json);
+  files.sources = {config, json};
   const auto end = tokenizer.token_to_id(kEndOfText);
   if (!files.config.contains("vocab_size")) {
     files.config["vocab_size"] = tokenizer.vocab_size();
@@ -56,6 +58,7 @@ ModelFiles read_model_files(const fs::path& config, const fs::path& tokenizer_pa
   const auto tokenizer_config = json.parent_path() / "tokenizer_config.json";
   if (fs::is_regular_file(tokenizer_config)) {
     files.tokenizer_config = read_ordered_json(tokenizer_config);
+    files.sources.push_back(tokenizer_config);
   } else {
     files.tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
     if (end) {
@@ -75,7 +78,8 @@ void write_model_directory(const fs::path& directory, const torch::nn::Module& m
   auto config = files.config;
   config.erase("dtype");
   config["torch_dtype"] = std::string(to_string(dtype));
-  save_deferred_safetensors(directory / "model.safetensors", tensors, {{"format", "pt"}});
+  save_deferred_safetensors(directory / "model.safetensors", tensors,
+                            {{"format", "pt"}, {kRunMarkKey, files.run_mark}});
   write_file(directory / "config.json", config.dump(2) + "\n");
   write_file(directory / "tokenizer.json", files.tokenizer_json);
   write_file(directory / "tokenizer_config.json", files.tokenizer_config.dump(2) + "\n");

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "dstorch/dtype.h"
@@ -17,6 +18,10 @@ struct ModelFiles {
   std::string tokenizer_json;
   OrderedJson tokenizer_config;
   OrderedJson generation_config;
+  /// Where they were read.
+  std::vector<std::filesystem::path> sources;
+  /// In the metadata of the weights, so that a later run can tell whether it wrote them; see output_directory.h.
+  std::string run_mark;
 };
 
 /// Reads `config` and the tokenizer's files. What the tokenizer knows is filled in where the config does not say it:

@@ -16,6 +16,7 @@
 #include "train/evaluate.h"
 #include "train/initialize.h"
 #include "train/model_directory.h"
+#include "train/output_directory.h"
 #include "train/processor.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -29,8 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-constexpr const char* kStateFile = "training_state.safetensors";
 
 /// The number of threads of LibTorch and of the fused ops while this lives.
 class ThreadCount {
@@ -60,14 +59,27 @@ uint64_t fnv1a(std::string_view bytes) {
 }
 
 RunIdentity identify(const TrainOptions& options, const ModelFiles& files, const TextData& data) {
+  // Not what writing the model changes in a config, so that the one in the output directory may be that of the run.
+  auto config = Json::parse(files.config.dump());
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    config.erase(key);
+  }
   const std::string_view ids(reinterpret_cast<const char*>(data.train.ids.data()),
                              data.train.ids.size() * sizeof(int32_t));
-  return {{"config", fmt::format("{:016x}", fnv1a(files.config.dump()))},
+  return {{"config", fmt::format("{:016x}", fnv1a(config.dump()))},
           {"tokenizer", fmt::format("{:016x}", fnv1a(files.tokenizer_json))},
           {"data", fmt::format("{} tokens {:016x}", data.train.size(), fnv1a(ids))},
           {"batch_size", std::to_string(options.batch_size)},
           {"sequence_length", std::to_string(options.sequence_length)},
           {"seed", std::to_string(options.seed)}};
+}
+
+ModelFiles read_files(const TrainOptions& options, const Tokenizer& tokenizer) {
+  auto files = read_model_files(options.config, options.tokenizer, tokenizer);
+  if (!options.overwrite) {
+    require_no_model_without_state(options.output, files.sources);
+  }
+  return files;
 }
 
 void check_limit(const TrainOptions& options, const Json& config, bool bfloat16) {
@@ -138,19 +150,31 @@ class Run {
         threads_(options.threads > 0 ? options.threads : available_cores()),
         bfloat16_(trains_in_bfloat16(options.bfloat16, options.device)),
         tokenizer_(Tokenizer::load(options.tokenizer)),
-        files_(read_model_files(options.config, options.tokenizer, *tokenizer_)),
+        files_(read_files(options, *tokenizer_)),
         model_(make_model(options, files_, *tokenizer_, bfloat16_)),
         data_(load_text_data(options.data, options.held_out, options.held_out_fraction, *tokenizer_)),
+        evaluates_(can_evaluate(data_.held_out, *tokenizer_, tokenizer_->token_to_id(kEndOfText))),
         sampler_(data_.train.ids, options.batch_size, options.sequence_length, options.seed),
         optimizer_(make_optimizer(*model_, {options.beta1, options.beta2, options.epsilon, options.weight_decay})),
         identity_(identify(options, files_, data_)),
         schedule_{options.learning_rate, options.min_learning_rate, options.warmup_steps, options.steps} {
+    files_.run_mark = run_mark(identity_);
     count_gradients(*model_);
   }
 
   TrainResult run() {
-    make_directory(options_.output);
+    require(data_.train.bytes > 0, ErrorKind::invalid_argument,
+            "the text to learn from must have more than lines of {}: it has {} tokens and no text", kEndOfText,
+            data_.train.size());
     resume();
+    if (!options_.overwrite) {
+      require_own_directory(options_.output, identity_, files_.sources);
+    }
+    clean_directory(options_.output);
+    make_directory(options_.output);
+    if (!evaluates_) {
+      log(LogLevel::info, "no text is held out: there will be no held-out loss");
+    }
     log(LogLevel::info,
         fmt::format("learning from {} tokens, evaluating on {}; {} windows an epoch; {}", data_.train.size(),
                     data_.held_out.size(), sampler_.windows_per_epoch(), bfloat16_ ? "bfloat16" : "float32"));
@@ -170,8 +194,12 @@ class Run {
     if (!fs::exists(state_path())) {
       return;
     }
+    if (options_.overwrite && (!options_.resume || !is_training_state_of(state_path(), identity_))) {
+      return;
+    }
     require(options_.resume, ErrorKind::invalid_argument,
-            "{} holds the state of an earlier run: resume it, delete it, or choose another directory",
+            "{} holds the state of an earlier run: resume it, delete it, overwrite it (--overwrite), or choose another "
+            "directory",
             state_path().string());
     progress_ = load_training_state(state_path(), *model_, *optimizer_, identity_);
     log(LogLevel::info, fmt::format("going on after step {}", progress_.step));
@@ -220,7 +248,7 @@ class Run {
   }
 
   std::optional<Evaluation> evaluate_now() {
-    if (data_.held_out.ids.empty()) {
+    if (!evaluates_) {
       return std::nullopt;
     }
     evaluation_ = evaluate(*model_, data_.held_out, *tokenizer_, tokenizer_->token_to_id(kEndOfText),
@@ -256,6 +284,7 @@ class Run {
   ModelFiles files_;
   std::shared_ptr<models::LanguageModel> model_;
   TextData data_;
+  bool evaluates_;
   WindowSampler sampler_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
   RunIdentity identity_;

@@ -1,19 +1,24 @@
 #include "train/training_state.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "core/throw.h"
 #include "core/torch_compat.h"
 #include "device/memory_account.h"
+#include "dstorch/checkpoint.h"
+#include "io/crc32.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::training {
 namespace {
 
-constexpr const char* kFormat = "dstorch training state 1";
+constexpr const char* kFormat = "dstorch training state 2";
 constexpr const char* kWeight = "weight:";
 constexpr const char* kFirstMoment = "exp_avg:";
 constexpr const char* kSecondMoment = "exp_avg_sq:";
+/// A tensor, because only what comes last can tell of all that comes before it.
+constexpr const char* kChecksum = "checksum";
 
 using StateMap = std::decay_t<decltype(std::declval<torch::optim::AdamW>().state())>;
 
@@ -46,7 +51,8 @@ void require_same_run(const std::map<std::string, std::string>& metadata, const 
     }
   }
   require(differences.empty(), ErrorKind::invalid_argument,
-          "{} is the state of another run: {}. Train into another directory, or delete the state to start anew",
+          "{} is the state of another run: {}. Train into another directory, or start anew over it (overwrite, "
+          "--overwrite)",
           path.string(), differences);
 }
 
@@ -56,7 +62,72 @@ const TensorView& find_view(const Checkpoint& file, const std::string& name, con
   return *view;
 }
 
+uint32_t checksum_of(const std::map<std::string, std::string>& metadata) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    text += fmt::format("{}={}\n", key, value);
+  }
+  return crc32(std::as_bytes(std::span(text)));
+}
+
+/// Lets each of `tensors` go through a checksum as it is written, and adds that at the end.
+void add_checksum(std::vector<DeferredTensor>& tensors, const std::map<std::string, std::string>& metadata) {
+  const auto sum = std::make_shared<uint32_t>(checksum_of(metadata));
+  for (auto& tensor : tensors) {
+    tensor.read = [sum, read = std::move(tensor.read)](const auto& write) {
+      read([&](const TensorView& view) {
+        *sum = crc32({view.data(), view.bytes()}, *sum);
+        write(view);
+      });
+    };
+  }
+  const auto size = static_cast<int64_t>(sizeof(uint32_t));
+  tensors.push_back({kChecksum, DType::uint8, {size}, [sum, size](const auto& write) {
+                       TensorView view;
+                       view.dtype = DType::uint8;
+                       view.shape = {size};
+                       view.strides = {1};
+                       view.storage = std::as_bytes(std::span(sum.get(), 1));
+                       write(view);
+                     }});
+}
+
+/// A whole safetensors file need not be a whole state: after a crash of the machine, say, blocks may be missing inside.
+void require_whole(const Checkpoint& file, const std::filesystem::path& path) {
+  const auto& saved = find_view(file, kChecksum, path);
+  auto sum = checksum_of(file.metadata());
+  for (const auto& view : file.tensors()) {  // in the order they were written
+    if (view.name != kChecksum) {
+      sum = crc32({view.data(), view.bytes()}, sum);
+    }
+  }
+  require(saved.bytes() == sizeof(sum) && std::memcmp(saved.data(), &sum, sizeof(sum)) == 0, ErrorKind::format,
+          "{} is damaged: its checksum is not that of its content. Put a good copy in its place, or start anew over "
+          "it (overwrite, --overwrite)",
+          path.string());
+}
+
+std::shared_ptr<const Checkpoint> open_state(const std::filesystem::path& path, const RunIdentity& identity) {
+  auto file = Checkpoint::open(path);
+  const auto& metadata = file->metadata();
+  const auto format = metadata.find("format");
+  require(format != metadata.end() && format->second == kFormat, ErrorKind::format, "{} must be a {}", path.string(),
+          kFormat);
+  require_same_run(metadata, identity, path);
+  require_whole(*file, path);
+  return file;
+}
+
 }  // namespace
+
+bool is_training_state_of(const std::filesystem::path& path, const RunIdentity& identity) {
+  try {
+    open_state(path, identity);
+    return true;
+  } catch (const LMError&) {
+    return false;
+  }
+}
 
 void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
                          torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity) {
@@ -77,17 +148,14 @@ void save_training_state(const std::filesystem::path& path, const torch::nn::Mod
   metadata["format"] = kFormat;
   metadata["step"] = std::to_string(progress.step);
   metadata["loss"] = fmt::format("{}", progress.loss);
+  add_checksum(tensors, metadata);
   save_deferred_safetensors(path, tensors, metadata);
 }
 
 RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,
                                 torch::optim::AdamW& optimizer, const RunIdentity& identity) {
-  const auto file = Checkpoint::open(path);
+  const auto file = open_state(path, identity);
   const auto& metadata = file->metadata();
-  const auto format = metadata.find("format");
-  require(format != metadata.end() && format->second == kFormat, ErrorKind::format, "{} must be a {}", path.string(),
-          kFormat);
-  require_same_run(metadata, identity, path);
   RunProgress progress;
   progress.step = number_of<int64_t>(metadata, "step", path);
   progress.loss = number_of<double>(metadata, "loss", path);

@@ -26,8 +26,11 @@ void save_training_state(const std::filesystem::path& path, const torch::nn::Mod
                          torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity);
 
 /// Reads it back into `model` and `optimizer`. Throws LMError: invalid_argument, naming each difference, when the state
-/// is of another run; format when the file is none of ours.
+/// is of another run; format when the file is none of ours, or damaged (nothing was read back then).
 RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,
                                 torch::optim::AdamW& optimizer, const RunIdentity& identity);
+
+/// Whether there is a state at `path` that a run of `identity` can go on from. Reads it whole.
+bool is_training_state_of(const std::filesystem::path& path, const RunIdentity& identity);
 
 }  // namespace dstorch::training

@@ -1,13 +1,8 @@
 // Ctrl-C, a full disk and a memory limit, as a process of its own meets them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
-
-#include "cli/command.h"
+#include "cli/train_command.h"
 
 namespace dstorch::test {
 namespace {
@@ -16,11 +11,6 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 constexpr int kInterrupted = 130;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 TEST(Interrupt, GenerateStopsWithinATokenAndSaysSo) {
   // Enough tokens to be still at it when the signal comes.
@@ -32,64 +22,6 @@ TEST(Interrupt, GenerateStopsWithinATokenAndSaysSo) {
   EXPECT_EQ(result.exit_code, kInterrupted) << result.err << result.out;
   EXPECT_EQ(result.err.find("error"), std::string::npos) << result.err;
 }
-
-class TrainCommand : public testing::Test {
- protected:
-  TrainCommand() {
-    folder_ = fs::temp_directory_path() / ("dstorch_train_command_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    std::ofstream text(folder_ / "text.txt");
-    for (int i = 0; i < 2000; ++i) {
-      text << "item " << i % 10 << " is " << (i % 2 == 0 ? "even" : "odd") << "\n";
-    }
-    const nlohmann::json config = {
-        {"model_type", "llama"},      {"vocab_size", 4096},     {"hidden_size", 16},
-        {"intermediate_size", 32},    {"num_hidden_layers", 1}, {"num_attention_heads", 2},
-        {"num_key_value_heads", 1},   {"head_dim", 8},          {"max_position_embeddings", 64},
-        {"tie_word_embeddings", true}};
-    std::ofstream(folder_ / "config.json") << config;
-  }
-  ~TrainCommand() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::vector<std::string> train(const std::string& output, int steps) const {
-    return dstorch_command({"train",
-                            "--data",
-                            (folder_ / "text.txt").string(),
-                            "--tokenizer",
-                            (source_dir() / "models/default").string(),
-                            "--config",
-                            (folder_ / "config.json").string(),
-                            "-o",
-                            (folder_ / output).string(),
-                            "--steps",
-                            std::to_string(steps),
-                            "--batch-size",
-                            "2",
-                            "--sequence-length",
-                            "32",
-                            "--warmup",
-                            "2",
-                            "--eval-every",
-                            "0",
-                            "--save-every",
-                            "0",
-                            "--threads",
-                            "1",
-                            "--log-every",
-                            "1"});
-  }
-
-  [[nodiscard]] std::vector<std::string> files_of(const std::string& output) const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder_ / output)) {
-      names.push_back(entry.path().filename().string());
-    }
-    return names;
-  }
-
-  fs::path folder_;
-};
 
 TEST_F(TrainCommand, CtrlCSavesAndTheSameCommandGoesOnToTheBit) {
   constexpr int kSteps = 400;

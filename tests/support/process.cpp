@@ -97,6 +97,12 @@ bool Process::wait_for(const fs::path& file, std::string_view text) {
 
 void Process::interrupt() const { ::kill(pid_, SIGINT); }
 
+void Process::kill() const {
+  if (!exit_code_) {
+    ::kill(pid_, SIGKILL);
+  }
+}
+
 bool Process::ended() {
   if (exit_code_) {
     return true;

@@ -41,6 +41,8 @@ class Process {
   [[nodiscard]] bool wait_for_out(std::string_view text);
   /// What Ctrl-C sends.
   void interrupt() const;
+  /// Ends it with SIGKILL, if it has not ended yet.
+  void kill() const;
   /// Waits for the end.
   ProcessResult wait();
 

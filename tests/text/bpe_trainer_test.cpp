@@ -127,6 +127,13 @@ TEST(BpeTrainer, FilesInFileOut) {
   EXPECT_THROW(train_bpe_tokenizer(std::vector<std::filesystem::path>{folder / "missing"}, folder / "x.json", {}),
                LMError);
   EXPECT_THROW(train_bpe_tokenizer(files, folder / "no" / "such" / "x.json", {}), LMError);
+  // Where it cannot go is said before the texts are read.
+  try {
+    train_bpe_tokenizer(std::vector<std::filesystem::path>{folder / "missing"}, folder, {});
+    ADD_FAILURE();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::invalid_argument) << e.what();
+  }
   std::filesystem::remove_all(folder);
 }
 

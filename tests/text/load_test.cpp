@@ -127,6 +127,27 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
                "single":[{"SpecialToken":{"id":"<s>"}}],"special_tokens":{}}})",
                kFormat, "<s>"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
+               "single":[{"SpecialToken":{"id":"s"}}],"special_tokens":{"s":{"ids":[-1]}}}})",
+               kFormat, "must be in [0, 1), got -1"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
+               "single":[{"SpecialToken":{"id":"s"}}],"special_tokens":{"s":{"ids":[0, 1000000000000]}}}})",
+               kFormat, "must be in [0, 1), got 1000000000000"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
+               "single":[{"SpecialToken":{"id":"s"}}],"special_tokens":{"s":{"ids":[1]}}}})",
+               kFormat, "must be in [0, 1), got 1"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing",
+               "single":[{"SpecialToken":{"id":"s"}}],"special_tokens":{"s":{"ids":[1e300]}}}})",
+               kFormat, "whole number"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"BertProcessing",
+               "cls":["a",0],"sep":["b",1000000000000]}})",
+               kFormat, "must be in [0, 1), got 1000000000000"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"BertProcessing",
+               "cls":["a",0],"sep":["b",0.5]}})",
+               kFormat, "whole number"},
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"RobertaProcessing",
+               "cls":["a"],"sep":["b",0]}})",
+               kFormat, "a token and its id"},
         Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"Strip","content":"ab"}})", kFormat,
                "one character"}));
 
@@ -149,6 +170,69 @@ TEST(TokenizerJson, ATemplateMayNotMultiplyTheTextAtWill) {
                "processors":[)" + processors +
                                           "]}}"),
                LMError);
+}
+
+// Each step goes through the whole text: their number is the work.
+TEST(TokenizerJson, HasFewSteps) {
+  const auto load = [](const std::string& part, const std::string& list, const std::string& step, int count,
+                       const std::string& more = "") {
+    std::string steps;
+    for (int i = 0; i < count; ++i) {
+      // Within each other as well as beside each other.
+      steps += (i > 0 ? "," : "") + (i % 2 == 0 ? step : R"({"type":"Sequence",")" + list + "\":[" + step + "]}");
+    }
+    return Tokenizer::from_json(R"({"model":{"vocab":{"a":0},"merges":[]},")" + part + R"(":{"type":"Sequence",")" +
+                                list + "\":[" + steps + "]}" + more + "}");
+  };
+  EXPECT_NE(load("normalizer", "normalizers", R"({"type":"NFC"})", 64), nullptr);
+  EXPECT_THROW(load("normalizer", "normalizers", R"({"type":"NFC"})", 65), LMError);
+  EXPECT_NE(load("pre_tokenizer", "pretokenizers", R"({"type":"Whitespace"})", 64), nullptr);
+  EXPECT_THROW(load("pre_tokenizer", "pretokenizers", R"({"type":"Whitespace"})", 65), LMError);
+  EXPECT_NE(load("decoder", "decoders", R"({"type":"Fuse"})", 64), nullptr);
+  EXPECT_THROW(load("decoder", "decoders", R"({"type":"Fuse"})", 65), LMError);
+  // Those that make the text longer are fewer: each doubles what the last one made.
+  for (const char* step : {R"({"type":"ByteLevel"})", R"({"type":"Metaspace"})"}) {
+    EXPECT_NE(load("pre_tokenizer", "pretokenizers", step, 4), nullptr);
+    try {
+      load("pre_tokenizer", "pretokenizers", step, 5);
+      FAIL() << step;
+    } catch (const LMError& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::unsupported);
+      EXPECT_NE(std::string(e.what()).find("at most 4 among the pretokenizers, got 5"), std::string::npos) << e.what();
+    }
+  }
+}
+
+TEST(TokenizerJson, AddedTokensAreShort) {
+  const auto load = [](std::size_t length) {
+    return Tokenizer::from_json(R"({"model":{"vocab":{"a":0},"merges":[]},"added_tokens":[{"id":1,"content":")" +
+                                std::string(length, 'a') + "\"}]}");
+  };
+  EXPECT_EQ(load(1024)->encode(std::string(1024, 'a')), (std::vector<int64_t>{1}));
+  EXPECT_THROW(load(1025), LMError);
+}
+
+TEST_F(TokenizerFiles, ConfigsOfTheWrongKindAreErrors) {
+  write("vocab.json", kVocab);
+  write("merges.txt", kMerges);
+  for (const char* config :
+       {R"({"bos_token": 5})", R"({"eos_token": ["</s>"]})", R"({"additional_special_tokens": "x"})",
+        R"({"add_bos_token": "yes"})", R"({"added_tokens_decoder": {"-1": "x"}})",
+        R"({"added_tokens_decoder": {"9223372036854775807": "x"}})"}) {
+    write("tokenizer_config.json", config);
+    try {
+      (void)Tokenizer::load(directory_);
+      ADD_FAILURE() << config;
+    } catch (const LMError& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::format) << e.what();
+    }
+  }
+  write("tokenizer_config.json", R"({"bos_token": null, "additional_special_tokens": null, "add_bos_token": null})");
+  EXPECT_NE(Tokenizer::load(directory_), nullptr);
+  for (const char* added : {R"({"x": -1})", R"({"x": 1000000000000})", R"({"x": 0.5})", R"({"x": "1"})"}) {
+    write("added_tokens.json", added);
+    EXPECT_THROW((void)Tokenizer::load(directory_), LMError) << added;
+  }
 }
 
 }  // namespace

@@ -149,6 +149,30 @@ TEST(SentencePieceRules, RefusesATrieWithoutARoot) {
   }
 }
 
+TEST(SentencePieceRules, MayNotMakeATextLongerAtWill) {
+  const auto model_with_replacement = [](const std::string& replacement) {
+    std::vector<uint32_t> units(256, 0);
+    units['a'] = 'a' | 1U << 8U | 128U << 10U;  // a rule ends here; its value is 128 away
+    units['a' ^ 128U] = 0x80000000U;            // the replacement at 0
+    const auto size = static_cast<uint32_t>(units.size() * sizeof(uint32_t));
+    std::string rules(sizeof(size) + size, '\0');
+    std::memcpy(rules.data(), &size, sizeof(size));
+    std::memcpy(rules.data() + sizeof(size), units.data(), size);
+    return bytes_field(1, bytes_field(1, "<unk>") + "\x18\x02") + bytes_field(1, bytes_field(1, "b")) +
+           bytes_field(3, bytes_field(2, rules + replacement + std::string(1, '\0')));
+  };
+  const SentencePieceTokenizer fine(model_with_replacement(std::string(50, 'b')), TokenizerConfig{}, "fine");
+  EXPECT_GE(fine.encode(std::string(1000, 'a'), EncodeOptions{}).size(), 50'000U);
+  const SentencePieceTokenizer hostile(model_with_replacement(std::string(5000, 'b')), TokenizerConfig{}, "hostile");
+  try {
+    (void)hostile.encode(std::string(1000, 'a'), EncodeOptions{});
+    FAIL();
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::unsupported);
+    EXPECT_NE(std::string_view(e.what()).find("more than 64 times longer"), std::string_view::npos) << e.what();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Data, SentencePiece, testing::Values("llama2", "unigram", "rules"));
 
 TEST(SentencePieceFiles, LoadsWithTheConfigBesideIt) {

@@ -51,6 +51,7 @@ class Saving : public testing::TestWithParam<std::string> {
 TEST_P(Saving, TakesNoMoreThanOneTensor) {
   ModelFiles files;
   files.config = OrderedJson::object();
+  files.run_mark = "this run";
   constexpr int64_t kLargest = kInputs * kOutputs;
   EXPECT_LE(most_on_the_cpu([&] { write_model_directory(folder_, model_, files, DType::float32); }),
             kLargest * int64_t{sizeof(float)});
@@ -60,6 +61,7 @@ TEST_P(Saving, TakesNoMoreThanOneTensor) {
   EXPECT_LE(narrow, kLargest * int64_t{sizeof(float) + 2});
   const auto saved = Checkpoint::open(folder_ / "model.safetensors");
   EXPECT_EQ(saved->tensors().size(), 3U);
+  EXPECT_EQ(saved->metadata().at("dstorch_run"), "this run");
   for (const auto& entry : model_.named_parameters()) {
     const auto* view = saved->find(entry.key());
     ASSERT_NE(view, nullptr) << entry.key();
@@ -77,7 +79,7 @@ TEST_P(Saving, AStateTakesNoMoreThanOneTensor) {
   optimizer->step();
   EXPECT_LE(most_on_the_cpu([&] { save_training_state(folder_ / "state", model_, *optimizer, {}, {}); }),
             kInputs * kOutputs * int64_t{sizeof(float)});
-  EXPECT_EQ(Checkpoint::open(folder_ / "state")->tensors().size(), 9U);
+  EXPECT_EQ(Checkpoint::open(folder_ / "state")->tensors().size(), 10U) << "and the checksum";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Saving, testing::ValuesIn(all_devices()),

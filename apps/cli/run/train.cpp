@@ -66,8 +66,10 @@ void run(const TrainArguments& arguments) {
     say(fmt::format("stopped after step {}; the same command goes on from there", result.steps));
     throw Interrupted();
   }
-  say(fmt::format("wrote {}: loss {:.4f}, held-out loss {:.4f}, {:.4f} bits/byte", options.output.string(), result.loss,
-                  result.held_out_loss, result.held_out_bits_per_byte));
+  const auto held_out = result.held_out_loss ? fmt::format("held-out loss {:.4f}, {:.4f} bits/byte",
+                                                           *result.held_out_loss, *result.held_out_bits_per_byte)
+                                             : std::string("nothing held out");
+  say(fmt::format("wrote {}: loss {:.4f}, {}", options.output.string(), result.loss, held_out));
 }
 
 }  // namespace dstorch::cli
