@@ -144,6 +144,9 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
                  sizes.hidden_size,
                  sizes.num_layers,
                  bytes_per_token(*model, weights.bytes())};
+  if (account->use(Device{}).mapped.bytes > 0) {
+    loaded.mapped = checkpoint;
+  }
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
 }
 
@@ -274,6 +277,12 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
 LoadedModel::~LoadedModel() {
   const MemoryScope scope(account, MemoryKind::other);
   model = PlainModel{};
+}
+
+void LoadedModel::check_files() const {
+  if (mapped) {
+    mapped->require_unchanged();
+  }
 }
 
 engine::Engine* LoadedModel::engine() const {

@@ -42,8 +42,14 @@ struct LoadedModel {
   ModelInfo info;
   std::variant<PlainModel, ScriptedModel, DecoderModel> model;
 
+  /// The files that weights are used from in place; null where none are.
+  std::shared_ptr<const Checkpoint> mapped;
+
   /// Null for the plain architecture.
   [[nodiscard]] engine::Engine* engine() const;
+  /// Throws LMError{io} when a file that weights are used from was written to: a call would read what is not the
+  /// model's, or end the process where the file was cut.
+  void check_files() const;
 };
 
 /// Whether weights are converted to `weights_dtype`, whatever each of them is in the file.

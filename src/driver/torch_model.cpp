@@ -35,7 +35,9 @@ uint64_t draw_seed() {
   return (static_cast<uint64_t>(device()) << 32U) | device();
 }
 
+/// What a call goes to, its files looked at.
 engine::Engine& engine_of(const LoadedModel& loaded) {
+  loaded.check_files();
   auto* const engine = loaded.engine();
   require(engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
           loaded.info.model_type);

@@ -105,5 +105,19 @@ TEST_F(ChangingFiles, ACheckpointTellsOfThem) {
   EXPECT_NO_THROW(copied->require_unchanged());
 }
 
+TEST_F(ChangingFiles, ACallOnAFileThatChangedIsAnError) {
+  const auto mapped = load({.model_path = folder_ / "model"});
+  const auto converted = load({.model_path = folder_ / "model", .dtype = DType::bfloat16});
+  const auto expected = mapped->complete("A mapped file", greedy(4)).tokens;
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the clock of file systems ticks slowly
+  fs::resize_file(weights(), fs::file_size(weights()) / 2);
+  for (const auto& error : {error_of([&] { mapped->generate("A mapped file"); }), error_of([&] { mapped->embed("A"); }),
+                            error_of([&] { mapped->logits("A"); }), error_of([&] { mapped->perplexity("A mapped"); })}) {
+    EXPECT_EQ(error.kind(), ErrorKind::io);
+    EXPECT_THAT(error.what(), HasSubstr("was written to or cut"));
+  }
+  EXPECT_NO_THROW(converted->complete("A mapped file", greedy(4))) << "whose weights are copies";
+}
+
 }  // namespace
 }  // namespace dstorch

@@ -84,6 +84,8 @@ class MadeCheckpoint : public Checkpoint {
     }
   }
   [[nodiscard]] CheckpointKind kind() const override { return CheckpointKind::safetensors; }
+  [[nodiscard]] CheckpointAccess access() const override { return CheckpointAccess::copy; }
+  void require_unchanged() const override {}
   [[nodiscard]] const std::vector<TensorView>& tensors() const override { return views_; }
   [[nodiscard]] const TensorView* find(std::string_view name) const override {
     for (const auto& view : views_) {

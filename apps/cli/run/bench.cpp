@@ -9,6 +9,7 @@
 #include <numeric>
 #include <thread>
 
+#include "bench_streams.h"
 #include "commands.h"
 #include "dstorch/error.h"
 #include "load_model.h"
@@ -82,6 +83,7 @@ struct Report {
   double memory_speed = 0;      // bytes per second
   double read_speed = 0;        // bytes of weights per second while generating
   double peak_bytes = 0;
+  StreamsReport streams;
 };
 
 Report measure(const BenchArguments& arguments, ModelInfo& info, StatusLine& line) {
@@ -122,7 +124,15 @@ Report measure(const BenchArguments& arguments, ModelInfo& info, StatusLine& lin
     report.generation_speed = std::max(report.generation_speed,
                                        static_cast<double>(arguments.max_tokens) / result.timings.generation_seconds);
   }
-  report.read_speed = report.generation_speed * static_cast<double>(info.bytes_per_token);
+  line.show(fmt::format("{} at once", arguments.streams));
+  report.streams = measure_streams(*model, arguments);
+  if (arguments.streams > 1) {
+    report.generation_speed = report.streams.generation_speed;
+    report.first_token_seconds = report.streams.median_first_token;
+  }
+  // All streams' next tokens come of one reading of the weights.
+  report.read_speed =
+      report.generation_speed / static_cast<double>(arguments.streams) * static_cast<double>(info.bytes_per_token);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   report.peak_bytes = static_cast<double>(usage.ru_maxrss) * 1024;
@@ -144,7 +154,10 @@ void show(const Report& report, const ModelInfo& info, const BenchArguments& arg
                                       {"generation_bytes_per_second", report.read_speed},
                                       {"memory_bytes_per_second", report.memory_speed},
                                       {"percent_of_memory_speed", percent},
-                                      {"peak_bytes", report.peak_bytes}};
+                                      {"peak_bytes", report.peak_bytes},
+                                      {"streams", arguments.streams},
+                                      {"total_tokens_per_second", report.streams.total_speed},
+                                      {"worst_first_token_seconds", report.streams.worst_first_token}};
     print_json(json);
     return;
   }
@@ -152,11 +165,17 @@ void show(const Report& report, const ModelInfo& info, const BenchArguments& arg
         static_cast<double>(info.parameters) / kMega, to_string(info.dtype),
         static_cast<double>(info.weight_bytes) / kMega);
   print("load               {:.3f} s\n", report.load_seconds);
-  print("start to 1st token {:.3f} s, after a prompt of {} tokens\n", report.first_token_seconds,
-        arguments.prompt_tokens);
+  if (arguments.streams == 1) {
+    print("start to 1st token {:.3f} s, after a prompt of {} tokens\n", report.first_token_seconds,
+          arguments.prompt_tokens);
+  } else {
+    print("1st token          {:.3f} s after the call, at worst {:.3f} s; {} calls at once, each of {} tokens\n",
+          report.first_token_seconds, report.streams.worst_first_token, arguments.streams, arguments.prompt_tokens);
+  }
   print("prompt             {:.1f} tokens/s\n", report.prompt_speed);
   print("generation         {:.1f} tokens/s, reading {:.2f} GB/s\n", report.generation_speed,
         report.read_speed / kGiga);
+  print("in all             {:.1f} tokens/s, prompts included\n", report.streams.total_speed);
   print("memory read speed  {:.2f} GB/s, of which generation reaches {:.0f} %\n", report.memory_speed / kGiga, percent);
   print("peak memory        {:.0f} MB\n", report.peak_bytes / kMega);
 }
