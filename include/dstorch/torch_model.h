@@ -111,6 +111,7 @@ struct PerplexityResult {
 ///
 /// All functions may be called from several threads at once: calls go through the model together, and each gets what it
 /// would have got alone, to the bit. They may be called from a token callback too. Errors are LMError.
+/// In a child of a fork a model from before it is not initialized; `init()` loads it anew.
 class TorchModel : public LMDriver {
  public:
   explicit TorchModel(TorchModelConfig config);

@@ -1,8 +1,10 @@
 #include "driver/model_lifetime.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
@@ -38,20 +40,31 @@ ModelLifetime::ModelLifetime(const TorchModelConfig& config, std::shared_ptr<Mem
 
 ModelLifetime::~ModelLifetime() {
   // Whoever is in a call holds the model too: its answer comes now.
-  if (loaded_ && loaded_->engine() != nullptr) {
-    loaded_->engine()->close();
+  if (own() && own()->engine() != nullptr) {
+    own()->engine()->close();
   }
   release(std::exchange(loaded_, nullptr));
 }
 
+const std::shared_ptr<const LoadedModel>& ModelLifetime::own() const {
+  if (loaded_ && process_ != ::getpid()) {
+    // Only the thread that forked is in this process: the worker is not, and whatever waits for it, or for a lock that
+    // it may have held, would wait for ever. So nothing of the model is touched, not even to let go of it.
+    static auto& abandoned = *new std::vector<std::shared_ptr<const LoadedModel>>;
+    abandoned.push_back(std::move(loaded_));
+    loaded_ = nullptr;
+  }
+  return loaded_;
+}
+
 bool ModelLifetime::initialized() const {
   const std::lock_guard lock(mutex_);
-  return loaded_ != nullptr;
+  return own() != nullptr;
 }
 
 std::shared_ptr<const LoadedModel> ModelLifetime::loaded() const {
   const std::lock_guard lock(mutex_);
-  require(loaded_ != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+  require(own() != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
   return loaded_;
 }
 
@@ -85,6 +98,7 @@ void ModelLifetime::load() {
           format_bytes(config_.memory_limit));
   const std::lock_guard lock(mutex_);
   loaded_ = std::move(loaded);
+  process_ = ::getpid();
 }
 
 void ModelLifetime::cleanup() {
@@ -92,6 +106,7 @@ void ModelLifetime::cleanup() {
   std::shared_ptr<const LoadedModel> loaded;
   {
     const std::lock_guard lock(mutex_);
+    own();
     loaded = std::exchange(loaded_, nullptr);
   }
   if (loaded && loaded->engine() != nullptr) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -10,7 +12,8 @@
 
 namespace dstorch::driver {
 
-/// A model that is loaded and let go of while others use it. Thread-safe.
+/// A model that is loaded and let go of while others use it. Thread-safe. In a process that was forked it is not
+/// loaded.
 class ModelLifetime {
  public:
   ModelLifetime(const TorchModelConfig& config, std::shared_ptr<MemoryAccount> account);
@@ -32,6 +35,8 @@ class ModelLifetime {
   /// One `init` or `cleanup` at a time; throws for one that is called from inside the other.
   class Turn;
 
+  /// The model, if it was loaded by this process; with `mutex_` held.
+  [[nodiscard]] const std::shared_ptr<const LoadedModel>& own() const;
   void load();
   void release(std::shared_ptr<const LoadedModel> loaded);
 
@@ -40,7 +45,8 @@ class ModelLifetime {
   std::mutex turn_mutex_;
   std::atomic<std::thread::id> turn_owner_{};
   mutable std::mutex mutex_;  // of `loaded_`, never held while anything is done
-  std::shared_ptr<const LoadedModel> loaded_;
+  mutable std::shared_ptr<const LoadedModel> loaded_;
+  pid_t process_ = 0;  // that loaded it
 };
 
 }  // namespace dstorch::driver

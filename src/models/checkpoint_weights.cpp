@@ -163,7 +163,7 @@ ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows,
   if (use(name, {rows, columns}) == nullptr) {
     return at::empty({0, columns});
   }
-  auto data = count_if_mapped(block_tensor(checkpoint_, *view), *view).to(options_.device);
+  auto data = count_in_place(block_tensor(checkpoint_, *view), *view, *checkpoint_).to(options_.device);
   count(data, view->numel());
   return {block_format(*view), std::move(data), columns};
 }
