@@ -28,9 +28,6 @@ struct BlockFormat {
 struct TensorView {
   std::string name;
   DType dtype = DType::float32;
-  /// Null: one element of `dtype` after the other. Otherwise rows (of the last dimension) are whole blocks of it,
-  /// contiguous from the beginning of `storage` on, and `dtype` says nothing.
-  const BlockFormat* blocks = nullptr;
   std::vector<int64_t> shape;
   /// In elements, as PyTorch's; checked to stay inside `storage`.
   std::vector<int64_t> strides;
@@ -38,6 +35,9 @@ struct TensorView {
   int64_t storage_offset = 0;
   /// The whole storage; tensors that share one have the same pointer here. Little-endian.
   std::span<const std::byte> storage;
+  /// Null: `storage` is one element of `dtype` after the other. Otherwise rows (of the last dimension) are whole blocks
+  /// of it, contiguous from its beginning on, and `dtype` says nothing.
+  const BlockFormat* blocks = nullptr;
 
   [[nodiscard]] int64_t numel() const noexcept;
   /// numel() times the size of one element, or the bytes of its blocks.

@@ -21,7 +21,10 @@ void rethrow_as(const std::string& phrase, ErrorKind otherwise) {
   } catch (const std::bad_alloc&) {
     throw because(ErrorKind::out_of_memory, "the system gave no more memory; dstorch plan says what a model needs");
   } catch (const c10::Error& e) {
-    throw because(otherwise, e.what_without_backtrace());
+    // What LibTorch's allocator for the CPU says, in every version; it has no type of its own.
+    const std::string words = e.what_without_backtrace();
+    const bool memory = words.find("can't allocate memory") != std::string::npos;
+    throw because(memory ? ErrorKind::out_of_memory : otherwise, words);
   } catch (const std::system_error&) {
     throw LMError(ErrorKind::io, phrase, std::current_exception());
   } catch (...) {
