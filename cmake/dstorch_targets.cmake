@@ -1,7 +1,9 @@
 # dstorch_add_folder(NAME deps...): the static library dstorch_NAME of every *.cpp in the current folder, linking
-# only the folders it may use. TORCH adds LibTorch and the shared precompiled header.
+# only the folders it may use. TORCH adds LibTorch and the shared precompiled header. Where CMAKE_UNITY_BUILD is on, a
+# folder's files are compiled several at a time; ALONE names those that use a name which another file of the folder has
+# for something else.
 function(dstorch_add_folder name)
-  cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LIBRARIES;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(target dstorch_${name})
   if(NOT sources)
@@ -9,7 +11,10 @@ function(dstorch_add_folder name)
   endif()
   add_library(${target} STATIC ${sources})
   add_library(dstorch::${name} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} UNITY_BUILD_BATCH_SIZE 12)
+  if(ARG_ALONE)
+    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   target_include_directories(
     ${target}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>

@@ -31,8 +31,8 @@ using TokenCallback = std::function<bool(std::string_view piece)>;
 
 /// How to continue a prompt. Every field has a default that generates finitely.
 struct GenerationOptions {
-  /// Most tokens to generate, at least 0. Unset: as many as the context has room for, at most 256. Only a number that is
-  /// said can be too many.
+  /// Most tokens to generate, at least 0. Unset: as many as the context has room for, at most 256. Only a number that
+  /// is said can be too many.
   std::optional<int64_t> max_tokens{};
   /// Divides the logits; 0 takes the most likely token (greedy). At least 0.
   double temperature = 1.0;

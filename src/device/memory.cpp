@@ -73,8 +73,6 @@ MemoryUse memory_use(const Device& device) {
   return use;
 }
 
-bool count_memory(const Device& device) {
-  return device.type != DeviceType::cuda || count_cuda_memory();
-}
+bool count_memory(const Device& device) { return device.type != DeviceType::cuda || count_cuda_memory(); }
 
 }  // namespace dstorch

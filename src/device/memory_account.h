@@ -138,8 +138,8 @@ void set_record_finder(DeviceType device, RecordFinder finder) noexcept;
 /// Counts the memory of `tensor` as `kind` from now on. Nothing happens for memory that is not counted by a record.
 void retag(const at::Tensor& tensor, MemoryKind kind) noexcept;
 
-/// Counts tensors on `device` from now on; those on the CPU are counted by scopes. False when those on `device` cannot be counted one by one,
-/// which only cuda's may not (`count_cuda_memory`): then accounts stay empty there.
+/// Counts tensors on `device` from now on; those on the CPU are counted by scopes. False when those on `device` cannot
+/// be counted one by one, which only cuda's may not (`count_cuda_memory`): then accounts stay empty there.
 bool count_memory(const Device& device);
 
 }  // namespace dstorch

@@ -63,8 +63,8 @@ MemoryPlan plan_context(const models::ModelOutline& model, const TorchModelConfi
 
 DType kv_dtype(const TorchModelConfig& config, DType weights) {
   if (config.kv_dtype) {
-    const bool known = *config.kv_dtype == DType::float32 || *config.kv_dtype == DType::bfloat16 ||
-                       *config.kv_dtype == DType::float16;
+    const bool known =
+        *config.kv_dtype == DType::float32 || *config.kv_dtype == DType::bfloat16 || *config.kv_dtype == DType::float16;
     require(known, ErrorKind::invalid_argument, "kv_dtype must be float32, bfloat16 or float16, got {}",
             to_string(*config.kv_dtype));
     return *config.kv_dtype;
@@ -96,14 +96,13 @@ MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelCo
     context = config.max_context > 0 ? config.max_context : limit;
   }
   auto plan = plan_context(model, config, context, batch);
-  set_fit(plan, config.memory_limit, limit,
-          [&](int64_t length) { return plan_context(model, config, length, batch); });
+  set_fit(plan, config.memory_limit, limit, [&](int64_t length) { return plan_context(model, config, length, batch); });
   return plan;
 }
 
 engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken) {
-  require(config.kv_memory >= 0, ErrorKind::invalid_argument, "kv_memory must be at least 0 bytes (0 is no bound of its own), got {}",
-          config.kv_memory);
+  require(config.kv_memory >= 0, ErrorKind::invalid_argument,
+          "kv_memory must be at least 0 bytes (0 is no bound of its own), got {}", config.kv_memory);
   engine::MemoryBounds bounds;
   if (model.kv_layout.groups.empty()) {
     return bounds;  // a model that keeps nothing, and whose passes cannot be foreseen
@@ -114,8 +113,7 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
   } else if (bounds.kv == 0) {
     bounds.kv = machine_memory(config.device).available / 2;
   }
-  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config](int64_t rows, int64_t positions,
-                                                                   int64_t sequences) {
+  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config](int64_t rows, int64_t positions, int64_t sequences) {
     const auto tables = models::table_memory(sizes, positions);
     const auto pass = pass_bytes(sizes, dtype, config, rows, positions, sequences);
     return tables.kept + std::max(pass, tables.peak - tables.kept) + kSmallTensors;

@@ -125,7 +125,8 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   const auto model = models::create_model(json, weights, {options.device});
   weights.finish();
   model->eval();
-  auto parts = engine_config(config, model, load_tokenizer(config, directory), read_end_tokens(directory, json), account);
+  auto parts =
+      engine_config(config, model, load_tokenizer(config, directory), read_end_tokens(directory, json), account);
   models::ModelOutline outline;
   outline.sizes = model->sizes();
   outline.kv_layout = model->kv_layout();
@@ -309,8 +310,8 @@ std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const st
                   std::make_exception_ptr(
                       LMError(ErrorKind::invalid_argument, "Either modelPath or architecture must be specified")));
   }
-  set_plain(*config.architecture,
-            std::make_shared<SimpleTransformer>(*config.architecture, config.seed, config.device), *loaded);
+  set_plain(*config.architecture, std::make_shared<SimpleTransformer>(*config.architecture, config.seed, config.device),
+            *loaded);
   return loaded;
 }
 

@@ -127,8 +127,8 @@ class TorchModel::Impl {
     const auto loaded = life_.loaded();
     return guarded([&] {
       const auto tokens = encode(*loaded, text);
-      require(tokens.size() >= 2, ErrorKind::invalid_argument,
-              "perplexity needs a text of at least two tokens, got {}", tokens.size());
+      require(tokens.size() >= 2, ErrorKind::invalid_argument, "perplexity needs a text of at least two tokens, got {}",
+              tokens.size());
       PerplexityResult result;
       result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress);
       result.tokens = static_cast<int64_t>(tokens.size()) - 1;

@@ -50,10 +50,11 @@ void Admission::check(const Sequence& sequence) const {
   }
   const auto kv = kv_bytes(sequence);
   const auto plan = bounds_.plan ? bounds_.plan(sequence.capacity()) : std::string("no plan");
-  require(bounds_.kv == 0 || kv <= bounds_.kv, ErrorKind::out_of_memory,
-          "keys and values of this call of {} positions need {}, kv_memory allows {}. It needs: {}. Ask for fewer tokens, "
-          "or raise kv_memory",
-          sequence.capacity(), format_bytes(kv), format_bytes(bounds_.kv), plan);
+  require(
+      bounds_.kv == 0 || kv <= bounds_.kv, ErrorKind::out_of_memory,
+      "keys and values of this call of {} positions need {}, kv_memory allows {}. It needs: {}. Ask for fewer tokens, "
+      "or raise kv_memory",
+      sequence.capacity(), format_bytes(kv), format_bytes(bounds_.kv), plan);
   fail(ErrorKind::out_of_memory,
        "this call of {} positions would pass the memory limit: beside the weights {} are left. It needs: {}. Ask for "
        "fewer tokens, or raise the limit",

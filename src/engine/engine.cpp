@@ -226,9 +226,8 @@ void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidde
   if (askers.empty()) {
     return;
   }
-  const auto rows = last_rows.size() == 1
-                        ? hidden.narrow(0, last_rows.front(), 1)
-                        : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
+  const auto rows = last_rows.size() == 1 ? hidden.narrow(0, last_rows.front(), 1)
+                                          : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
   const auto logits = config_.model->logits(rows).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
   const auto vocab = static_cast<std::size_t>(logits.size(1));
   for (std::size_t i = 0; i < askers.size(); ++i) {

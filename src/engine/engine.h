@@ -62,8 +62,8 @@ class Engine {
 
   // Between threads.
   std::mutex mutex_;
-  std::condition_variable news_;   // for the worker
-  std::condition_variable idle_;   // for who drains
+  std::condition_variable news_;  // for the worker
+  std::condition_variable idle_;  // for who drains
   std::deque<std::shared_ptr<Sequence>> waiting_;
   bool draining_ = false;
   bool closing_ = false;

@@ -30,8 +30,7 @@ void GenerationSequence::on_logits(std::span<float> logits) {
   }
   add(token);
   const bool last = end_tokens_.contains(token);
-  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob(),
-           seconds_between(start_, now)};
+  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob(), seconds_between(start_, now)};
   if (last || text_.stop_sequence()) {
     end(FinishReason::stop);
   } else if (length() == capacity()) {

@@ -8,8 +8,8 @@
 
 namespace dstorch::engine {
 
-/// What changes the logits of one sequence before a token is drawn from them: repetition penalty, frequency and presence
-/// penalties, logit bias, in this order. One thread at a time.
+/// What changes the logits of one sequence before a token is drawn from them: repetition penalty, frequency and
+/// presence penalties, logit bias, in this order. One thread at a time.
 class Processors {
  public:
   explicit Processors(const GenerationOptions& options);

@@ -122,9 +122,8 @@ class LossSequence : public ScoringSequence<double> {
   /// -sum log p(targets[i] | hidden[i]): hidden [rows, hidden], targets [rows].
   static double loss_of(models::LanguageModel& model, const at::Tensor& hidden, const int64_t* targets) {
     const auto logits = model.logits(hidden);  // [rows, vocab]
-    const auto target =
-        at::tensor(at::ArrayRef<int64_t>(targets, static_cast<std::size_t>(hidden.size(0))), at::kLong)
-            .to(logits.device());
+    const auto target = at::tensor(at::ArrayRef<int64_t>(targets, static_cast<std::size_t>(hidden.size(0))), at::kLong)
+                            .to(logits.device());
     const auto chosen = logits.gather(1, target.unsqueeze(1)).squeeze(1).to(at::kDouble);
     return (at::logsumexp(logits, 1).to(at::kDouble) - chosen).sum().item<double>();
   }

@@ -39,8 +39,8 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
     slots_.push_back(kv_layout_.add_layer(blocks_.back()->window()));
   }
   norm_ = body->register_module(
-      config_.final_norm, std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size,
-                                                     config_.norm_eps));
+      config_.final_norm,
+      std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size, config_.norm_eps));
   if (!sizes.tied) {
     head_ = register_module(config_.head, std::make_shared<nn::Linear>(all / config_.head, sizes.hidden_size,
                                                                        sizes.vocab_size, /*bias=*/false));

@@ -58,8 +58,8 @@ class ProjectionPair : public torch::nn::Module {
 
  private:
   std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, /*bias=*/true,
-                                                              nn::Linear::Layout::in_out));
+    return register_module(
+        name, std::make_shared<nn::Linear>(scope / name, in, out, /*bias=*/true, nn::Linear::Layout::in_out));
   }
 
   std::shared_ptr<nn::Linear> in_, out_;

@@ -15,7 +15,7 @@ at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, b
   }
   const auto* view = checkpoint_ ? find_weight(*checkpoint_, name) : nullptr;
   bytes_ += view != nullptr && !convert_ && view->numel() == count ? static_cast<int64_t>(view->bytes())
-                                                                    : count * static_cast<int64_t>(size_of(dtype_));
+                                                                   : count * static_cast<int64_t>(size_of(dtype_));
   count_ += count;
   largest_ = std::max(largest_, count);
   largest_transposed_ = transposed ? std::max(largest_transposed_, count) : largest_transposed_;

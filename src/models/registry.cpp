@@ -30,7 +30,8 @@ constexpr std::array<Row, 6> kRegistry{{
 
 }  // namespace
 
-std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options) {
+std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights,
+                                            const ModelOptions& options) {
   const auto model_type = json_get<std::string>(config, "model_type", "config.json");
   for (const auto& row : kRegistry) {
     if (row.model_type == model_type) {

@@ -18,7 +18,8 @@ struct ModelOptions {
 /// Builds the model that `config` (a Hugging Face config.json) describes, its parameters taken from `weights`.
 /// Throws LMError: unsupported for an unknown model_type (the message lists the known ones), format for a config that
 /// makes no sense.
-std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights, const ModelOptions& options = {});
+std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights,
+                                            const ModelOptions& options = {});
 
 /// Every model_type `create_model` knows, sorted.
 std::vector<std::string> known_model_types();

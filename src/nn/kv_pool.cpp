@@ -91,8 +91,8 @@ PageRef KvPool::take(std::size_t group) {
     free_bytes_ -= size;
   } else {
     const MemoryScope scope(MemoryKind::kv_cache);
-    auto page = at::empty({layout_.groups[group].layers, 2, layout_.kv_heads, kPagePositions, layout_.head_dim},
-                          options_);
+    auto page =
+        at::empty({layout_.groups[group].layers, 2, layout_.kv_heads, kPagePositions, layout_.head_dim}, options_);
     if (vacant_[group].empty()) {
       id = static_cast<int32_t>(pages.pages.size());
       free_[group].reserve(pages.pages.size() + 1);  // so that giving pages back never allocates

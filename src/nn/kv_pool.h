@@ -89,9 +89,9 @@ class KvPool {
   at::TensorOptions options_;
   int64_t kept_bytes_;
   std::vector<ops::PageGroup> groups_;
-  std::vector<std::vector<int64_t>> counts_;   // references by group and id
-  std::vector<std::vector<int32_t>> free_;     // made and not in use, by group
-  std::vector<std::vector<int32_t>> vacant_;   // ids without memory, by group
+  std::vector<std::vector<int64_t>> counts_;  // references by group and id
+  std::vector<std::vector<int32_t>> free_;    // made and not in use, by group
+  std::vector<std::vector<int32_t>> vacant_;  // ids without memory, by group
   int64_t free_bytes_ = 0;
   int64_t bytes_ = 0;
   int64_t in_use_ = 0;

@@ -69,8 +69,7 @@ at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& con
   }
   std::vector<at::Tensor> outputs;
   for (const auto& span : batch.spans) {
-    outputs.push_back(
-        attend_span(qkv.narrow(0, span.first, span.count).unsqueeze(0), config, rope, batch, span, slot));
+    outputs.push_back(attend_span(qkv.narrow(0, span.first, span.count).unsqueeze(0), config, rope, batch, span, slot));
   }
   return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 0);
 }

@@ -31,9 +31,9 @@ at::Tensor attention_webgl(const at::Tensor& qkv, const AttentionConfig& config,
   }
   std::vector<at::Tensor> outputs;
   for (const auto& span : batch.spans) {
-    const auto out = span.pages.empty() ? at::Tensor()
-                                        : attend_span(qkv.narrow(0, span.first, span.count), config, rope, batch, span,
-                                                      slot);
+    const auto out = span.pages.empty()
+                         ? at::Tensor()
+                         : attend_span(qkv.narrow(0, span.first, span.count), config, rope, batch, span, slot);
     if (!out.defined()) {
       return attention_reference(qkv, config, rope, batch, slot);
     }

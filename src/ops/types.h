@@ -11,8 +11,8 @@ namespace dstorch::ops {
 
 /// A linear layer's parameters: y = x · weightᵀ + bias. Views of what the module owns.
 struct LinearWeights {
-  Weight weight;      // [out, in]
-  at::Tensor bias;    // [out], or undefined
+  Weight weight;    // [out, in]
+  at::Tensor bias;  // [out], or undefined
 };
 
 /// What is done to the features before a linear layer.

@@ -77,8 +77,8 @@ std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& mod
   return std::make_unique<torch::optim::AdamW>(groups);
 }
 
-StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch, double learning_rate,
-                      double clip_norm, bool bfloat16, int64_t step) {
+StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch,
+                      double learning_rate, double clip_norm, bool bfloat16, int64_t step) {
   const MemoryScope scope(MemoryKind::activations);
   StepResult result;
   {

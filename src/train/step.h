@@ -35,7 +35,7 @@ struct StepResult {
 /// One forward and backward pass, clipping to `clip_norm` (0 is off) and the optimizer's update with
 /// `learning_rate`. Throws LMError{inference} that names `step`, before anything is updated, when the loss or a
 /// gradient is not finite.
-StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch, double learning_rate,
-                      double clip_norm, bool bfloat16, int64_t step);
+StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch,
+                      double learning_rate, double clip_norm, bool bfloat16, int64_t step);
 
 }  // namespace dstorch::training

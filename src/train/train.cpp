@@ -12,6 +12,7 @@
 #include "dstorch/log.h"
 #include "models/registry.h"
 #include "ops/cpu/threads.h"
+#include "train/advice.h"
 #include "train/check_options.h"
 #include "train/evaluate.h"
 #include "train/initialize.h"
@@ -99,7 +100,7 @@ void check_limit(const TrainOptions& options, const Json& config, bool bfloat16)
 }
 
 std::shared_ptr<models::LanguageModel> make_model(const TrainOptions& options, const ModelFiles& files,
-                                             const Tokenizer& tokenizer, bool bfloat16) {
+                                                  const Tokenizer& tokenizer, bool bfloat16) {
   const auto config = Json::parse(files.config.dump());
   check_limit(options, config, bfloat16);
   const auto device = to_torch(options.device);
@@ -166,6 +167,7 @@ class Run {
     require(data_.train.bytes > 0, ErrorKind::invalid_argument,
             "the text to learn from must have more than lines of {}: it has {} tokens and no text", kEndOfText,
             data_.train.size());
+    advise(options_);
     resume();
     if (!options_.overwrite) {
       require_own_directory(options_.output, identity_, files_.sources);

@@ -270,8 +270,7 @@ TEST(KvDtype, IsTheConfigs) {
   }
   EXPECT_GT(most, 0);
   EXPECT_LT(most, 0.02 * range);
-  EXPECT_EQ(error_of([] { load({.model_path = kText, .kv_dtype = DType::int8}); }).kind(),
-            ErrorKind::invalid_argument);
+  EXPECT_EQ(error_of([] { load({.model_path = kText, .kv_dtype = DType::int8}); }).kind(), ErrorKind::invalid_argument);
 }
 
 TEST(TorchScript, AnArchiveStopsAtItsEndToken) {

@@ -1,7 +1,5 @@
 #include "engine/sampler.h"
 
-#include "engine/check_options.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +7,7 @@
 #include <map>
 
 #include "dstorch/error.h"
+#include "engine/check_options.h"
 
 namespace dstorch::engine {
 namespace {

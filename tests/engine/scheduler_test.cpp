@@ -53,9 +53,7 @@ TEST(PlanStep, APromptAloneHasAllRows) {
   EXPECT_EQ(counts({{7, 0}}), (Counts{7}));
 }
 
-TEST(PlanStep, EverySequenceThatGeneratesHasItsRow) {
-  EXPECT_EQ(counts({{5, 5}, {9, 9}, {1, 1}}), (Counts{1, 1, 1}));
-}
+TEST(PlanStep, EverySequenceThatGeneratesHasItsRow) { EXPECT_EQ(counts({{5, 5}, {9, 9}, {1, 1}}), (Counts{1, 1, 1})); }
 
 // The bound: between two tokens of a sequence no more than 128 rows of prompts go through the model.
 TEST(PlanStep, ALongPromptLeavesTheOthersTheirRows) {

@@ -123,12 +123,13 @@ class BlockFormats : public testing::TestWithParam<const char*> {
   static void SetUpTestSuite() { ops::add_weight_format(kFormat); }
   [[nodiscard]] static Json config() {
     if (GetParam() == std::string("gpt2")) {
-      return {{"model_type", "gpt2"}, {"vocab_size", 40}, {"n_embd", 32}, {"n_layer", 2}, {"n_head", 4},
-              {"n_positions", 64}};
+      return {{"model_type", "gpt2"}, {"vocab_size", 40}, {"n_embd", 32},
+              {"n_layer", 2},         {"n_head", 4},      {"n_positions", 64}};
     }
-    return {{"model_type", "llama"},       {"vocab_size", 40},          {"hidden_size", 32},
-            {"intermediate_size", 48},     {"num_hidden_layers", 2},    {"num_attention_heads", 4},
-            {"num_key_value_heads", 2},    {"tie_word_embeddings", GetParam() == std::string("tied")}};
+    return {{"model_type", "llama"},    {"vocab_size", 40},
+            {"hidden_size", 32},        {"intermediate_size", 48},
+            {"num_hidden_layers", 2},   {"num_attention_heads", 4},
+            {"num_key_value_heads", 2}, {"tie_word_embeddings", GetParam() == std::string("tied")}};
   }
 };
 
@@ -141,8 +142,7 @@ TEST_P(BlockFormats, AModelRunsOnThem) {
   }
   const auto tokens = at::arange(12, at::kLong).view({1, 12});
   const auto want = dense.model->forward(tokens);
-  EXPECT_LT((blocks.model->forward(tokens) - want).abs().max().item<double>(),
-            1e-5 * want.abs().max().item<double>());
+  EXPECT_LT((blocks.model->forward(tokens) - want).abs().max().item<double>(), 1e-5 * want.abs().max().item<double>());
   const auto converted = make(config(), true, at::kFloat);
   EXPECT_EQ(converted.bytes, dense.bytes);
   EXPECT_TRUE(converted.model->forward(tokens).equal(want));

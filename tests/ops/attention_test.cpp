@@ -139,13 +139,13 @@ TEST(Attention, TheComposedFormKeepsSequencesApart) {
     const auto a = random_qkv(c, 70), b = random_qkv(c, 20);
     const auto both =
         attention_reference(at::cat({a, b}), config, rope, together.batch({{&first, 0, 70}, {&second, 0, 20}}), kSlot);
-    EXPECT_LT(distance(both.narrow(0, 0, 70),
-                       attention_reference(a, config, rope, alone.batch({{&first, 0, 70}}), kSlot)),
-              1e-6)
+    EXPECT_LT(
+        distance(both.narrow(0, 0, 70), attention_reference(a, config, rope, alone.batch({{&first, 0, 70}}), kSlot)),
+        1e-6)
         << c.name;
-    EXPECT_LT(distance(both.narrow(0, 70, 20),
-                       attention_reference(b, config, rope, alone.batch({{&second, 0, 20}}), kSlot)),
-              1e-6)
+    EXPECT_LT(
+        distance(both.narrow(0, 70, 20), attention_reference(b, config, rope, alone.batch({{&second, 0, 20}}), kSlot)),
+        1e-6)
         << c.name;
   }
 }
@@ -166,8 +166,8 @@ TEST(Attention, ChunksAndCompanyChangeNoBit) {
   for (int64_t at = 0; at < 200; at += 25) {
     const auto beside = random_qkv(c, at % 2 == 0 ? 1 : 17);
     const auto batch = cut_pages.batch({{&other, at, beside.size(0)}, {&ids, at, 25}});
-    parts.push_back(attention(at::cat({beside, qkv.narrow(0, at, 25)}), config, rope, batch, kSlot)
-                        .narrow(0, beside.size(0), 25));
+    parts.push_back(
+        attention(at::cat({beside, qkv.narrow(0, at, 25)}), config, rope, batch, kSlot).narrow(0, beside.size(0), 25));
   }
   EXPECT_TRUE(at::cat(parts).equal(whole));
   EXPECT_TRUE(cut_pages.page(1)[1].equal(whole_pages.page(1)[1]));

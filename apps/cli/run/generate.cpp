@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "commands.h"
 #include "dstorch/error.h"
@@ -111,7 +112,14 @@ void run(const GenerateArguments& arguments) {
   const auto model = load_model(arguments.model);
   StatusLine line("reading the prompt");
   Printer printer(line);
-  if (!arguments.json) {
+  if (arguments.json) {
+    generation.on_token = [&line, told = false](std::string_view) mutable {
+      if (!std::exchange(told, true)) {
+        line.show("making the answer");
+      }
+      return true;
+    };
+  } else {
     generation.on_token = std::ref(printer);
   }
   const auto result = arguments.prompt.ids.empty() ? model->complete(text, generation)
