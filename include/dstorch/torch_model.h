@@ -16,7 +16,6 @@
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
 #include "dstorch/memory.h"
-#include "dstorch/pending_generation.h"
 #include "dstorch/tokenizer.h"
 
 namespace dstorch {
@@ -131,7 +130,8 @@ class TorchModel : public LMDriver {
   GenerationResult stream(std::string_view prompt, TokenCallback on_token, GenerationOptions options = {});
   /// `complete` of many prompts together; the answers are in their order. The options have no `on_token`. When one
   /// fails the others are cancelled and its error is thrown.
-  std::vector<GenerationResult> complete_all(std::span<const std::string> prompts, const GenerationOptions& options = {});
+  std::vector<GenerationResult> complete_all(std::span<const std::string> prompts,
+                                             const GenerationOptions& options = {});
   /// Begins a `complete` and returns at once. Throws what can be known before it begins; at most 1024 calls may wait.
   PendingGeneration submit(std::string_view prompt, GenerationOptions options = {});
   PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options = {});
