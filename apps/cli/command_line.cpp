@@ -28,6 +28,7 @@ void add_commands(CLI::App& app) {
   add_embed(app);
   add_logits(app);
   add_tokenize(app);
+  add_template(app);
   add_inspect(app);
   add_plan(app);
   add_perplexity(app);

@@ -2,6 +2,7 @@
 
 // Everything that knows no torch. The tensor side is in torch_utils.h and simple_transformer.h.
 
+#include "dstorch/chat.h"
 #include "dstorch/checkpoint.h"
 #include "dstorch/device.h"
 #include "dstorch/dtype.h"
@@ -10,7 +11,6 @@
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
 #include "dstorch/memory.h"
-#include "dstorch/pending_generation.h"
 #include "dstorch/tokenizer.h"
 #include "dstorch/torch_model.h"
 #include "dstorch/train.h"

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,6 +17,9 @@ struct EncodeOptions {
   bool add_special_tokens = true;
   /// Turn special tokens written in the text, e.g. "<|endoftext|>", into their ids. Off: they are plain text.
   bool parse_special_tokens = true;
+  /// Bytes of the text, in order, at which a special token begins that is plain text all the same: somebody wrote it
+  /// into what a program put around it.
+  std::span<const std::size_t> plain_at{};
 };
 
 /// Text to token ids and back, the same as Hugging Face `tokenizers` does for the same files.

@@ -16,7 +16,6 @@
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"
 #include "dstorch/memory.h"
-#include "dstorch/pending_generation.h"
 #include "dstorch/tokenizer.h"
 
 namespace dstorch {

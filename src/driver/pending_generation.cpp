@@ -1,4 +1,4 @@
-#include "dstorch/pending_generation.h"
+#include "dstorch/generation.h"
 
 #include "core/throw.h"
 #include "driver/guarded.h"

@@ -3,7 +3,7 @@
 #include <memory>
 #include <span>
 
-#include "dstorch/pending_generation.h"
+#include "dstorch/generation.h"
 #include "engine/outbox.h"
 
 namespace dstorch {

@@ -88,7 +88,8 @@ int AddedTokenMatcher::longest(std::string_view text, std::size_t at, std::size_
   return found;
 }
 
-void AddedTokenMatcher::find(std::string_view text, bool parse_special, std::vector<Part>& parts) const {
+void AddedTokenMatcher::find(std::string_view text, bool parse_special, std::span<const std::size_t> plain_at,
+                             std::vector<Part>& parts) const {
   std::size_t open = 0;  // what is before it has been handed out
   for (std::size_t at = 0; at < text.size();) {
     if (!begins_[static_cast<unsigned char>(text[at])]) {
@@ -104,7 +105,7 @@ void AddedTokenMatcher::find(std::string_view text, bool parse_special, std::vec
     const AddedToken& token = tokens_[static_cast<std::size_t>(index)];
     std::size_t begin = at;
     at = end;
-    if (token.special && !parse_special) {
+    if (token.special && (!parse_special || std::binary_search(plain_at.begin(), plain_at.end(), begin))) {
       continue;
     }
     if (token.single_word && (word_ends_before(text, begin) || word_begins_at(text, end))) {

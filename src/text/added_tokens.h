@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,8 +43,10 @@ class AddedTokenMatcher {
     /// Null for the text between tokens.
     const AddedToken* token = nullptr;
   };
-  /// Appends the parts of `text`. Special tokens are plain text unless `parse_special`.
-  void find(std::string_view text, bool parse_special, std::vector<Part>& parts) const;
+  /// Appends the parts of `text`. Special tokens are plain text unless `parse_special`, and where they begin at one of
+  /// `plain_at`, which is in order.
+  void find(std::string_view text, bool parse_special, std::span<const std::size_t> plain_at,
+            std::vector<Part>& parts) const;
 
  private:
   struct Node {

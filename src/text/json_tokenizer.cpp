@@ -81,7 +81,7 @@ std::vector<int64_t> JsonTokenizer::encode(std::string_view text, const EncodeOp
   ids.reserve(text.size() / 3 + 8);
   Loan loan(*this);
   Scratch& scratch = *loan;
-  raw_tokens_.find(text, options.parse_special_tokens, scratch.parts);
+  raw_tokens_.find(text, options.parse_special_tokens, options.plain_at, scratch.parts);
   for (const auto& part : scratch.parts) {
     if (part.token != nullptr) {
       ids.push_back(part.token->id);
@@ -89,7 +89,11 @@ std::vector<int64_t> JsonTokenizer::encode(std::string_view text, const EncodeOp
     }
     const std::size_t origin = part.span.begin == 0 ? utf8_length(text[0]) : 0;
     const Piece section{text.substr(part.span.begin, part.span.end - part.span.begin), origin, false};
-    encode_section(section, options.parse_special_tokens, scratch, ids);
+    // Normalizing moves what comes after: a section with a plain one in it has no special tokens at all.
+    const auto plain = std::lower_bound(options.plain_at.begin(), options.plain_at.end(), part.span.begin);
+    const bool parse_special =
+        options.parse_special_tokens && (plain == options.plain_at.end() || *plain >= part.span.end);
+    encode_section(section, parse_special, scratch, ids);
     scratch.arena.clear();
   }
   parts_.post_processor.apply(ids, options.add_special_tokens);
@@ -108,7 +112,7 @@ void JsonTokenizer::encode_section(const Piece& section, bool parse_special, Scr
   }
   const auto to_model = [&](const Piece& word) { parts_.model->encode(word, scratch.model, ids); };
   scratch.normalized_parts.clear();
-  normalized_tokens_.find(piece.text, parse_special, scratch.normalized_parts);
+  normalized_tokens_.find(piece.text, parse_special, {}, scratch.normalized_parts);
   for (const auto& part : scratch.normalized_parts) {
     if (part.token != nullptr) {
       ids.push_back(part.token->id);

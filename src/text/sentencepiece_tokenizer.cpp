@@ -81,7 +81,7 @@ std::vector<int64_t> SentencePieceTokenizer::encode(std::string_view text, const
     ids = before_;
   }
   std::vector<AddedTokenMatcher::Part> parts;
-  added_.find(text, options.parse_special_tokens, parts);
+  added_.find(text, options.parse_special_tokens, options.plain_at, parts);
   for (const auto& part : parts) {
     if (part.token != nullptr) {
       ids.push_back(part.token->id);
