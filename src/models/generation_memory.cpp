@@ -73,8 +73,10 @@ class Pass {
 
   /// x is written in place.
   void fused_layer() {
-    const auto qkv = ledger_.take(kFloat * rows_ * (query_size() + 2 * key_size()));
-    const auto mixed = ledger_.take(kFloat * rows_ * query_size());
+    {
+      const auto qkv = ledger_.take(kFloat * rows_ * (query_size() + 2 * key_size()));
+      const auto mixed = ledger_.take(kFloat * rows_ * query_size());
+    }
     const auto inner = ledger_.take(kFloat * rows_ * sizes_.intermediate_size);
   }
 
@@ -172,8 +174,10 @@ class Pass {
       const auto v = linear(rows_, hidden, key_size());
       qkv = ledger_.take(element_ * rows_ * (query_size() + 2 * key_size()));
     }
-    const auto mixed = attention(rotated);
+    auto mixed = attention(rotated);
     x = residual(std::move(x), query_size());
+    qkv.release();
+    mixed.release();
     Ledger::Block inner;
     {
       const auto normed = norm(rows_, hidden);

@@ -88,15 +88,24 @@ class Gpt2Block : public DecoderBlock {
   }
 
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
-    const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});
-    const auto mixed = pass.attention(qkv, attention_config_, slot, /*rotated=*/false);  // [rows, hidden]
-    x = pass.linear_residual(mixed, attention_->out(), std::move(x));
-    const auto inner = pass.norm_mlp(x, *norm2_, mlp_->in(), nullptr, activation_);  // [rows, inner]
-    return pass.linear_residual(inner, mlp_->out(), std::move(x));
+    return feed_forward(attend(std::move(x), pass, slot), pass);
   }
   [[nodiscard]] int64_t window() const override { return 0; }
 
  private:
+  /// x [rows, hidden] + attention(norm(x))
+  at::Tensor attend(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) {
+    const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});
+    const auto mixed = pass.attention(qkv, attention_config_, slot, /*rotated=*/false);  // [rows, hidden]
+    return pass.linear_residual(mixed, attention_->out(), std::move(x));
+  }
+
+  /// x [rows, hidden] + out(act(in(norm(x))))
+  at::Tensor feed_forward(at::Tensor x, const nn::Pass& pass) {
+    const auto inner = pass.norm_mlp(x, *norm2_, mlp_->in(), nullptr, activation_);  // [rows, inner]
+    return pass.linear_residual(inner, mlp_->out(), std::move(x));
+  }
+
   ops::Activation activation_;
   ops::AttentionConfig attention_config_;
   std::shared_ptr<nn::Norm> norm1_;
