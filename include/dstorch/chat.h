@@ -15,8 +15,8 @@ namespace dstorch {
 /// A function that a model asks for.
 struct ToolCall {
   /// Names the call, so that a tool's answer can refer to it. Empty where the model gives none.
-  std::string id;
-  std::string name;
+  std::string id{};
+  std::string name{};
   /// A JSON object.
   std::string arguments = "{}";
 };
@@ -24,30 +24,30 @@ struct ToolCall {
 /// One turn of a conversation.
 struct Message {
   /// "system", "user", "assistant", "tool", or another that the model's template knows.
-  std::string role;
-  std::string content;
+  std::string role{};
+  std::string content{};
   /// What an assistant thought before it answered; apart from `content`.
-  std::string reasoning;
-  std::vector<ToolCall> tool_calls;
+  std::string reasoning{};
+  std::vector<ToolCall> tool_calls{};
   /// Of a "tool" message: the call it answers.
-  std::string tool_call_id;
+  std::string tool_call_id{};
   /// Of a "tool" message: the function's name.
-  std::string name;
+  std::string name{};
   /// Content that is more than a text, as JSON: `[{"type": "text", "text": "..."}, ...]` or `null`. Goes before
   /// `content` unless it is empty.
-  std::string content_json;
+  std::string content_json{};
   /// A JSON object of further fields for the template. Empty: none.
-  std::string more;
+  std::string more{};
 };
 
 /// A function that a model may call.
 struct Tool {
-  std::string name;
-  std::string description;
+  std::string name{};
+  std::string description{};
   /// A JSON schema of its arguments, an object.
   std::string parameters = R"({"type": "object", "properties": {}})";
   /// The tool as it was given, JSON; goes before the fields above unless it is empty.
-  std::string json;
+  std::string json{};
 };
 
 /// Reads a JSON array of messages, or an object that has it as "messages", as OpenAI's API and Hugging Face write them.

@@ -11,7 +11,7 @@
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
 #include "text/chat/chat_template.h"
-#include "text/chat/message_json.h"
+#include "text/chat/sampling_defaults.h"
 
 namespace dstorch {
 namespace {
@@ -148,6 +148,32 @@ TEST(ChatTemplateFiles, NamedOnesAreChosenByNameAndByTools) {
               HasSubstr("must have \"name\" and \"template\""));
   directory.write("tokenizer_config.json", R"({"chat_template": "{{"})");
   EXPECT_THAT(error_of([&] { ChatTemplate::load(directory.path()); }), HasSubstr("format: chat template, line 1: "));
+}
+
+TEST(SamplingDefaults, AreTheMakers) {
+  const Directory directory;
+  GenerationOptions own;
+  own.temperature = 0.3;
+  EXPECT_EQ(text::read_sampling_defaults(directory.path(), own).temperature, 0.3);
+  directory.write("generation_config.json", R"({"do_sample": true, "temperature": 0.6, "top_p": 0.95, "top_k": 20,
+      "min_p": 0.1, "repetition_penalty": 1.05, "eos_token_id": [1, 2]})");
+  const GenerationOptions sampled = text::read_sampling_defaults(directory.path());
+  EXPECT_EQ(sampled.temperature, 0.6);
+  EXPECT_EQ(sampled.top_p, 0.95);
+  EXPECT_EQ(sampled.top_k, 20);
+  EXPECT_EQ(sampled.min_p, 0.1);
+  EXPECT_EQ(sampled.repetition_penalty, 1.05);
+  directory.write("generation_config.json", R"({"temperature": 0.6, "top_p": 0.95, "repetition_penalty": 1.5})");
+  const GenerationOptions greedy = text::read_sampling_defaults(directory.path());
+  EXPECT_EQ(greedy.temperature, 0);
+  EXPECT_EQ(greedy.top_p, 1);
+  EXPECT_EQ(greedy.repetition_penalty, 1.5);
+  for (const char* bad : {R"({"do_sample": 1})", R"({"do_sample": true, "temperature": -1})", "[]",
+                          R"({"do_sample": true, "top_p": 2})", R"({"do_sample": true, "top_k": -5})"}) {
+    directory.write("generation_config.json", bad);
+    EXPECT_THAT(error_of([&] { text::read_sampling_defaults(directory.path()); }), testing::StartsWith("format: "))
+        << bad;
+  }
 }
 
 TEST(ChatTemplate, IsGivenWhatTransformersGives) {

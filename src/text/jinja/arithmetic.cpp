@@ -127,7 +127,9 @@ Value real(Runtime& runtime, BinaryOp op, double a, double b) {
       if (op == BinaryOp::divide) {
         return Value::of(a / b);
       }
-      return Value::of(std::floor((a - modulo(runtime, a, b)) / b + 0.5));
+      const double quotient = (a - modulo(runtime, a, b)) / b;
+      const double below = std::floor(quotient);
+      return Value::of(quotient - below > 0.5 ? below + 1 : below);
     }
     case BinaryOp::modulo:
       return Value::of(modulo(runtime, a, b));

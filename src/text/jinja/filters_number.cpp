@@ -31,7 +31,14 @@ Value absolute(Runtime& runtime, const Value& value, const Args& args) {
   return negative ? negate(runtime, value) : plus(runtime, value);
 }
 
-Value to_whole(Runtime& runtime, const Value& value, const Args& args) {
+int64_t to_whole(Runtime& runtime, double value) {
+  if (!(std::abs(value) < kMostWhole)) {
+    runtime.fail("a whole number must fit 64 bits");
+  }
+  return static_cast<int64_t>(value);
+}
+
+Value integer(Runtime& runtime, const Value& value, const Args& args) {
   const Bound bound(runtime, "int", args, {"default", "base"});
   const Value fallback = bound.get(0, Value::of(int64_t{0}));
   if (value.is(Type::undefined)) {
@@ -55,16 +62,10 @@ Value to_whole(Runtime& runtime, const Value& value, const Args& args) {
   } else {
     return fallback;
   }
-  if (!std::isfinite(real)) {
-    return fallback;
-  }
-  if (std::abs(real) >= 9.2e18) {
-    runtime.fail("a whole number must fit 64 bits");
-  }
-  return Value::of(static_cast<int64_t>(real));
+  return std::isfinite(real) ? Value::of(to_whole(runtime, real)) : fallback;
 }
 
-Value to_real(Runtime& runtime, const Value& value, const Args& args) {
+Value floating(Runtime& runtime, const Value& value, const Args& args) {
   const Bound bound(runtime, "float", args, {"default"});
   if (value.is(Type::undefined)) {
     runtime.fail_undefined(*value.undefined);
@@ -82,7 +83,7 @@ double round_common(double value, int64_t precision) {
     return value;
   }
   if (precision < 0) {
-    const double unit = std::pow(10.0, static_cast<double>(-precision));
+    const double unit = std::pow(10.0, -static_cast<double>(precision));
     return std::nearbyint(value / unit) * unit;
   }
   double rounded = 0;
@@ -101,11 +102,12 @@ Value round(Runtime& runtime, const Value& value, const Args& args) {
   if (!value.is_number()) {
     runtime.fail("round needs a number, not {}", type_name(value));
   }
-  if (method == "common") {
+  if (method == "common" && value.is_int()) {
     // Whole numbers stay whole.
-    return value.is_int() && precision >= 0 ? Value::of(value.as_int())
-           : value.is_int()                 ? Value::of(static_cast<int64_t>(round_common(value.as_real(), precision)))
-                                            : Value::of(round_common(value.real, precision));
+    return Value::of(precision >= 0 ? value.as_int() : to_whole(runtime, round_common(value.as_real(), precision)));
+  }
+  if (method == "common") {
+    return Value::of(round_common(value.real, precision));
   }
   const double unit = std::pow(10.0, static_cast<double>(precision));
   const double scaled = value.as_real() * unit;
@@ -139,7 +141,7 @@ Value filesizeformat(Runtime& runtime, const Value& value, const Args& args) {
     return runtime.text("1 Byte");
   }
   if (*parsed < base) {
-    return runtime.text(fmt::format("{} Bytes", static_cast<int64_t>(*parsed)));
+    return runtime.text(fmt::format("{} Bytes", to_whole(runtime, *parsed)));
   }
   constexpr std::string_view kPrefixes = "kMGTPEZY";
   double unit = base;
@@ -159,8 +161,8 @@ const NamedFilter kNumberFilters[] = {
     {"default", default_value},
     {"d", default_value},
     {"abs", absolute},
-    {"int", to_whole},
-    {"float", to_real},
+    {"int", integer},
+    {"float", floating},
     {"round", round},
     {"sum", sum},
     {"filesizeformat", filesizeformat},

@@ -1,6 +1,7 @@
 // Filters that make one text of another.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 
 #include "text/jinja/filters.h"
@@ -81,7 +82,7 @@ Value center(Runtime& runtime, const Value& value, const Args& args) {
   const Bound bound(runtime, "center", args, {"width"});
   FormatSpec spec;
   const Value text = as_text(runtime, value);
-  const int64_t width = bound.index(0, 80);
+  const int64_t width = std::max<int64_t>(bound.index(0, 80), 0);
   const int64_t missing = width - count_points(*text.str);
   // As str.center: the odd blank goes left only when the width is odd.
   const int64_t left = missing <= 0 ? 0 : missing / 2 + (missing & width & 1);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 
 #include "text/jinja/attributes.h"
+#include "text/jinja/numbers.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/python_text.h"
 #include "text/jinja/runtime.h"
@@ -13,6 +15,9 @@ namespace dstorch::text::jinja {
 namespace {
 
 using Type = Value::Type;
+
+// More than any text may have; what is wider fails by its length.
+constexpr int64_t kMostWidth = int64_t{1} << 40;
 
 /// One rendering of `"..." % values`.
 class PercentFormat {
@@ -58,10 +63,10 @@ class PercentFormat {
   int64_t number() {
     if (peek() == '*') {
       ++at_;
-      return to_index(runtime_, next_value(), "a format's *");
+      return std::clamp(to_index(runtime_, next_value(), "a format's *"), -kMostWidth, kMostWidth);
     }
     int64_t value = 0;
-    while (std::isdigit(static_cast<unsigned char>(peek())) != 0 && value < (int64_t{1} << 40)) {
+    while (std::isdigit(static_cast<unsigned char>(peek())) != 0 && value < kMostWidth) {
       value = value * 10 + (text_[at_++] - '0');
     }
     return value;
@@ -153,6 +158,9 @@ class PercentFormat {
     }
     const bool whole = std::string_view("diuxXo").find(spec.type) != std::string_view::npos;
     if (whole && value.is(Type::real) && (spec.type == 'd' || spec.type == 'i' || spec.type == 'u')) {
+      if (!(std::abs(value.real) < kMostWhole)) {
+        runtime_.fail("{} fits no whole number of 64 bits", value.real);
+      }
       out_ += format_number(runtime_, Value::of(static_cast<int64_t>(value.real)), spec);
     } else if (whole && value.is(Type::real)) {
       runtime_.fail("%{} needs a whole number", spec.type);

@@ -107,8 +107,9 @@ std::string_view Range::print(Runtime& runtime) {
 }
 
 Value Range::slice(Runtime& runtime, int64_t first, int64_t count, int64_t step) const {
-  const int64_t start = start_ + first * step_;
-  return Value::of(runtime.arena.make<Range>(start, start + count * step_ * step, step_ * step, count));
+  const int64_t start = moved(start_, first, step_);
+  const int64_t width = moved(0, step, step_);
+  return Value::of(runtime.arena.make<Range>(start, moved(start, count, width), width, count));
 }
 
 Iterator* Range::iterate(Runtime& runtime) { return runtime.arena.make<RangeIterator>(*this, count_); }

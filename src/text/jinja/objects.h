@@ -61,11 +61,17 @@ class Range : public Object {
   int64_t length(Runtime& /*runtime*/) override { return count_; }
   [[nodiscard]] bool indexable() const override { return true; }
   std::optional<Value> item(Runtime& runtime, const Value& index) override;
-  [[nodiscard]] Value at(int64_t index) const { return Value::of(start_ + index * step_); }
+  [[nodiscard]] Value at(int64_t index) const { return Value::of(moved(start_, index, step_)); }
   /// Every `step`th number from the one with the number `first` on.
   Value slice(Runtime& runtime, int64_t first, int64_t count, int64_t step) const;
 
  private:
+  // start + count * step, which wraps where no number is meant.
+  static int64_t moved(int64_t start, int64_t count, int64_t step) {
+    return static_cast<int64_t>(static_cast<uint64_t>(start) +
+                                static_cast<uint64_t>(count) * static_cast<uint64_t>(step));
+  }
+
   int64_t start_;
   int64_t stop_;
   int64_t step_;

@@ -39,10 +39,10 @@ class Runtime {
   std::chrono::system_clock::time_point now;
 
   void charge(std::size_t steps) {
-    steps_ += static_cast<int64_t>(steps);
-    if (steps_ > limits_.steps) {
+    if (steps > static_cast<std::size_t>(limits_.steps - steps_)) {
       stop("takes too many steps: it may not end");
     }
+    steps_ += static_cast<int64_t>(steps);
   }
   /// Refuses a text that is too long.
   void check_text(std::size_t bytes) {

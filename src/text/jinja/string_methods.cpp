@@ -198,8 +198,8 @@ Value justify(Runtime& runtime, const Value& self, const Args& args) {
   if (count_points(fill) != 1) {
     runtime.fail("the fill character must be one character");
   }
-  const int64_t missing = std::max<int64_t>(bound.index(0, 0) - count_points(*self.str), 0);
-  const int64_t width = bound.index(0, 0);
+  const int64_t width = std::max<int64_t>(bound.index(0, 0), 0);
+  const int64_t missing = std::max<int64_t>(width - count_points(*self.str), 0);
   // Python puts the odd character on the left only when the width is odd.
   const int64_t left = align == '<' ? 0 : align == '>' ? missing : missing / 2 + (missing & width & 1);
   runtime.charge_text(static_cast<std::size_t>(std::min(missing, std::numeric_limits<int64_t>::max() / 4)) *
@@ -218,7 +218,8 @@ Value justify(Runtime& runtime, const Value& self, const Args& args) {
 Value zfill(Runtime& runtime, const Value& self, const Args& args) {
   const Bound bound(runtime, "zfill", args, {"width"}, 1);
   const std::string_view text = self.text();
-  const int64_t missing = std::max<int64_t>(bound.index(0, 0) - count_points(*self.str), 0);
+  const int64_t width = std::max<int64_t>(bound.index(0, 0), 0);
+  const int64_t missing = std::max<int64_t>(width - count_points(*self.str), 0);
   runtime.charge_text(static_cast<std::size_t>(missing));
   const std::size_t sign = !text.empty() && (text[0] == '+' || text[0] == '-') ? 1 : 0;
   return like(runtime, self,
