@@ -35,7 +35,7 @@ MatchBudget::~MatchBudget() {
 
 bool MatchBudget::spent() noexcept {
   MatchBudget* budget = budget_of_this_thread;
-  return budget != nullptr && ++budget->asked_ % kStepsPerLook == 0 && budget->look();
+  return budget != nullptr && (budget->over_ || (++budget->asked_ % kStepsPerLook == 0 && budget->look()));
 }
 
 bool MatchBudget::look() noexcept {
@@ -46,7 +46,8 @@ bool MatchBudget::look() noexcept {
     return false;
   }
   // The clock of the thread is a system call, that of the wall is none; the first is never ahead of the second.
-  return now - begin_ > allowed_ && processor_time() - processor_begin_ > allowed_;
+  over_ = now - begin_ > allowed_ && processor_time() - processor_begin_ > allowed_;
+  return over_;
 }
 
 }  // namespace dstorch::text

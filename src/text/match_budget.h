@@ -27,6 +27,7 @@ class MatchBudget {
   std::chrono::steady_clock::time_point begin_{};
   std::chrono::nanoseconds processor_begin_{};
   uint32_t asked_ = 0;
+  bool over_ = false;
   bool outermost_ = false;
 };
 

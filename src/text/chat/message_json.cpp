@@ -48,7 +48,8 @@ OrderedJson message_to_json(const Message& message, const std::string& where) {
   add("tool_call_id", message.tool_call_id);
   add("name", message.name);
   if (!message.more.empty()) {
-    for (auto& [key, value] : parse_object(message.more, where + ": more").items()) {
+    const auto more = parse_object(message.more, where + ": more");  // which `items` only refers to
+    for (const auto& [key, value] : more.items()) {
       json[key] = value;
     }
   }
