@@ -117,8 +117,8 @@ void PlainRead(benchmark::State& state) {
   set_threads(state);
   const std::vector<int64_t> data(std::size_t{32} << 20, 1);  // 256 MiB
   for (auto _ : state) {
-    cpu::run_parallel(num_threads(), [&](cpu::Worker worker) {
-      const auto range = cpu::share(static_cast<int64_t>(data.size()), 512, worker);
+    cpu::parallel_for(num_threads(), 1, [&](int64_t index, int64_t /*end*/) {
+      const auto range = cpu::share(static_cast<int64_t>(data.size()), 512, index, num_threads());
       constexpr int64_t kStreams = 8, kLine = 8;
       const auto length = (range.end - range.begin) / kStreams;
       std::array<int64_t, kLine> sums{};

@@ -11,6 +11,7 @@
 #include "driver/framework_words.h"
 #include "driver/plan_memory.h"
 #include "ops/cpu/threads.h"
+#include "ops/fork.h"
 
 namespace dstorch::driver {
 
@@ -81,6 +82,7 @@ void ModelLifetime::init() {
 }
 
 void ModelLifetime::load() {
+  ops::keep_forks_working();
   require(config_.threads >= 0 && config_.threads <= ops::most_threads(), ErrorKind::invalid_argument,
           "threads must be between 0 and {} (0 uses every core), got {}", ops::most_threads(), config_.threads);
   require(config_.memory_limit >= 0, ErrorKind::invalid_argument,

@@ -12,6 +12,7 @@
 #include "dstorch/log.h"
 #include "models/registry.h"
 #include "ops/cpu/threads.h"
+#include "ops/fork.h"
 #include "train/advice.h"
 #include "train/check_options.h"
 #include "train/evaluate.h"
@@ -36,6 +37,7 @@ using Clock = std::chrono::steady_clock;
 class ThreadCount {
  public:
   explicit ThreadCount(int threads) : previous_(at::get_num_threads()), previous_fused_(ops::num_threads()) {
+    ops::keep_forks_working();
     at::set_num_threads(threads);
     ops::set_num_threads(threads);
   }

@@ -36,6 +36,7 @@ struct Layer {
   AttentionCall call(const float* rows, float* out) const {
     return {.qkv = rows,
             .qkv_stride = columns(),
+            .spans = {},
             .heads = heads,
             .kv_heads = kv_heads,
             .head_dim = dim,
@@ -156,7 +157,7 @@ struct Fed {
 
 /// The sequence fed in pieces of these sizes, the last repeated.
 inline std::vector<float> Layer::run(const std::vector<int64_t>& pieces, int threads) const {
-  set_num_threads(threads);
+  use_threads(threads);
   Pages pages(*this);
   Fed fed;
   std::vector<float> out(static_cast<std::size_t>(length * outputs()), NAN);

@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "ops/cpu/threads.h"
-
 namespace dstorch::ops::cpu {
 namespace {
 
 AttentionCall call_of(int64_t heads, int64_t kv_heads, int64_t dim) {
-  return {.heads = heads, .kv_heads = kv_heads, .head_dim = dim};
+  AttentionCall call;
+  call.heads = heads, call.kv_heads = kv_heads, call.head_dim = dim;
+  return call;
 }
 
 TEST(AttentionPlan, KeepsScratchInBounds) {
@@ -26,7 +26,6 @@ TEST(AttentionPlan, KeepsScratchInBounds) {
 
 /// Every row meets every tile once, whoever it falls to; and nobody gets much more than a share.
 TEST(AttentionPlan, SharesTheTilesOut) {
-  const auto threads_before = num_threads();
   const std::vector<int32_t> pages(1000);
   const std::vector<AttentionSpan> spans = {{.first = 0, .count = 1, .position = 40000, .pages = pages.data()},
                                             {.first = 1, .count = 1, .position = 70, .pages = pages.data()},
@@ -34,7 +33,8 @@ TEST(AttentionPlan, SharesTheTilesOut) {
                                             {.first = 72, .count = 65}};
   const auto call = call_of(6, 2, 64);
   for (const int threads : {1, 2, 7}) {
-    set_num_threads(threads);
+    ThreadPool pool(threads);
+    const ThreadPool::Use use(pool);
     const AttentionPlan plan(call, spans, 16, 6, false);
     EXPECT_EQ(plan.rows, 137);
     std::vector<std::vector<int>> met(137 * 2, std::vector<int>(1000));
@@ -64,7 +64,6 @@ TEST(AttentionPlan, SharesTheTilesOut) {
       }
     }
   }
-  set_num_threads(threads_before);
 }
 
 }  // namespace

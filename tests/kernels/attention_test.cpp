@@ -84,7 +84,7 @@ TEST_P(AttentionKernel, RowsKeepTheirBitsInAnyCompany) {
       if (step % 5 == 0) add({.first = first(), .count = 1 + below(layer.length)});
       if (step % 7 == 0) add({.first = first(), .count = 0});
       std::vector<float> out(static_cast<std::size_t>(first() * layer.outputs()) + 1, NAN);
-      set_num_threads(1 + step % 3);
+      use_threads(1 + step % 3);
       auto call = layer.call(rows.data(), out.data());
       call.spans = spans;
       pages.put_into(call);
@@ -115,7 +115,7 @@ TEST_P(AttentionKernel, WholeSequencesNeedNoPages) {
     if (layer.dtype != DType::float32) continue;
     const auto paged = layer.run({layer.length}, 1);
     for (const int threads : {1, 2}) {
-      set_num_threads(threads);
+      use_threads(threads);
       std::vector<float> out(paged.size(), NAN);
       auto call = layer.call(layer.qkv.data(), out.data());
       const AttentionSpan span{.count = layer.length};

@@ -75,7 +75,7 @@ TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
       for (const auto kind : {NormKind::none, NormKind::rms, NormKind::layer}) {
         for (const bool add : {false, true}) {
           const auto run = [&](int64_t first, int64_t rows, int threads) {
-            set_num_threads(threads);
+            use_threads(threads);
             std::vector<float> y(static_cast<std::size_t>(rows * outputs), NAN);
             linear({.x = {x.data() + first * features, rows, features, features},
                     .norm = {kind, gain.vector(), {}, 1e-5f},

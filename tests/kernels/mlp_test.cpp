@@ -131,7 +131,7 @@ TEST_P(MlpKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
   const auto x = random_floats(kRows * kFeatures, 5);
   for (const auto activation : kActivations) {
     const auto run = [&](int64_t first, int64_t rows, int threads) {
-      set_num_threads(threads);
+      use_threads(threads);
       std::vector<float> y(static_cast<std::size_t>(rows * kFfn), NAN);
       mlp({.x = {x.data() + first * kFeatures, rows, kFeatures, kFeatures},
            .norm = {NormKind::rms, gain.vector(), {}, 1e-6f},

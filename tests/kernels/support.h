@@ -5,16 +5,31 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
 #include <ostream>
 #include <random>
 #include <vector>
 
 #include "ops/cpu/bf16_product.h"
 #include "ops/cpu/half.h"
-#include "ops/cpu/threads.h"
+#include "ops/cpu/thread_pool.h"
 #include "ops/cpu/types.h"
 
 namespace dstorch::ops::cpu {
+
+/// The kernels that this thread calls run on so many threads from here on.
+inline void use_threads(int threads) {
+  static std::map<int, std::unique_ptr<ThreadPool>> pools;
+  static std::optional<ThreadPool::Use> use;
+  auto& pool = pools[threads];
+  if (pool == nullptr) {
+    pool = std::make_unique<ThreadPool>(threads);
+  }
+  use.reset();
+  use.emplace(*pool);
+}
 
 /// One way of computing that is compiled in and that this processor has.
 struct Kernels {
@@ -39,19 +54,16 @@ class EveryTarget : public ::testing::TestWithParam<Kernels> {
   void SetUp() override {
     hwy::SetSupportedTargetsForTest(GetParam().target);
     allow_bf16_products(GetParam().bf16_products);
+    use_threads(2);
   }
   void TearDown() override {
     hwy::SetSupportedTargetsForTest(0);
     allow_bf16_products(true);
-    set_num_threads(threads_);
   }
   /// x as it meets weights of a type.
   static float met(float x, DType weights) {
     return weights == DType::bfloat16 && GetParam().bf16_products ? to_float(from_float<Bf16>(x)) : x;
   }
-
- private:
-  int threads_ = num_threads();
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Kernels& kernels) {

@@ -1,10 +1,8 @@
 #include "ops/cpu/attention.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "ops/cpu/attention_plan.h"
-#include "ops/cpu/threads.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/attention.cpp"
@@ -58,17 +56,25 @@ void take_in(const AttentionCall& call, const AttentionPlan& plan, const Sequenc
   }
 }
 
-/// This worker's share of the queries, keys and values.
-void take_in_share(const AttentionCall& call, const AttentionPlan& plan, Worker worker, float* head) {
+constexpr int64_t kHeadsTakenIn = 16;  // at a time
+
+/// Queries, keys and values, a few heads at a time.
+void take_in_chunks(const AttentionCall& call, const AttentionPlan& plan, float* head, Chunks& chunks) {
   const auto each = call.heads + call.kv_heads;
-  const auto range = share(plan.rows * each, 1, worker);
-  std::size_t sequence = 0;
-  for (auto item = range.begin; item < range.end; ++item) {
-    const auto row = item / each;
-    while (row >= plan.sequences[sequence].row + plan.sequences[sequence].span->count) {
-      ++sequence;
+  const auto& sequences = plan.sequences;
+  for (int64_t chunk = 0; chunks.next(chunk);) {
+    const auto end = HWY_MIN((chunk + 1) * kHeadsTakenIn, plan.rows * each);
+    // The last sequence that begins at or before the row, which is the one that has it.
+    auto sequence = std::upper_bound(sequences.begin(), sequences.end(), chunk * kHeadsTakenIn / each,
+                                     [](int64_t row, const Sequence& s) { return row < s.row; }) -
+                    1;
+    for (auto item = chunk * kHeadsTakenIn; item < end; ++item) {
+      const auto row = item / each;
+      while (row >= sequence->row + sequence->span->count) {
+        ++sequence;
+      }
+      take_in(call, plan, *sequence, row - sequence->row, item % each, head);
     }
-    take_in(call, plan, plan.sequences[sequence], row - plan.sequences[sequence].row, item % each, head);
   }
 }
 
@@ -144,32 +150,29 @@ void merge_tiles(const AttentionCall& call, const AttentionPlan& plan, const Att
 void attend_spans(const AttentionCall& call, std::span<const AttentionSpan> spans) {
   const bool rounds = kMayRound && bf16_products() && call.cache_dtype == DType::bfloat16 && call.head_dim % 2 == 0;
   const AttentionPlan plan(call, spans, kLanes, kBlockRows, rounds);
-  if (plan.rows == 0) {
-    return;
-  }
-  std::atomic<std::size_t> next_job{0};
-  std::atomic<int64_t> next_merge{0};
-  run_parallel(plan.threads, [&](Worker worker) {
+  const auto take_all_in = [&](Worker worker, Chunks& chunks) {
+    take_in_chunks(call, plan, Room(plan, worker.index).partials, chunks);
+  };
+  const auto attend_all = [&](Worker worker, Chunks& chunks) {
     const Room room(plan, worker.index);
-    take_in_share(call, plan, worker, room.partials);
-    worker.barrier();
-    for (auto i = next_job.fetch_add(1); i < plan.jobs.size(); i = next_job.fetch_add(1)) {
-      const auto& job = plan.jobs[i];
+    for (int64_t i = 0; chunks.next(i);) {
+      const auto& job = plan.jobs[static_cast<size_t>(i)];
       with_stored(call, plan.sequences[static_cast<size_t>(job.sequence)],
                   [&]<class T>(const T*) { attend<T>(call, plan, job, room); });
     }
-    if (plan.merges.empty()) {
-      return;
-    }
-    worker.barrier();
-    const auto queries = static_cast<int64_t>(plan.merges.size()) * plan.block;
-    for (auto i = next_merge.fetch_add(1); i < queries; i = next_merge.fetch_add(1)) {
+  };
+  const auto merge_all = [&](Worker, Chunks& chunks) {
+    for (int64_t i = 0; chunks.next(i);) {
       const auto& job = plan.merges[static_cast<size_t>(i / plan.block)];
       if (const auto query = i % plan.block; query < job.rows() * plan.group) {
         merge_tiles(call, plan, job, job.begin + query / plan.group, query % plan.group);
       }
     }
-  });
+  };
+  const auto heads = plan.rows * (call.heads + call.kv_heads);
+  plan.pool.run({{(heads + kHeadsTakenIn - 1) / kHeadsTakenIn, take_all_in},
+                 {static_cast<int64_t>(plan.jobs.size()), attend_all},
+                 {static_cast<int64_t>(plan.merges.size()) * plan.block, merge_all}});
 }
 
 void run_attention(const AttentionCall& call) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ops/cpu/threads.h"
+#include "ops/cpu/scratch.h"
 
 namespace dstorch::ops::cpu {
 namespace {
@@ -43,17 +43,14 @@ std::size_t AttentionPlan::spans_at_once(const AttentionCall& call, std::span<co
 
 AttentionPlan::AttentionPlan(const AttentionCall& call, std::span<const AttentionSpan> spans, int64_t lanes,
                              int64_t block_rows, bool rounds)
-    : width(round_to(call.head_dim, lanes)),
-      group(call.heads / call.kv_heads),
-      partial(width + 2),
-      threads(num_threads()) {
+    : width(round_to(call.head_dim, lanes)), group(call.heads / call.kv_heads), partial(width + 2) {
   const auto for_own_pages = add_sequences(call, spans, rounds);
   add_jobs(call, spans);
   const auto for_partials = split_long_jobs();
   const auto for_queries = round_to(call.heads * rows * width, 16);
   own_floats_ = round_to(2 * kTileKeys * width + block * kTileKeys + (block + block_rows) * partial, 16);
   float* at = Scratch::of_this_thread().floats(
-      static_cast<std::size_t>(for_queries + for_own_pages + for_partials + threads * own_floats_));
+      static_cast<std::size_t>(for_queries + for_own_pages + for_partials + pool.threads() * own_floats_));
   // What is counted from 0 so far begins here.
   queries_ = at;
   at += for_queries;
@@ -122,6 +119,7 @@ void AttentionPlan::add_jobs(const AttentionCall& call, std::span<const Attentio
 
 /// Floats of the partial results.
 int64_t AttentionPlan::split_long_jobs() {
+  const int64_t threads = pool.threads();
   int64_t total = 0;
   for (const auto& job : jobs) {
     total += cost(job);

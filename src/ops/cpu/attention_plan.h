@@ -5,6 +5,7 @@
 
 #include "ops/cpu/attention.h"
 #include "ops/cpu/bf16_product.h"
+#include "ops/cpu/thread_pool.h"
 
 /// How a call's attention is divided among threads. None of it changes a result: whoever works on a row takes its tiles
 /// in ascending order, or leaves their partial results to be merged in that order.
@@ -64,7 +65,7 @@ class AttentionPlan {
   int64_t partial = 0;  // floats of a partial result
   int64_t rows = 0;     // of all sequences
   int64_t block = 0;    // rows of a job at most, times group
-  int threads = 1;
+  ThreadPool& pool = ThreadPool::current();
   std::vector<Sequence> sequences;
   std::vector<AttentionJob> jobs;    // the longest first
   std::vector<AttentionJob> merges;  // what was split into several jobs, whole

@@ -91,7 +91,7 @@ HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, 
   for (int64_t query = 0; query < queries;) {
     // Queries that see the same keys are worked on together.
     const auto seen = seen_by(query);
-    float* partials[kBlockRows];
+    float* partials[kBlockRows] = {};
     int64_t run = 0;
     for (; run < kBlockRows && query + run < queries && seen_by(query + run) == seen; ++run) {
       partials[run] = place(query + run, run);

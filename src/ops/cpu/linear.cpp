@@ -4,7 +4,8 @@
 #include <type_traits>
 
 #include "ops/cpu/bf16_product.h"
-#include "ops/cpu/threads.h"
+#include "ops/cpu/scratch.h"
+#include "ops/cpu/thread_pool.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cpu/linear.cpp"
@@ -20,12 +21,15 @@ namespace {
 
 /// Outputs computed between two looks at the rows of x, and where there are hardly any rows.
 constexpr int64_t kPanel = 32;
-constexpr int64_t kLongPanel = 2048;
-/// Smallest share of outputs a thread gets: a cache line of y.
+constexpr int64_t kLongPanel = 256;
+/// Smallest number of outputs that a thread is given: a cache line of y.
 constexpr int64_t kShareUnit = 16;
 /// Rows of x worked on together should stay in the second-level cache, or what is kept for them should.
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
 constexpr int64_t kChunkRows = 192;
+/// What a thread takes at a time, where there is so much: weights to be read, and products.
+constexpr int64_t kChunkWeights = int64_t{48} << 10;
+constexpr int64_t kChunkProducts = int64_t{24} << 20;
 
 /// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, or Bf16 for
 /// the products in bfloat16.
@@ -36,19 +40,24 @@ struct Input {
   int64_t stride;
 };
 
-/// What one call needs of scratch: the prepared rows, shared or per worker, and a tile and a panel per worker.
+/// How a call is divided, and what it needs of scratch: the prepared rows, shared or per worker, and a tile and a panel
+/// per worker.
 struct Plan {
+  ThreadPool& pool = ThreadPool::current();
+  int64_t outputs = 0;
   int64_t shared = 0;
   int64_t own = 0;
   int64_t products = 0;
-  int64_t chunk = 0;  // rows
-  int64_t panel = 0;  // outputs
+  int64_t chunk = 0;   // rows
+  int64_t chunks = 0;  // of rows
+  int64_t blocks = 0;  // of outputs
+  int64_t panel = 0;   // outputs
   bool rounds = false;
   bool copies = false;
-  int threads = 1;
   float* scratch = nullptr;
 
-  Plan(const Rows& x, const Norm& norm, int64_t outputs, int panels, bool rounds_input) : rounds(rounds_input) {
+  Plan(const Rows& x, const Norm& norm, int64_t all_outputs, int panels, bool rounds_input)
+      : outputs(all_outputs), rounds(rounds_input) {
     const auto width = prepared_floats(x.features);
     copies = rounds || norm.kind != NormKind::none || width != x.features;
     chunk = kChunkRows;
@@ -57,6 +66,7 @@ struct Plan {
       chunk = HWY_MIN(chunk, kChunkBytes / (width * int64_t{sizeof(float)}) / block * block);
     }
     chunk = HWY_MIN(chunk, x.count);
+    chunks = (x.count + chunk - 1) / chunk;
     // One row is prepared by every worker for itself, which costs less than waiting for another.
     shared = copies && x.count > 1 ? x.count * width : 0;
     panel = chunk > kBlockRows ? kPanel : kLongPanel;
@@ -64,8 +74,13 @@ struct Plan {
     const auto row = copies && x.count == 1 ? round_up(width, 16) : 0;
     const auto unrounded = rounds ? round_up(x.features, 16) : 0;
     own = row + unrounded + products + panels * chunk * panel;
-    threads = static_cast<int>(HWY_MAX(int64_t{1}, HWY_MIN(int64_t{num_threads()}, outputs / kShareUnit)));
     shared = round_up(shared, 16);
+    const int64_t threads = pool.threads();
+    const auto most = HWY_MAX(kChunkWeights, kChunkProducts / chunk) / (panels * x.features);
+    const auto each = HWY_MAX(most / kShareUnit, int64_t{1}) * kShareUnit;
+    // As many for each thread, so that its run of chunks is its own part of the outputs.
+    blocks = (outputs + each * threads - 1) / (each * threads) * threads;
+    blocks = HWY_MAX(HWY_MIN(blocks, outputs / kShareUnit / threads * threads), int64_t{1});
     scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
   }
   ~Plan() { Scratch::of_this_thread().trim(); }
@@ -77,6 +92,23 @@ struct Plan {
     return rounds ? round_up(features, kBf16Lanes) / 2 : padded(features);
   }
   float* of(Worker worker) const { return scratch + shared + worker.index * own; }
+
+  /// Some rows and some outputs.
+  struct Piece {
+    int64_t row;
+    int64_t rows;
+    int64_t begin;
+    int64_t end;
+  };
+  Piece piece(int64_t index, int64_t count) const {
+    // A thread's blocks of outputs for the first rows, then for the next.
+    const auto each = blocks / HWY_MIN(blocks, int64_t{pool.threads()});
+    const auto part = index / (each * chunks);
+    const auto place = index % (each * chunks);
+    const auto row = place / each * chunk;
+    const auto range = share(outputs, kShareUnit, part * each + place % each, blocks);
+    return {row, HWY_MIN(chunk, count - row), range.begin, range.end};
+  }
 };
 
 /// `normed` has room for a row where X is Bf16.
@@ -93,31 +125,51 @@ HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t fea
   }
 }
 
-/// Prepares the rows of x, all workers together, and moves `own` beyond what it took of it.
+/// A worker's scratch.
 template <class X>
-Input<X> prepare(const Plan& plan, const Rows& x, const Norm& norm, Worker worker, float*& own) {
+struct Room {
+  float* unrounded;  // a row, where it will be rounded
+  X* row;            // a single row, prepared
+  float* tile;
+  float* panel;
+
+  Room(const Plan& plan, const Rows& x, Worker worker) : unrounded(plan.of(worker)) {
+    float* at = unrounded + (plan.rounds ? round_up(x.features, 16) : 0);
+    row = reinterpret_cast<X*>(at);
+    tile = at + (plan.copies && x.count == 1 ? round_up(plan.prepared_floats(x.features), 16) : 0);
+    panel = tile + plan.products;
+  }
+};
+
+/// The prepared rows. A single one is prepared here, into a worker's room; several were by `prepare_rows`.
+template <class X>
+Input<X> prepared(const Plan& plan, const Rows& x, const Norm& norm, const Room<X>& room) {
   if constexpr (std::is_same_v<X, float>) {
     if (!plan.copies) {
       return {x.data, x.count, x.stride};
     }
   }
-  float* unrounded = own;
-  own += plan.rounds ? round_up(x.features, 16) : 0;
-  const auto floats = plan.prepared_floats(x.features);
-  const auto stride = floats * (std::is_same_v<X, float> ? 1 : 2);  // else two bfloat16 in the place of a float
+  // A bfloat16 takes half the place of a float.
+  const auto stride = plan.prepared_floats(x.features) * (std::is_same_v<X, float> ? 1 : 2);
   if (x.count == 1) {
-    auto* row = reinterpret_cast<X*>(own);
-    own += round_up(floats, 16);
-    prepare_row(norm, x.data, row, x.features, unrounded);
-    return {row, 1, stride};
+    prepare_row(norm, x.data, room.row, x.features, room.unrounded);
+    return {room.row, 1, stride};
   }
-  auto* rows = reinterpret_cast<X*>(plan.scratch);
-  const auto range = share(x.count, 1, worker);
-  for (int64_t r = range.begin; r < range.end; ++r) {
-    prepare_row(norm, x.data + r * x.stride, rows + r * stride, x.features, unrounded);
+  return {reinterpret_cast<const X*>(plan.scratch), x.count, stride};
+}
+
+constexpr int64_t kRowsPrepared = 4;  // at a time
+
+template <class X>
+void prepare_rows(const Plan& plan, const Rows& x, const Norm& norm, const Room<X>& room, Chunks& chunks) {
+  const auto stride = plan.prepared_floats(x.features) * (std::is_same_v<X, float> ? 1 : 2);
+  for (int64_t chunk = 0; chunks.next(chunk);) {
+    const auto end = HWY_MIN((chunk + 1) * kRowsPrepared, x.count);
+    for (auto r = chunk * kRowsPrepared; r < end; ++r) {
+      prepare_row(norm, x.data + r * x.stride, reinterpret_cast<X*>(plan.scratch) + r * stride, x.features,
+                  room.unrounded);
+    }
   }
-  worker.barrier();
-  return {rows, x.count, stride};
 }
 
 /// out[r][n] = x[r] · (row `first` + n of the matrix).
@@ -151,27 +203,24 @@ HWY_INLINE void finish_linear(const float* sums_row, const Vector& bias, int64_t
 }
 
 template <class X>
-void linear_worker(const LinearCall& call, const Plan& plan, int64_t total, Worker worker) {
-  float* own = plan.of(worker);
-  const auto input = prepare<X>(plan, call.x, call.norm, worker, own);
-  float* tile = own;
-  float* panel = own + plan.products;
-  const auto range = share(total, kShareUnit, worker);
-  for (int64_t r = 0; r < input.count; r += plan.chunk) {
-    const Input<X> rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
+void linear_chunks(const LinearCall& call, const Plan& plan, const Room<X>& room, Chunks& chunks) {
+  const auto input = prepared(plan, call.x, call.norm, room);
+  for (int64_t chunk = 0; chunks.next(chunk);) {
+    const auto piece = plan.piece(chunk, input.count);
+    const Input<X> rows{input.data + piece.row * input.stride, piece.rows, input.stride};
     int64_t column = 0;  // where the matrix begins in y
     for (const auto& matrix : call.matrices) {
-      const auto begin = HWY_MAX(range.begin - column, int64_t{0});
-      const auto end = HWY_MIN(range.end - column, matrix.rows);
+      const auto begin = HWY_MAX(piece.begin - column, int64_t{0});
+      const auto end = HWY_MIN(piece.end - column, matrix.rows);
       const bool plain = matrix.bias.data == nullptr && call.residual == nullptr;
       for (int64_t n = begin; n < end; n += plan.panel) {
         const auto outputs = HWY_MIN(plan.panel, end - n);
-        const auto at = r * call.y_stride + column + n;
-        multiply(rows, call.x.features, matrix, n, outputs, plain ? call.y + at : panel,
-                 plain ? call.y_stride : plan.panel, tile);
+        const auto at = piece.row * call.y_stride + column + n;
+        multiply(rows, call.x.features, matrix, n, outputs, plain ? call.y + at : room.panel,
+                 plain ? call.y_stride : plan.panel, room.tile);
         for (int64_t i = 0; i < (plain ? 0 : rows.count); ++i) {
           const auto row = at + i * call.y_stride;
-          finish_linear(panel + i * plan.panel, matrix.bias, n,
+          finish_linear(room.panel + i * plan.panel, matrix.bias, n,
                         call.residual == nullptr ? nullptr : call.residual + row, call.y + row, outputs);
         }
       }
@@ -201,39 +250,47 @@ HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const flo
 }
 
 template <class X>
-void mlp_worker(const MlpCall& call, const Plan& plan, Worker worker) {
-  float* own = plan.of(worker);
-  const auto input = prepare<X>(plan, call.x, call.norm, worker, own);
-  float* tile = own;
-  float* gates = own + plan.products;
+void mlp_chunks(const MlpCall& call, const Plan& plan, const Room<X>& room, Chunks& chunks) {
+  const auto input = prepared(plan, call.x, call.norm, room);
+  float* gates = room.panel;
   float* ups = gates + plan.chunk * plan.panel;
-  const auto range = share(call.gate.rows, kShareUnit, worker);
-  for (int64_t r = 0; r < input.count; r += plan.chunk) {
-    const Input<X> rows{input.data + r * input.stride, HWY_MIN(plan.chunk, input.count - r), input.stride};
-    for (int64_t n = range.begin; n < range.end; n += plan.panel) {
-      const auto outputs = HWY_MIN(plan.panel, range.end - n);
-      multiply(rows, call.x.features, call.gate, n, outputs, gates, plan.panel, tile);
+  for (int64_t chunk = 0; chunks.next(chunk);) {
+    const auto piece = plan.piece(chunk, input.count);
+    const Input<X> rows{input.data + piece.row * input.stride, piece.rows, input.stride};
+    for (int64_t n = piece.begin; n < piece.end; n += plan.panel) {
+      const auto outputs = HWY_MIN(plan.panel, piece.end - n);
+      multiply(rows, call.x.features, call.gate, n, outputs, gates, plan.panel, room.tile);
       if (call.up.data != nullptr) {
-        multiply(rows, call.x.features, call.up, n, outputs, ups, plan.panel, tile);
+        multiply(rows, call.x.features, call.up, n, outputs, ups, plan.panel, room.tile);
       }
       for (int64_t i = 0; i < rows.count; ++i) {
-        finish_mlp(call, gates + i * plan.panel, ups + i * plan.panel, n, call.y + (r + i) * call.y_stride + n,
+        finish_mlp(call, gates + i * plan.panel, ups + i * plan.panel, n, call.y + (piece.row + i) * call.y_stride + n,
                    outputs);
       }
     }
   }
 }
 
-/// Runs work(worker, null pointer of the type the input is prepared as).
+/// Prepares the rows as X and then runs work(room, chunks) over all pieces.
+template <class X, class F>
+void run_prepared_as(const Plan& plan, const Rows& x, const Norm& norm, const F& work) {
+  const auto prepare = [&](Worker worker, Chunks& chunks) {
+    prepare_rows<X>(plan, x, norm, Room<X>(plan, x, worker), chunks);
+  };
+  const auto multiply_all = [&](Worker worker, Chunks& chunks) { work(Room<X>(plan, x, worker), chunks); };
+  const auto to_prepare = plan.shared > 0 ? (x.count + kRowsPrepared - 1) / kRowsPrepared : 0;
+  plan.pool.run({{to_prepare, prepare}, {plan.blocks * plan.chunks, multiply_all}});
+}
+
 template <class F>
-void run_prepared(const Plan& plan, const F& work) {
+void run_prepared(const Plan& plan, const Rows& x, const Norm& norm, const F& work) {
   if constexpr (kMayRound) {
     if (plan.rounds) {
-      run_parallel(plan.threads, [&](Worker worker) { work(worker, static_cast<const Bf16*>(nullptr)); });
+      run_prepared_as<Bf16>(plan, x, norm, work);
       return;
     }
   }
-  run_parallel(plan.threads, [&](Worker worker) { work(worker, static_cast<const float*>(nullptr)); });
+  run_prepared_as<float>(plan, x, norm, work);
 }
 
 bool is_bf16(const Matrix& matrix) { return matrix.data == nullptr || matrix.dtype == DType::bfloat16; }
@@ -246,25 +303,25 @@ void run_linear(const LinearCall& call) {
     rounds = rounds && is_bf16(matrix);
   }
   const Plan plan(call.x, call.norm, total, 1, rounds);
-  run_prepared(plan, [&]<class X>(Worker worker, const X*) { linear_worker<X>(call, plan, total, worker); });
+  run_prepared(plan, call.x, call.norm,
+               [&]<class X>(const Room<X>& room, Chunks& chunks) { linear_chunks(call, plan, room, chunks); });
 }
 
 void run_mlp(const MlpCall& call) {
   const bool rounds = kMayRound && bf16_products() && is_bf16(call.gate) && is_bf16(call.up);
   const Plan plan(call.x, call.norm, call.gate.rows, 2, rounds);
-  run_prepared(plan, [&]<class X>(Worker worker, const X*) { mlp_worker<X>(call, plan, worker); });
+  run_prepared(plan, call.x, call.norm,
+               [&]<class X>(const Room<X>& room, Chunks& chunks) { mlp_chunks(call, plan, room, chunks); });
 }
 
 void run_norm_rows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
-  constexpr int64_t kWorthAThread = int64_t{16} << 10;
-  const auto threads = std::min<int64_t>({num_threads(), x.count, 1 + x.count * x.features / kWorthAThread});
-  const auto work = [&](Worker worker) HWY_ATTR {
-    const auto range = share(x.count, 1, worker);
-    for (int64_t r = range.begin; r < range.end; ++r) {
+  constexpr int64_t kChunkElements = int64_t{8} << 10;
+  const auto unit = HWY_MAX(kChunkElements / x.features, int64_t{1});
+  parallel_for(x.count, unit, [&](int64_t begin, int64_t end) HWY_ATTR {
+    for (auto r = begin; r < end; ++r) {
       norm_row(norm, x.data + r * x.stride, y + r * y_stride, x.features, false);
     }
-  };
-  run_parallel(static_cast<int>(threads), work);
+  });
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-#include "ops/cpu/fork.h"
+#include "ops/fork.h"
 
 #include <omp.h>
 #include <pthread.h>
 
-namespace dstorch::ops::cpu {
+namespace dstorch::ops {
 
 void keep_forks_working() {
   // Only the thread that forks goes on in the child, so that only its threads need to go. Within a parallel region
@@ -12,4 +12,4 @@ void keep_forks_working() {
       ::pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
 }
 
-}  // namespace dstorch::ops::cpu
+}  // namespace dstorch::ops
