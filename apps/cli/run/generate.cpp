@@ -94,10 +94,10 @@ void explain_silence(const GenerateArguments& arguments, const GenerationResult&
   }
   const std::filesystem::path directory = arguments.model.model;
   if (is_for_conversations(directory)) {
-    say(
-        fmt::format("hint: the model ended its answer at once. It was taught to answer messages, written as the "
-                    "chat_template in {} says, and this prompt is not written so",
-                    directory.string()));
+    say(fmt::format(
+        "hint: the model ended its answer at once. It was taught to answer messages, and this prompt is not "
+        "written as they are: dstorch template -m {} --messages FILE writes it",
+        directory.string()));
   } else {
     say("hint: the model ended its answer at once; --ignore-eos goes on past its end token");
   }
