@@ -1,7 +1,6 @@
 #include "completion.h"
 
-#include <fmt/core.h>
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <string_view>
@@ -109,8 +108,9 @@ std::string bash_completion(const CLI::App& app) {
           places.push_back(command->get_name() + ":" + name);
         }
         const auto words = choices(*option);
-        values += fmt::format("    {}) {} ;;\n", joined_words(places, "|"),
-                              words.empty() ? "return" : fmt::format("words={}", shell_quoted(joined_words(words, " "))));
+        values +=
+            fmt::format("    {}) {} ;;\n", joined_words(places, "|"),
+                        words.empty() ? "return" : fmt::format("words={}", shell_quoted(joined_words(words, " "))));
       }
     }
     cases += fmt::format("    {}) words={} ;;\n", command->get_name(), shell_quoted(joined_words(all, " ")));
@@ -142,8 +142,8 @@ std::string zsh_completion(const CLI::App& app) {
   std::string commands;
   std::string cases;
   for (const auto* command : shown_commands(app)) {
-    commands += fmt::format("    {}\n",
-                            shell_quoted(fmt::format("{}:{}", command->get_name(), zsh_text(command->get_description()))));
+    commands += fmt::format(
+        "    {}\n", shell_quoted(fmt::format("{}:{}", command->get_name(), zsh_text(command->get_description()))));
     std::string options;
     for (const auto* option : command->get_options()) {
       if (option->nonpositional()) {
