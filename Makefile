@@ -2,15 +2,16 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+SUITE ?= trixie
 export PROMPT ?=
 
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check kills asan asan-parsers fuzz tidy format coverage bench install clean
+.PHONY: help run build test test-debian13 check kills asan asan-parsers fuzz tidy format coverage bench install deb test-deb clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: ## Build the command and let its model answer (PROMPT: a package's name, instead of some)
 	@tools/setup.sh build
@@ -23,23 +24,31 @@ build: ## Install what is missing and build
 	$(call configure_and_build,release)
 
 check: ## Look for includes that point up and for unformatted files
-	@tools/setup.sh build
+	@tools/setup.sh format
 	tools/check_layers.sh
 	tools/format.sh --check
 
-test: check build ## Run every test
-	ctest --preset release --parallel $(JOBS)
+test: check ## Run every test
+	@tools/setup.sh build test
+	$(call configure_and_build,test)
+	ctest --preset test --parallel $(JOBS)
 
-kills: build ## Kill training a hundred times at random moments; it must go on to the same end
-	DSTORCH_KILLS=100 ctest --preset release --tests-regex '^cli/KilledTraining'
+test-debian13: ## Run every test in a fresh Debian 13 beside this system (as root; some gigabytes)
+	@tools/setup.sh systems
+	tools/test_in_debian.sh trixie
+
+kills: ## Kill training a hundred times at random moments; it must go on to the same end
+	@tools/setup.sh build test
+	$(call configure_and_build,test)
+	DSTORCH_KILLS=100 ctest --preset test --tests-regex '^cli/KilledTraining'
 
 asan: ## Run every test under the address and undefined-behaviour sanitizers
-	@tools/setup.sh build
+	@tools/setup.sh build test
 	$(call configure_and_build,asan)
 	ctest --preset asan --parallel $(JOBS)
 
 asan-parsers: ## The same for the folders that read files and know no torch
-	@tools/setup.sh build
+	@tools/setup.sh build test
 	$(call configure_and_build,asan) --target test_core test_text test_io test_kernels
 	ctest --preset asan --parallel $(JOBS) --tests-regex '^(core|text|io|kernels)/'
 
@@ -53,11 +62,11 @@ tidy: ## Run clang-tidy over src, include and apps
 	tools/tidy.sh $(TIDY) $(JOBS)
 
 format: ## Format every C++ file
-	@tools/setup.sh build
+	@tools/setup.sh format
 	tools/format.sh
 
 coverage: ## Print the line coverage of src; fail under 90 %
-	@tools/setup.sh build coverage
+	@tools/setup.sh build test coverage
 	$(call configure_and_build,coverage)
 	tools/coverage.sh build/coverage $(JOBS)
 
@@ -68,6 +77,14 @@ bench: ## Build and run the benchmarks
 
 install: build ## Install the package and the command under PREFIX
 	cmake --install build/release --prefix $(PREFIX)
+
+deb: ## Build build/deb/dstorch_*.deb: the command, the library and the headers, for this system
+	@tools/setup.sh build package
+	$(call configure_and_build,deb) --target all package
+
+test-deb: ## Build the .deb in a fresh Debian (SUITE, trixie), install and use it in another (as root)
+	@tools/setup.sh systems
+	tools/test_deb.sh $(SUITE)
 
 clean: ## Remove everything that was built
 	rm -rf build

@@ -25,6 +25,7 @@ function(dstorch_add_folder name)
     endif()
   endforeach()
   target_link_libraries(${target} PRIVATE ${ARG_LIBRARIES})
+  target_compile_features(${target} PUBLIC cxx_std_20)  # the public headers', for whoever links it
   dstorch_compile_options(${target})
   if(ARG_TORCH)
     dstorch_use_torch(${target})

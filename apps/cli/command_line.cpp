@@ -4,6 +4,7 @@
 #include <exception>
 
 #include "commands.h"
+#include "completion.h"
 #include "dstorch/error.h"
 #include "help.h"
 #include "output.h"
@@ -36,6 +37,7 @@ void add_commands(CLI::App& app) {
   add_devices(app);
   add_train(app);
   add_train_tokenizer(app);
+  add_shell_files(app);
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {

@@ -161,9 +161,9 @@ std::optional<fs::path> find_trial_program() {
     return std::string_view(named) == "off" ? std::nullopt : std::optional<fs::path>(named);
   }
   std::error_code none;
-  const auto prefix = fs::read_symlink("/proc/self/exe", none).parent_path().parent_path();
-  for (const fs::path& path : {prefix / "libexec/dstorch/webgl-trial", fs::path(DSTORCH_INSTALLED_WEBGL_TRIAL),
-                               fs::path(DSTORCH_BUILT_WEBGL_TRIAL)}) {
+  const auto folder = fs::read_symlink("/proc/self/exe", none).parent_path();
+  for (const fs::path& path : {folder / "webgl-trial", folder.parent_path() / "libexec/dstorch/webgl-trial",
+                               fs::path(DSTORCH_INSTALLED_WEBGL_TRIAL), fs::path(DSTORCH_BUILT_WEBGL_TRIAL)}) {
     if (::access(path.c_str(), X_OK) == 0) {
       return path;
     }

@@ -10,8 +10,8 @@
 /// memory.
 namespace dstorch::webgl {
 
-/// The helper: what $DSTORCH_WEBGL_TRIAL names; else libexec/dstorch/webgl-trial under the prefix that this program is
-/// installed in, then under that of this library, then in the build tree. None when $DSTORCH_WEBGL_TRIAL is "off" or
+/// The helper: what $DSTORCH_WEBGL_TRIAL names; else webgl-trial beside this program, or in libexec/dstorch of the prefix
+/// that this program is installed in, of that of this library, and of the build tree. None when $DSTORCH_WEBGL_TRIAL is "off" or
 /// where no such file is.
 std::optional<std::filesystem::path> find_trial_program();
 
