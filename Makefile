@@ -8,7 +8,7 @@ export PROMPT ?=
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-debian13 check kills asan asan-parsers fuzz tidy format coverage bench install deb test-deb clean
+.PHONY: help run build test test-debian13 check kills asan asan-quick tsan fuzz tidy format coverage bench install deb test-deb clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,10 +47,15 @@ asan: ## Run every test under the address and undefined-behaviour sanitizers
 	$(call configure_and_build,asan)
 	ctest --preset asan --parallel $(JOBS)
 
-asan-parsers: ## The same for the folders that read files and know no torch
+asan-quick: ## The same for the folders that read files, the kernels and the engine
 	@tools/setup.sh build test
-	$(call configure_and_build,asan) --target test_core test_text test_io test_kernels
-	ctest --preset asan --parallel $(JOBS) --tests-regex '^(core|text|io|kernels)/'
+	$(call configure_and_build,asan) --target test_core test_text test_io test_kernels test_nn test_engine
+	ctest --preset asan --parallel $(JOBS) --tests-regex '^(core|text|io|kernels|nn|engine)/'
+
+tsan: ## Run the tests of the kernels' threads and of the engine under the thread sanitizer
+	@tools/setup.sh build test
+	$(call configure_and_build,tsan) --target test_kernels test_nn test_engine
+	ctest --preset tsan --parallel $(JOBS) --tests-regex '^(kernels/ThreadPool|nn/|engine/)'
 
 fuzz: ## Run each fuzz target for FUZZ_SECONDS
 	@tools/setup.sh build clang

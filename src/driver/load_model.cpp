@@ -10,7 +10,6 @@
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
 #include "ops/backend.h"
-#include "train/processor.h"
 
 namespace dstorch::driver {
 namespace {
@@ -105,7 +104,7 @@ engine::EngineConfig engine_config(const TorchModelConfig& config, std::shared_p
   result.tokenizer = std::move(tokenizer);
   result.end_tokens = std::move(end_tokens);
   result.device = to_torch(config.device);
-  result.threads = config.threads > 0 ? config.threads : training::available_cores();
+  result.threads = config.threads;
   result.account = account;
   return result;
 }

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/throw.h"
-#include "engine/worker_threads.h"
+#include "ops/pass_threads.h"
 
 namespace dstorch::engine {
 
@@ -61,7 +61,7 @@ void Engine::drain() {
 }
 
 void Engine::work() {
-  const WorkerThreads threads(config_.threads);
+  const ops::PassThreads threads(config_.threads);
   const MemoryScope memory(config_.account, MemoryKind::activations);
   const at::NoGradGuard no_grad;
   while (wait_for_work()) {

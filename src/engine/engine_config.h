@@ -38,7 +38,7 @@ struct EngineConfig {
   at::Device device = at::kCPU;
   /// Of keys and values.
   at::ScalarType kv_dtype = at::kFloat;
-  /// Of one pass.
+  /// Of one pass; below 1: the processors this process may run on.
   int threads = 1;
   MemoryBounds memory;
   /// In whose account the memory is; may be null.

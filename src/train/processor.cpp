@@ -1,12 +1,8 @@
 #include "train/processor.h"
 
-#include <sched.h>
-
-#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "core/throw.h"
 
@@ -34,15 +30,6 @@ bool trains_in_bfloat16(const std::optional<bool>& asked, const Device& device) 
   require(cpu || !asked.value_or(false), ErrorKind::unsupported,
           "training in bfloat16 is for the CPU; on {} leave it off", device.to_string());
   return asked.value_or(cpu && processor_has_bfloat16());
-}
-
-int available_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
-    return std::max(1, CPU_COUNT(&set));
-  }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace dstorch::training

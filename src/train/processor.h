@@ -13,7 +13,4 @@ bool processor_has_bfloat16();
 /// LMError{unsupported} when it is asked for on another device.
 bool trains_in_bfloat16(const std::optional<bool>& asked, const Device& device);
 
-/// Cores this process may run on.
-int available_cores();
-
 }  // namespace dstorch::training

@@ -1,7 +1,5 @@
 #include "dstorch/train.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -11,7 +9,7 @@
 #include "device/torch_types.h"
 #include "dstorch/log.h"
 #include "models/registry.h"
-#include "ops/cpu/threads.h"
+#include "ops/pass_threads.h"
 #include "ops/fork.h"
 #include "train/advice.h"
 #include "train/check_options.h"
@@ -32,26 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-/// The number of threads of LibTorch and of the fused ops while this lives.
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads) : previous_(at::get_num_threads()), previous_fused_(ops::num_threads()) {
-    ops::keep_forks_working();
-    at::set_num_threads(threads);
-    ops::set_num_threads(threads);
-  }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-  ~ThreadCount() {
-    at::set_num_threads(previous_);
-    ops::set_num_threads(previous_fused_);
-  }
-
- private:
-  int previous_;
-  int previous_fused_;
-};
 
 uint64_t fnv1a(std::string_view bytes) {
   uint64_t hash = 0xCBF29CE484222325ULL;
@@ -150,7 +128,7 @@ class Run {
   Run(const TrainOptions& options, const std::shared_ptr<MemoryAccount>& memory)
       : options_(options),
         memory_(memory, MemoryKind::other),
-        threads_(options.threads > 0 ? options.threads : available_cores()),
+        threads_(options.threads, ops::PassThreads::LibTorch::team),
         bfloat16_(trains_in_bfloat16(options.bfloat16, options.device)),
         tokenizer_(Tokenizer::load(options.tokenizer)),
         files_(read_files(options, *tokenizer_)),
@@ -282,7 +260,7 @@ class Run {
 
   const TrainOptions& options_;
   MemoryScope memory_;
-  ThreadCount threads_;
+  ops::PassThreads threads_;
   bool bfloat16_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   ModelFiles files_;
