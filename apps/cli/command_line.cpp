@@ -48,7 +48,7 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-std::vector<std::string> option_names(const CLI::App& app) {
+std::vector<std::string> names_of_all_options(const CLI::App& app) {
   std::vector<std::string> names;
   for (const auto* option : app.get_options()) {
     for (const auto& name : option->get_lnames()) {
@@ -68,7 +68,7 @@ std::string usage_problem(const CLI::App& app, const CLI::App& command, const CL
     if (word.size() > 1 && word.starts_with("-")) {
       const auto name = word.substr(0, word.find('='));
       const auto where = &command == &app ? std::string("before the command") : "for " + command.get_name();
-      return fmt::format("there is no option {} {}{}", name, where, did_you_mean(name, option_names(command)));
+      return fmt::format("there is no option {} {}{}", name, where, did_you_mean(name, names_of_all_options(command)));
     }
   }
   if (!words.empty()) {

@@ -108,7 +108,7 @@ void ModelLifetime::cleanup() {
   std::shared_ptr<const LoadedModel> loaded;
   {
     const std::lock_guard lock(mutex_);
-    own();
+    static_cast<void>(own());  // forgets another process's
     loaded = std::exchange(loaded_, nullptr);
   }
   if (loaded && loaded->engine() != nullptr) {
