@@ -1,8 +1,7 @@
-#include "dstorch/generation.h"
-
 #include "core/throw.h"
 #include "driver/guarded.h"
 #include "driver/pending_generation_state.h"
+#include "dstorch/generation.h"
 
 namespace dstorch {
 

@@ -6,8 +6,8 @@
 
 namespace dstorch::ops {
 
-/// The threads of one model's passes, for the thread that makes this, while it lives: the kernels it calls run on a pool
-/// of the model's own. Nobody else's number of threads changes: OpenMP's setting is each thread's.
+/// The threads of one model's passes, for the thread that makes this, while it lives: the kernels it calls run on a
+/// pool of the model's own. Nobody else's number of threads changes: OpenMP's setting is each thread's.
 class PassThreads {
  public:
   /// What LibTorch's own operations run on.

@@ -111,8 +111,9 @@ TEST_F(ChangingFiles, ACallOnAFileThatChangedIsAnError) {
   const auto expected = mapped->complete("A mapped file", greedy(4)).tokens;
   std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the clock of file systems ticks slowly
   fs::resize_file(weights(), fs::file_size(weights()) / 2);
-  for (const auto& error : {error_of([&] { mapped->generate("A mapped file"); }), error_of([&] { mapped->embed("A"); }),
-                            error_of([&] { mapped->logits("A"); }), error_of([&] { mapped->perplexity("A mapped"); })}) {
+  for (const auto& error :
+       {error_of([&] { mapped->generate("A mapped file"); }), error_of([&] { mapped->embed("A"); }),
+        error_of([&] { mapped->logits("A"); }), error_of([&] { mapped->perplexity("A mapped"); })}) {
     EXPECT_EQ(error.kind(), ErrorKind::io);
     EXPECT_THAT(error.what(), HasSubstr("was written to or cut"));
   }

@@ -10,9 +10,9 @@
 /// memory.
 namespace dstorch::webgl {
 
-/// The helper: what $DSTORCH_WEBGL_TRIAL names; else webgl-trial beside this program, or in libexec/dstorch of the prefix
-/// that this program is installed in, of that of this library, and of the build tree. None when $DSTORCH_WEBGL_TRIAL is "off" or
-/// where no such file is.
+/// The helper: what $DSTORCH_WEBGL_TRIAL names; else webgl-trial beside this program, or in libexec/dstorch of the
+/// prefix that this program is installed in, of that of this library, and of the build tree. None when
+/// $DSTORCH_WEBGL_TRIAL is "off" or where no such file is.
 std::optional<std::filesystem::path> find_trial_program();
 
 /// Lets the helper open the device and run a shader. Says how the driver failed: "crashed (Segmentation fault) while a
