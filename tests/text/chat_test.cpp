@@ -218,6 +218,7 @@ std::shared_ptr<const Tokenizer> letters() {
                              {{{"id", 30}, {"content", "<|end|>"}, {"special", true}},
                               {{"id", 31}, {"content", "<|u|>"}, {"special", true}},
                               {{"id", 32}, {"content", "<tool>"}, {"special", false}}}},
+                            {"decoder", {{"type", "Fuse"}}},
                             {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", OrderedJson::array()}}}};
   return Tokenizer::from_json(json.dump());
 }

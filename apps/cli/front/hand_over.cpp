@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -17,6 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void hand_over() {
+  // Training runs LibTorch's backward passes, whose OpenMP threads otherwise spin while they wait: on a busy machine that
+  // costs several times their share. OpenMP reads this once, when it is loaded.
+  ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   const auto folder = fs::read_symlink("/proc/self/exe").parent_path();
   int error = ENOENT;
   // Beside it where it was built, else where it was installed: from wherever the two were moved together.

@@ -155,6 +155,13 @@ Value Evaluator::make_dict(const Expr& expr) {
 
 Value Evaluator::slice(const Expr& expr) {
   const Value object = evaluate(*expr.operands[0]);
+  const bool constant = std::all_of(expr.operands.begin(), expr.operands.end(), [](const ExprPtr& operand) {
+    return operand == nullptr || operand->kind == Expr::Kind::constant;
+  });
+  if (constant && !object.is_string()) {
+    // Jinja2 computes constants while it compiles, by another rule: what has no slices is undefined, not an error.
+    return runtime_.undefined("slice", "a constant");
+  }
   const Value start = evaluate_or_none(expr.operands[1]);
   const Value stop = evaluate_or_none(expr.operands[2]);
   return get_slice(runtime_, object, start, stop, evaluate_or_none(expr.operands[3]));
