@@ -39,6 +39,9 @@ for command in $commands; do
   done
 done
 offers webgl generate --device w
+offers --model generate --json --mod  # no value follows a flag
+grep -qF -- "*--json[" "$build/shell/zsh/_dstorch" && ! grep -qE -- "\*--json\[.*\]:" "$build/shell/zsh/_dstorch" || complain "zsh takes --json for an option with a value"
+grep -qE -- "\*--model\[.*\]:model:_files" "$build/shell/zsh/_dstorch" || complain "zsh does not complete files after --model"
 offers bfloat16 generate --dtype ""
 [ -z "$(complete_words generate --model "")" ] || complain "--model is followed by a file, not by words"
 [ -z "$(complete_words generate "a prompt")" ] || complain "a prompt is completed"

@@ -68,7 +68,7 @@ std::vector<std::string> option_names(const CLI::Option& option) {
   return names;
 }
 
-bool takes_value(const CLI::Option& option) { return option.get_type_size_max() > 0; }
+bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }  // a flag: none
 
 std::vector<std::string> choices(const CLI::Option& option) {
   static const std::map<std::string, std::vector<std::string>> known{
