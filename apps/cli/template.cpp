@@ -47,7 +47,13 @@ void run(const TemplateArguments& arguments) {
   if (!arguments.tools.empty()) {
     options.tools = parse_tools(read_json_file("--tools", arguments.tools));
   }
-  print(std::string_view(chat_template->render_json(read_json_file("--messages", arguments.messages), options)));
+  const auto messages = read_json_file("--messages", arguments.messages);
+  try {
+    print(std::string_view(chat_template->render_json(messages, options)));
+  } catch (const LMError& e) {
+    // The command was used rightly: it is the template that does not take this conversation.
+    throw e.kind() == ErrorKind::invalid_argument ? LMError(ErrorKind::format, e.what()) : e;
+  }
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using testing::StartsWith;
 TEST(Scripts, RunOnlyWhenAllowed) {
   const auto archive = (source_dir() / "tests/parity/fixtures/torchscript/network.pt").string();
   const auto refused = dstorch({"generate", "x", "-m", archive});
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 2);  // it was asked for what may not be
   EXPECT_THAT(refused.err, HasSubstr("--allow-scripts"));
   EXPECT_EQ(refused.out, "");
   const auto allowed = dstorch({"generate", "x", "-m", archive, "--allow-scripts"});
@@ -85,7 +85,7 @@ TEST_F(CommandFiles, NothingWaitsForAFifo) {
                                                        train(path("text.txt"), model, config, fifo)};
   for (const auto& command : commands) {
     const auto result = soon(command);
-    EXPECT_EQ(result.exit_code, 1) << testing::PrintToString(command) << result.err;
+    EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(command) << result.err;
     EXPECT_THAT(result.err, StartsWith("error: ")) << testing::PrintToString(command);
     EXPECT_EQ(result.out, "") << testing::PrintToString(command);
   }
@@ -101,7 +101,7 @@ TEST_F(CommandFiles, OnlyFilesAreReplaced) {
   fs::create_symlink("/dev/full", folder_ / "link to a device");
   for (const auto& output : {std::string("/dev/full"), path("link to a device"), path("fifo"), path("folder")}) {
     const auto result = run_process(train_tokenizer(output));
-    EXPECT_EQ(result.exit_code, 1) << output;
+    EXPECT_EQ(result.exit_code, 2) << output;
     EXPECT_THAT(result.err, HasSubstr("which is not replaced")) << output;
   }
   EXPECT_TRUE(fs::is_character_file("/dev/full"));
@@ -144,7 +144,7 @@ TEST_F(CommandFiles, TrainingDoesNotReplaceAModelOfSomebodyElse) {
                                    "--held-out-fraction",
                                    "0"};
   const auto refused = dstorch(command);
-  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_EQ(refused.exit_code, 2);  // it was asked for what may not be
   EXPECT_THAT(refused.err,
               HasSubstr("M holds model.safetensors, generation_config.json, which this run did not write"));
   EXPECT_EQ(fs::file_size(folder_ / "M/model.safetensors"), weights);

@@ -20,7 +20,7 @@ class TemplateCommand : public testing::Test {
     fs::create_directories(directory_);
     write(
         "tokenizer_config.json",
-        R"({"bos_token": "<s>", "chat_template": "{{ bos_token }}{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% else %}{% endfor %}{{ tools|length if tools else 'none' }}{% if add_generation_prompt %}>{% endif %}{% if x is defined %}{{ x }}{% endif %}{% if messages[0].role == 'tool' %}{{ raise_exception('a tool cannot begin') }}{% endif %}\n\n"})");
+        R"({"bos_token": "<s>", "chat_template": "{{ bos_token }}{% for m in messages %}[{{ m.role }}: {{ m.content }}]{% else %}{% endfor %}{{ tools|length if tools else 'none' }}{% if add_generation_prompt %}>{% endif %}{% if x is defined %}{{ x }}{% endif %}{% if messages[0].role == 'tool' %}{{ raise_exception('a tool cannot begin') }}{% endif %}\n\n\n"})");
     write("messages.json", R"([{"role": "user", "content": "Grüße\n"}])");
     write("tools.json", R"([{"name": "f"}])");
   }

@@ -146,19 +146,6 @@ TEST(Memory, LeavesTheHostsAllocatorAndTensorsAlone) {
   EXPECT_EQ(account->use({}).total.bytes, 0);
 }
 
-// Word of a block that another thread gave back is lost; whoever gets its address next takes its place.
-TEST(Memory, ABlockFreedUnseenIsReplacedByTheNextAtItsAddress) {
-  const auto account = std::make_shared<MemoryAccount>();
-  for (int i = 0; i < 100; ++i) {
-    at::Tensor tensor;
-    {
-      const MemoryScope scope(account, MemoryKind::activations);
-      tensor = bytes_of(1 << 20);
-    }
-  }
-  EXPECT_LE(account->use({}).total.bytes, 20 << 20) << "of the hundred megabytes that were taken";
-}
-
 TEST(Memory, AHostsProfilerHearsOfItsThreadAgain) {
   struct Listener : compat::MemoryReporter {
     int64_t heard = 0;

@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void hand_over() {
-  // Training runs LibTorch's backward passes, whose OpenMP threads otherwise spin while they wait: on a busy machine that
-  // costs several times their share. OpenMP reads this once, when it is loaded.
+  // Training runs LibTorch's backward passes, whose OpenMP threads otherwise spin while they wait: on a busy machine
+  // that costs several times their share. OpenMP reads this once, when it is loaded.
   ::setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   const auto folder = fs::read_symlink("/proc/self/exe").parent_path();
   int error = ENOENT;

@@ -124,9 +124,15 @@ Report measure(const BenchArguments& arguments, ModelInfo& info, StatusLine& lin
     report.generation_speed = std::max(report.generation_speed,
                                        static_cast<double>(arguments.max_tokens) / result.timings.generation_seconds);
   }
-  line.show(fmt::format("{} at once", arguments.streams));
-  report.streams = measure_streams(*model, arguments);
-  if (arguments.streams > 1) {
+  if (arguments.streams == 1) {
+    const auto prompt_tokens = static_cast<double>(arguments.prompt_tokens);
+    const auto tokens = static_cast<double>(arguments.max_tokens);
+    report.streams.worst_first_token = prompt_tokens / report.prompt_speed;
+    report.streams.total_speed =
+        (prompt_tokens + tokens) / (report.streams.worst_first_token + tokens / report.generation_speed);
+  } else {
+    line.show(fmt::format("{} at once", arguments.streams));
+    report.streams = measure_streams(*model, arguments);
     report.generation_speed = report.streams.generation_speed;
     report.first_token_seconds = report.streams.median_first_token;
   }
