@@ -1,4 +1,5 @@
 #include <hwy/base.h>
+#include <hwy/cache_control.h>
 
 #include <atomic>
 
@@ -20,22 +21,22 @@ namespace {
 constexpr int kTileOutputs = 4;
 /// Outputs that all rows meet before the next ones: their weights stay in the first-level cache.
 constexpr int64_t kPanelOutputs = 16;
-/// Rows of weights read side by side for a single row of x: long streams, which the processor fetches ahead.
-constexpr int kOneRowStreams = 8;
+/// Weights between what is multiplied and what is fetched meanwhile, where there are few rows.
+constexpr int64_t kFetchedAhead = int64_t{2} << 10;
 
 HWY_INLINE __m512bh load(const Bf16* p) { return reinterpret_cast<__m512bh>(_mm512_loadu_si512(p)); }
 
 HWY_INLINE __mmask32 first_lanes(int64_t count) { return static_cast<__mmask32>((uint64_t{1} << count) - 1); }
 
-/// sum[r][n] += x[r] * weight[n] for one vector of features.
+/// sum[r * kOutputs + n] += x[r] * weight[n] for one vector of features.
 template <int kRows, int kOutputs>
-HWY_INLINE void add_products(const Bf16* x, int64_t x_stride, const __m512bh* weight, __m512 (*sum)[kOutputs]) {
-#pragma GCC unroll 8
+HWY_INLINE void add_products(const Bf16* x, int64_t x_stride, const __m512bh* weight, __m512* sum) {
+#pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const auto row = load(x + r * x_stride);
 #pragma GCC unroll 8
     for (int n = 0; n < kOutputs; ++n) {
-      sum[r][n] = _mm512_dpbf16_ps(sum[r][n], row, weight[n]);
+      sum[r * kOutputs + n] = _mm512_dpbf16_ps(sum[r * kOutputs + n], row, weight[n]);
     }
   }
 }
@@ -52,19 +53,20 @@ HWY_INLINE __m128 lane_sums(const __m512* four) {
 }
 
 /// kRows rows of x with the rows first, first + gap, first + 2 * gap, ... of w, kOutputs of them or those below
-/// `outputs`. Results go to the columns of these numbers.
+/// `outputs`. Results go to the columns of these numbers. Meanwhile weights `ahead` elements further are fetched.
 template <int kRows, int kOutputs>
 HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_stride, int64_t k, int64_t first,
-                      int64_t gap, int64_t outputs, float* out, int64_t out_stride) {
+                      int64_t gap, int64_t outputs, int64_t ahead, float* out, int64_t out_stride) {
+  constexpr int kSums = (kRows * kOutputs + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
   const Bf16* row[kOutputs];
-  __m512 sum[kRows][kOutputs];
+  __m512 sum[kSums];  // [kRows][kOutputs], and what it takes to sum up four at a time
+#pragma GCC unroll 32
+  for (int i = 0; i < kSums; ++i) {
+    sum[i] = _mm512_setzero_ps();
+  }
 #pragma GCC unroll 8
   for (int n = 0; n < kOutputs; ++n) {
     row[n] = w + HWY_MIN(first + n * gap, outputs - 1) * w_stride;
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      sum[r][n] = _mm512_setzero_ps();
-    }
   }
   __m512bh weight[kOutputs];
   int64_t i = 0;
@@ -72,6 +74,7 @@ HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_
 #pragma GCC unroll 8
     for (int n = 0; n < kOutputs; ++n) {
       weight[n] = load(row[n] + i);
+      hwy::Prefetch(row[n] + i + ahead);
     }
     add_products<kRows, kOutputs>(x + i, x_stride, weight, sum);
   }
@@ -83,33 +86,37 @@ HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_
     }
     add_products<kRows, kOutputs>(x + i, x_stride, weight, sum);
   }
+  float results[kSums];
 #pragma GCC unroll 8
+  for (int j = 0; j < kSums; j += kTileOutputs) {
+    _mm_storeu_ps(results + j, lane_sums(sum + j));
+  }
   for (int r = 0; r < kRows; ++r) {
-    float results[kOutputs];
-#pragma GCC unroll 8
-    for (int n = 0; n < kOutputs; n += kTileOutputs) {
-      _mm_storeu_ps(results + n, lane_sums(sum[r] + n));
-    }
-    if (gap == 1 && first + kOutputs <= outputs) {
-      __builtin_memcpy(out + r * out_stride + first, results, sizeof(results));
-      continue;
-    }
     for (int n = 0; n < kOutputs && first + n * gap < outputs; ++n) {
-      out[r * out_stride + first + n * gap] = results[n];
+      out[r * out_stride + first + n * gap] = results[r * kOutputs + n];
     }
   }
 }
 
-/// `block` for a number of rows that is known at run time only, at most kRows.
-template <int kRows = kBf16BlockRows>
-HWY_INLINE void tile(int64_t rows, const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_stride, int64_t k,
-                     int64_t first, int64_t gap, int64_t outputs, float* out, int64_t out_stride) {
+/// Outputs that so many rows are held against.
+constexpr int outputs_beside(int rows) { return rows == 1 ? 8 : rows <= 6 ? 4 : rows <= 8 ? 3 : 2; }
+
+/// All outputs for a number of rows that is known at run time only, at most kRows. As `streams`: the rows of weights
+/// are read as a few long streams, which the processor fetches ahead better than rows side by side.
+template <int kRows>
+HWY_INLINE void few_rows(int64_t rows, const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_stride, int64_t k,
+                         int64_t outputs, bool streams, int64_t ahead, float* out, int64_t out_stride) {
   if constexpr (kRows > 1) {
     if (rows < kRows) {
-      return tile<kRows - 1>(rows, x, x_stride, w, w_stride, k, first, gap, outputs, out, out_stride);
+      return few_rows<kRows - 1>(rows, x, x_stride, w, w_stride, k, outputs, streams, ahead, out, out_stride);
     }
   }
-  block<kRows, kTileOutputs>(x, x_stride, w, w_stride, k, first, gap, outputs, out, out_stride);
+  constexpr int kOutputs = outputs_beside(kRows);
+  const auto blocks = (outputs + kOutputs - 1) / kOutputs;
+  for (int64_t n = 0; n < blocks; ++n) {
+    block<kRows, kOutputs>(x, x_stride, w, w_stride, k, streams ? n : n * kOutputs, streams ? blocks : 1, outputs,
+                           ahead, out, out_stride);
+  }
 }
 
 /// `bf16_scores` of kRows queries.
@@ -176,24 +183,17 @@ void round_row(const float* from, int64_t count, Bf16* to) {
 
 void bf16_product(const Bf16* x, int64_t rows, int64_t x_stride, const Bf16* w, int64_t w_stride, int64_t k,
                   int64_t outputs, float* out, int64_t out_stride) {
-  if (rows <= kBf16BlockRows) {
-    const auto length = (outputs + kOneRowStreams - 1) / kOneRowStreams;
-    const auto pairs = (outputs + kTileOutputs - 1) / kTileOutputs;
-    for (int64_t n = 0; rows == 1 && n < length; ++n) {
-      block<1, kOneRowStreams>(x, x_stride, w, w_stride, k, n, length, outputs, out, out_stride);
-    }
-    for (int64_t n = 0; rows > 1 && n < pairs; ++n) {
-      tile(rows, x, x_stride, w, w_stride, k, n, pairs, outputs, out, out_stride);
-    }
+  if (rows <= kBf16FewRows) {
+    few_rows<kBf16FewRows>(rows, x, x_stride, w, w_stride, k, outputs, true, kFetchedAhead, out, out_stride);
     return;
   }
-  for (int64_t panel = 0; panel < outputs; panel += kPanelOutputs) {
-    const auto end = HWY_MIN(panel + kPanelOutputs, outputs);
+  for (int64_t n = 0; n < outputs; n += kPanelOutputs) {
+    const auto panel = HWY_MIN(kPanelOutputs, outputs - n);
     for (int64_t r = 0; r < rows; r += kBf16BlockRows) {
-      for (int64_t n = panel; n < end; n += kTileOutputs) {
-        tile(HWY_MIN(rows - r, kBf16BlockRows), x + r * x_stride, x_stride, w, w_stride, k, n, 1, outputs,
-             out + r * out_stride, out_stride);
-      }
+      // The first rows fetch the next panel.
+      few_rows<kBf16BlockRows>(HWY_MIN(rows - r, kBf16BlockRows), x + r * x_stride, x_stride, w + n * w_stride,
+                               w_stride, k, panel, false, r == 0 ? kPanelOutputs * w_stride : 0,
+                               out + r * out_stride + n, out_stride);
     }
   }
 }

@@ -15,6 +15,8 @@ namespace dstorch::ops::cpu {
 inline constexpr int64_t kBf16Lanes = 32;
 /// Rows of x held against a few outputs at once.
 inline constexpr int64_t kBf16BlockRows = 6;
+/// Rows up to which the weights are read once.
+inline constexpr int64_t kBf16FewRows = 12;
 
 /// Whether the AVX-512 kernels multiply so: the processor has the instruction and it has not been switched off.
 /// Where this is false the functions below must not be called; they exist on x86-64 only.

@@ -28,8 +28,8 @@ constexpr int64_t kShareUnit = 16;
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
 constexpr int64_t kChunkRows = 192;
 /// What a thread takes at a time, where there is so much: weights to be read, and products.
-constexpr int64_t kChunkWeights = int64_t{48} << 10;
-constexpr int64_t kChunkProducts = int64_t{24} << 20;
+constexpr int64_t kChunkWeights = int64_t{96} << 10;
+constexpr int64_t kChunkProducts = int64_t{2} << 20;
 
 /// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, or Bf16 for
 /// the products in bfloat16.
@@ -69,7 +69,7 @@ struct Plan {
     chunks = (x.count + chunk - 1) / chunk;
     // One row is prepared by every worker for itself, which costs less than waiting for another.
     shared = copies && x.count > 1 ? x.count * width : 0;
-    panel = chunk > kBlockRows ? kPanel : kLongPanel;
+    panel = chunk > (rounds ? kBf16FewRows : kDirectRows) ? kPanel : kLongPanel;
     products = rounds ? 0 : round_up(product_scratch(chunk, x.features), 16);
     const auto row = copies && x.count == 1 ? round_up(width, 16) : 0;
     const auto unrounded = rounds ? round_up(x.features, 16) : 0;

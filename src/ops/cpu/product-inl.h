@@ -20,15 +20,26 @@ HWY_BEFORE_NAMESPACE();
 namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-/// Rows of x that a kernel holds against four outputs: as many as the registers take.
+/// Rows of x that a kernel holds against a tile of four outputs: as many as the registers take. And rows up to which
+/// weights are multiplied as they lie, read once: against fewer outputs the more rows there are.
 #if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
 inline constexpr int kBlockRows = 2;
+inline constexpr int kDirectRows = 2;
 #elif HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
 inline constexpr int kBlockRows = 3;
+inline constexpr int kDirectRows = 6;
 #else
 inline constexpr int kBlockRows = 6;
+inline constexpr int kDirectRows = 12;
 #endif
 inline constexpr int kTileOutputs = 4;
+
+/// Outputs that so many rows are held against where weights are multiplied as they lie.
+constexpr int direct_outputs(int rows) {
+  return rows == 1 ? 8 : HWY_MAX(1, HWY_MIN(kTileOutputs, kBlockRows * kTileOutputs / rows));
+}
+/// Bytes of weights between what is multiplied and what is fetched meanwhile.
+inline constexpr int64_t kFetchedAhead = int64_t{4} << 10;
 
 /// Many rows are held against tiles of weights widened once. Up to kWholeFeatures features, a tile is four outputs wide
 /// and all features long. Beyond, it is kWideOutputs wide and about kPartFeatures long, so that it stays in the
@@ -50,41 +61,53 @@ HWY_INLINE void store_sums(const V* four, float* out, int64_t count) {
 
 /// A product of kRows rows of x (vectors whole, zeros beyond k) with kOutputs rows of w as they lie in memory: rows
 /// first, first + gap, first + 2 * gap, ..., those below `outputs`. Results go to the columns of these numbers.
+/// Meanwhile weights `ahead` elements further are fetched.
 template <int kRows, int kOutputs, class T>
 HWY_INLINE void product_direct(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t k, int64_t first,
-                               int64_t gap, int64_t outputs, float* out, int64_t out_stride) {
+                               int64_t gap, int64_t outputs, int64_t ahead, float* out, int64_t out_stride) {
+  constexpr int kSums = (kRows * kOutputs + kTileOutputs - 1) / kTileOutputs * kTileOutputs;
   const T* row[kOutputs];
-  V sum[kRows][kOutputs];
+  V sum[kSums];  // [kRows][kOutputs], and what it takes to sum up four at a time
+#pragma GCC unroll 32
+  for (int i = 0; i < kSums; ++i) {
+    sum[i] = hn::Zero(DF());
+  }
   for (int n = 0; n < kOutputs; ++n) {
     row[n] = w + HWY_MIN(first + n * gap, outputs - 1) * w_stride;
-    for (int r = 0; r < kRows; ++r) {
-      sum[r][n] = hn::Zero(DF());
-    }
   }
   int64_t i = 0;
   for (; i + kLanes <= k; i += kLanes) {
+    V weight[kOutputs];
     for (int n = 0; n < kOutputs; ++n) {
-      const auto weight = load(row[n] + i);
-      for (int r = 0; r < kRows; ++r) {
-        sum[r][n] = hn::MulAdd(load(x + r * x_stride + i), weight, sum[r][n]);
+      weight[n] = load(row[n] + i);
+      hwy::Prefetch(row[n] + i + ahead);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const auto features = load(x + r * x_stride + i);
+#pragma GCC unroll 8
+      for (int n = 0; n < kOutputs; ++n) {
+        sum[r * kOutputs + n] = hn::MulAdd(features, weight[n], sum[r * kOutputs + n]);
       }
     }
   }
   if (i < k) {
     for (int n = 0; n < kOutputs; ++n) {
       const auto weight = load_part(row[n] + i, k - i);
+#pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        sum[r][n] = hn::MulAdd(load(x + r * x_stride + i), weight, sum[r][n]);
+        sum[r * kOutputs + n] = hn::MulAdd(load(x + r * x_stride + i), weight, sum[r * kOutputs + n]);
       }
     }
   }
+  float results[kSums];
+#pragma GCC unroll 8
+  for (int j = 0; j < kSums; j += kTileOutputs) {
+    sums(sum[j], sum[j + 1], sum[j + 2], sum[j + 3], results + j);
+  }
   for (int r = 0; r < kRows; ++r) {
-    float results[kOutputs];
-    for (int n = 0; n < kOutputs; n += kTileOutputs) {
-      sums(sum[r][n], sum[r][n + 1], sum[r][n + 2], sum[r][n + 3], results + n);
-    }
     for (int n = 0; n < kOutputs && first + n * gap < outputs; ++n) {
-      out[r * out_stride + first + n * gap] = results[n];
+      out[r * out_stride + first + n * gap] = results[r * kOutputs + n];
     }
   }
 }
@@ -194,24 +217,21 @@ HWY_INLINE void product_tiled(const float* x, int64_t rows, int64_t x_stride, co
 template <class T>
 HWY_INLINE void product(const float* x, int64_t rows, int64_t x_stride, const T* w, int64_t w_stride, int64_t k,
                         int64_t outputs, float* out, int64_t out_stride, float* scratch) {
-  if (rows > kBlockRows) {
+  if (rows > kDirectRows) {
     product_tiled(x, rows, x_stride, w, w_stride, k, outputs, out, out_stride, scratch);
     return;
   }
-  // The rows of weights are read as a few long streams, which the processor fetches ahead; a single one would not keep
-  // the arithmetic busy, and rows side by side are too short to be seen as streams.
-  constexpr int kOneRowStreams = 8;
-  const auto streams = rows == 1 ? kOneRowStreams : kTileOutputs;
-  const auto length = (outputs + streams - 1) / streams;
-  for (int64_t n = 0; n < length; ++n) {
-    if (rows == 1) {
-      product_direct<1, kOneRowStreams>(x, x_stride, w, w_stride, k, n, length, outputs, out, out_stride);
-      continue;
+  // The rows of weights are read as a few long streams, which the processor fetches ahead, a little farther than it
+  // does by itself; a single one would not keep the arithmetic busy, and rows side by side are too short to be seen as
+  // streams.
+  constexpr auto kAhead = kFetchedAhead / static_cast<int64_t>(sizeof(T));
+  with_rows<kDirectRows>(rows, [&](auto constant) HWY_ATTR {
+    constexpr int kOutputs = direct_outputs(constant());
+    const auto length = (outputs + kOutputs - 1) / kOutputs;
+    for (int64_t n = 0; n < length; ++n) {
+      product_direct<constant(), kOutputs>(x, x_stride, w, w_stride, k, n, length, outputs, kAhead, out, out_stride);
     }
-    with_rows(rows, [&](auto constant) HWY_ATTR {
-      product_direct<constant(), kTileOutputs>(x, x_stride, w, w_stride, k, n, length, outputs, out, out_stride);
-    });
-  }
+  });
 }
 
 }  // namespace
