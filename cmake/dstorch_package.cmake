@@ -53,7 +53,7 @@ set(CPACK_PACKAGE_NAME dstorch)
 set(CPACK_PACKAGE_CONTACT "dstorch developers <${maintainer}>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "local language models on LibTorch: command and C++ library")
 set(CPACK_PACKAGE_DESCRIPTION
-    "Loads PyTorch and Hugging Face models, runs and fine-tunes them in one process, without Python:\nthe command dstorch, the C++ library with its headers, and a small model to begin with.")
+    "Loads PyTorch and Hugging Face models, runs and trains them in one process, without Python:\nthe command dstorch, the C++ library with its headers, and a small model to begin with.")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
