@@ -229,14 +229,15 @@ void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidde
   const auto rows = last_rows.size() == 1 ? hidden.narrow(0, last_rows.front(), 1)
                                           : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
   const auto logits = config_.model->logits(rows).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
-  const auto vocab = static_cast<std::size_t>(logits.size(1));
-  for (std::size_t i = 0; i < askers.size(); ++i) {
+  const auto vocab = logits.size(1);
+  ops::for_each_in_parallel(static_cast<int64_t>(askers.size()), [&](int64_t i) {
+    auto& sequence = *askers[static_cast<std::size_t>(i)];
     try {
-      askers[i]->on_logits({logits.data_ptr<float>() + i * vocab, vocab});
+      sequence.on_logits({logits.data_ptr<float>() + i * vocab, static_cast<std::size_t>(vocab)});
     } catch (...) {
-      askers[i]->on_error(std::current_exception());
+      sequence.on_error(std::current_exception());
     }
-  }
+  });
 }
 
 }  // namespace dstorch::engine

@@ -16,6 +16,11 @@ class Processors {
 
   /// Counts `tokens` as seen in the prompt.
   void add_prompt(std::span<const int64_t> tokens);
+  /// Whether `apply` does anything.
+  [[nodiscard]] bool change_anything() const noexcept {
+    return options_.repetition_penalty != 1 || options_.frequency_penalty != 0 || options_.presence_penalty != 0 ||
+           !options_.logit_bias.empty();
+  }
   /// logits [vocab]. Throws LMError{invalid_argument} for a token or bias past them.
   void apply(std::span<float> logits) const;
   /// `token` was chosen.

@@ -19,22 +19,38 @@ double log_sum_exp(std::span<const float> logits, float largest) {
   return static_cast<double>(largest) + std::log(sum);
 }
 
-/// The first of the largest, as torch.argmax; NaN anywhere makes it invalid.
-std::size_t checked_argmax(std::span<const float> logits) {
-  std::size_t best = 0;
-  bool valid = true;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    valid = valid && !std::isnan(logits[i]);
-    if (logits[i] > logits[best]) {
-      best = i;
+/// The largest, in lanes that the compiler keeps in vectors; `valid` turns false for a NaN anywhere.
+float largest_of(std::span<const float> logits, bool& valid) {
+  constexpr std::size_t kLanes = 16;
+  float most[kLanes];
+  std::fill_n(most, kLanes, -std::numeric_limits<float>::infinity());
+  int unordered[kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float logit = logits[i + lane];
+      most[lane] = logit > most[lane] ? logit : most[lane];
+      unordered[lane] |= static_cast<int>(logit != logit);
     }
   }
+  for (; i < logits.size(); ++i) {
+    most[0] = std::max(most[0], logits[i]);
+    unordered[0] |= static_cast<int>(std::isnan(logits[i]));
+  }
+  valid = std::all_of(unordered, unordered + kLanes, [](int found) { return found == 0; });
+  return *std::max_element(most, most + kLanes);
+}
+
+/// The first of the largest, as torch.argmax; NaN anywhere makes it invalid.
+std::size_t checked_argmax(std::span<const float> logits) {
+  bool valid = true;
+  const float largest = largest_of(logits, valid);
   require(valid, ErrorKind::inference,
           "the model's logits are not finite numbers (NaN): its weights are damaged, or its dtype overflows; try "
           "--dtype float32");
-  require(!logits.empty() && std::isfinite(logits[best]), ErrorKind::inference,
+  require(std::isfinite(largest), ErrorKind::inference,
           "no token is left to choose: every logit is -infinity, or one is +infinity");
-  return best;
+  return static_cast<std::size_t>(std::find(logits.begin(), logits.end(), largest) - logits.begin());
 }
 
 }  // namespace
@@ -43,7 +59,8 @@ Sampler::Sampler(const GenerationOptions& options, uint64_t seed)
     : options_(options), rng_(seed), processors_(options) {}
 
 int64_t Sampler::next(std::span<float> logits) {
-  const auto largest = logits[checked_argmax(logits)];
+  const auto best = checked_argmax(logits);
+  const auto largest = logits[best];
   std::vector<float> raw;
   if (options_.logprobs) {
     raw.assign(logits.begin(), logits.end());
@@ -51,7 +68,7 @@ int64_t Sampler::next(std::span<float> logits) {
   processors_.apply(logits);
   int64_t token = 0;
   if (options_.temperature == 0 || options_.top_k == 1) {
-    token = static_cast<int64_t>(checked_argmax(logits));
+    token = static_cast<int64_t>(processors_.change_anything() ? checked_argmax(logits) : best);
   } else {
     collect_candidates(logits);
     token = draw();

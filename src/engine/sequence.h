@@ -14,7 +14,7 @@
 namespace dstorch::engine {
 
 /// A request on its way through the model: tokens that are given, and what is done with what the model makes of them.
-/// The worker's thread alone, but for `cancelled`.
+/// The worker's thread alone, but for `cancelled` and `on_logits`.
 class Sequence {
  public:
   /// What a request wants to see of a pass.
@@ -30,7 +30,7 @@ class Sequence {
   virtual ~Sequence() = default;
 
   [[nodiscard]] virtual Wants wants() const = 0;
-  /// logits [vocab], may be overwritten.
+  /// logits [vocab], may be overwritten. On one of the threads of the worker's pool, beside others' `on_logits`.
   virtual void on_logits(std::span<float> /*logits*/) {}
   /// hidden [count, hidden] of the positions from `first` on.
   virtual void on_hidden(models::LanguageModel& /*model*/, const at::Tensor& /*hidden*/, int64_t /*first*/) {}

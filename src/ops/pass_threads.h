@@ -31,4 +31,14 @@ class PassThreads {
   int previous_;
 };
 
+/// Calls body(index) for each index below `count`, on the threads of the PassThreads around. `body` must not throw.
+template <class Body>
+void for_each_in_parallel(int64_t count, const Body& body) {
+  cpu::parallel_for(count, 1, [&](int64_t begin, int64_t end) {
+    for (auto index = begin; index < end; ++index) {
+      body(index);
+    }
+  });
+}
+
 }  // namespace dstorch::ops
