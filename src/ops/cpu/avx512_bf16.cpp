@@ -28,12 +28,41 @@ HWY_INLINE __m512bh load(const Bf16* p) { return reinterpret_cast<__m512bh>(_mm5
 
 HWY_INLINE __mmask32 first_lanes(int64_t count) { return static_cast<__mmask32>((uint64_t{1} << count) - 1); }
 
+/// Rows of x at one place of the features. A row's address is one of a few pointers and a multiple of the stride that
+/// an instruction can add by itself: so many rows have their pointers in registers.
+template <int kRows>
+class RowPointers {
+ public:
+  RowPointers(const Bf16* x, int64_t x_stride) : stride_(x_stride) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kBases; ++i) {
+      base_[i] = x + i * kStep * x_stride;
+#if defined(__GNUC__)
+      asm("" : "+r"(base_[i]));  // or the compiler makes a pointer for each row of what it knows
+#endif
+    }
+  }
+  HWY_INLINE __m512bh row(int r) const { return load(base_[r / kStep] + r % kStep * stride_); }
+  HWY_INLINE void move() {
+#pragma GCC unroll 8
+    for (int i = 0; i < kBases; ++i) {
+      base_[i] += kBf16Lanes;
+    }
+  }
+
+ private:
+  static constexpr int kStep = 3;
+  static constexpr int kBases = (kRows + kStep - 1) / kStep;
+  const Bf16* base_[kBases];
+  int64_t stride_;
+};
+
 /// sum[r * kOutputs + n] += x[r] * weight[n] for one vector of features.
 template <int kRows, int kOutputs>
-HWY_INLINE void add_products(const Bf16* x, int64_t x_stride, const __m512bh* weight, __m512* sum) {
+HWY_INLINE void add_products(const RowPointers<kRows>& x, const __m512bh* weight, __m512* sum) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    const auto row = load(x + r * x_stride);
+    const auto row = x.row(r);
 #pragma GCC unroll 8
     for (int n = 0; n < kOutputs; ++n) {
       sum[r * kOutputs + n] = _mm512_dpbf16_ps(sum[r * kOutputs + n], row, weight[n]);
@@ -68,6 +97,7 @@ HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_
   for (int n = 0; n < kOutputs; ++n) {
     row[n] = w + HWY_MIN(first + n * gap, outputs - 1) * w_stride;
   }
+  RowPointers<kRows> rows(x, x_stride);
   __m512bh weight[kOutputs];
   int64_t i = 0;
   for (; i + kBf16Lanes <= k; i += kBf16Lanes) {
@@ -76,7 +106,8 @@ HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_
       weight[n] = load(row[n] + i);
       hwy::Prefetch(row[n] + i + ahead);
     }
-    add_products<kRows, kOutputs>(x + i, x_stride, weight, sum);
+    add_products<kRows, kOutputs>(rows, weight, sum);
+    rows.move();
   }
   if (i < k) {
     const auto mask = first_lanes(k - i);
@@ -84,7 +115,7 @@ HWY_INLINE void block(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t w_
     for (int n = 0; n < kOutputs; ++n) {
       weight[n] = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi16(mask, row[n] + i));
     }
-    add_products<kRows, kOutputs>(x + i, x_stride, weight, sum);
+    add_products<kRows, kOutputs>(rows, weight, sum);
   }
   float results[kSums];
 #pragma GCC unroll 8
