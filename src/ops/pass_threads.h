@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include "ops/cpu/thread_pool.h"
+#include "ops/fork.h"
 
 namespace dstorch::ops {
 
@@ -19,6 +20,7 @@ class PassThreads {
   /// `threads` below 1: the processors this process may run on.
   explicit PassThreads(int threads, LibTorch libtorch = LibTorch::alone)
       : pool_(threads), use_(pool_), previous_(omp_get_max_threads()) {
+    keep_forks_working();
     omp_set_num_threads(libtorch == LibTorch::team ? pool_.threads() : 1);
   }
   ~PassThreads() { omp_set_num_threads(previous_); }
