@@ -112,8 +112,8 @@ ThreadPool::~ThreadPool() {
       std::unique_ptr<Beds> beds;
       std::vector<std::thread> workers;
     };
-    static auto& abandoned = *new std::vector<Abandoned>;
-    abandoned.push_back({std::move(beds_), std::move(workers_)});
+    static auto* const abandoned = std::make_unique<std::vector<Abandoned>>().release();
+    abandoned->push_back({std::move(beds_), std::move(workers_)});
     return;
   }
   stop_.store(true);
