@@ -8,7 +8,7 @@ using Kind = Stmt::Kind;
 /// Looks through a body in the order in which it is written.
 class NameSearch {
  public:
-  explicit NameSearch(std::initializer_list<std::string_view> names) : names_(names.begin(), names.end()) {}
+  NameSearch(std::initializer_list<std::string_view> names) : names_(names.begin(), names.end()) {}
 
   std::set<std::string> found;
 
