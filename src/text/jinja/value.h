@@ -13,7 +13,7 @@ namespace dstorch::text::jinja {
 class Runtime;
 class Dict;
 class Object;
-struct Value;
+struct List;
 
 /// Text, valid UTF-8.
 struct Str {
@@ -22,14 +22,6 @@ struct Str {
   bool safe = false;
   /// Code points, once they were counted.
   mutable int64_t length = -1;
-};
-
-/// A list or a tuple.
-struct List {
-  explicit List(std::pmr::memory_resource* memory) : items(memory) {}
-  std::pmr::vector<Value> items;
-  /// Names of a tuple's items, for `groupby`; else null.
-  const std::string_view* names = nullptr;
 };
 
 /// What is known about a value that is not there, for the error when it is used.
@@ -121,6 +113,14 @@ struct Value {
   [[nodiscard]] int64_t as_int() const noexcept { return type == Type::boolean ? (boolean ? 1 : 0) : integer; }
   [[nodiscard]] double as_real() const noexcept { return type == Type::real ? real : static_cast<double>(as_int()); }
   [[nodiscard]] std::string_view text() const noexcept { return str->text; }
+};
+
+/// A list or a tuple.
+struct List {
+  explicit List(std::pmr::memory_resource* memory) : items(memory) {}
+  std::pmr::vector<Value> items;
+  /// Names of a tuple's items, for `groupby`; else null.
+  const std::string_view* names = nullptr;
 };
 
 /// Python's dict: keys in the order in which they came.
