@@ -79,7 +79,8 @@ void say(std::string_view line) {
 
 struct StatusLine::State {
   std::string text;
-  Clock::time_point start;
+  Clock::time_point busy_since;  // of all that was told without a pause
+  Clock::time_point start;       // of what is told now
   bool ends = false;
   std::condition_variable changed;
   std::thread thread;  // last: it uses the others
@@ -89,10 +90,10 @@ struct StatusLine::State {
     constexpr std::string_view kFrames = "|/-\\";
     std::unique_lock lock(screen().mutex);
     for (std::size_t frame = 0; !ends; ++frame) {
-      const auto since = Clock::now() - start;
-      if (!text.empty() && since >= kUntilShown) {
+      const auto now = Clock::now();
+      if (!text.empty() && now - busy_since >= kUntilShown) {
         const auto line = fmt::format("{} {} ({:.1f} s)", kFrames[frame % kFrames.size()], text,
-                                      std::chrono::duration<double>(since).count());
+                                      std::chrono::duration<double>(now - start).count());
         std::fprintf(stderr, "\r\033[K%s", dim(cut_to_width(line)).c_str());
         std::fflush(stderr);
         screen().line_stands = true;
@@ -108,7 +109,7 @@ StatusLine::StatusLine(std::string text) {
   }
   state_ = std::make_unique<State>();
   state_->text = std::move(text);
-  state_->start = Clock::now();
+  state_->busy_since = state_->start = Clock::now();
   state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
@@ -130,8 +131,11 @@ void StatusLine::show(std::string text) {
     const std::lock_guard lock(screen().mutex);
     screen().wipe();
     std::fflush(stderr);
-    state_->text = std::move(text);
     state_->start = Clock::now();
+    if (state_->text.empty()) {
+      state_->busy_since = state_->start;
+    }
+    state_->text = std::move(text);
   }
 }
 

@@ -16,7 +16,7 @@ std::string dim(std::string_view text);
 void say(std::string_view line);
 
 /// A line on standard error that says what is being done and for how long, while this lives; gone afterwards. It shows
-/// only on a terminal, and only what takes long enough to wonder. One at a time.
+/// only on a terminal, and only once the reader has waited long enough to wonder. One at a time.
 class StatusLine {
  public:
   explicit StatusLine(std::string text = {});

@@ -62,9 +62,9 @@ TEST(Terminal, NoColourWhereItIsNotWanted) {
 }
 
 TEST(Terminal, ALineThatMovesSaysWhatIsDoneAndGoesAway) {
-  const auto result = show({"bench", "--prompt-tokens", "2000", "--max-tokens", "400", "--repetitions", "2"});
+  const auto result = show({"bench", "--prompt-tokens", "2000", "--max-tokens", "400", "--repetitions", "8"});
   EXPECT_EQ(result.exit_code, 0) << result.screen;
-  EXPECT_THAT(result.screen, ContainsRegex("\r\033\\[K\033\\[2m[-|/\\\\] run [12] of 2: [^\r\n]* \\([0-9.]+ s\\)"));
+  EXPECT_THAT(result.screen, ContainsRegex("\r\033\\[K\033\\[2m[-|/\\\\] run [1-8] of 8: [^\r\n]* \\([0-9.]+ s\\)"));
   EXPECT_THAT(result.screen, HasSubstr("measuring how fast the memory can be read"));
   const auto left = left_of(result.screen);
   EXPECT_EQ(left.rfind("model ", 0), 0U) << left;
