@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ops/cpu/attention.h"
+#include "ops/cpu/bf16_tiles.h"
 #include "ops/cpu/half.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu/thread_pool.h"
@@ -176,6 +177,15 @@ void run(benchmark::State& state, DType dtype, bool together) {
 void Step(benchmark::State& state, DType dtype) { run(state, dtype, false); }
 void Prompt(benchmark::State& state, DType dtype) { run(state, dtype, true); }
 
+/// The same with the matrix unit off, as on a processor that has none.
+void without_tiles(benchmark::State& state, DType dtype, bool together) {
+  allow_bf16_tiles(false);
+  run(state, dtype, together);
+  allow_bf16_tiles(true);
+}
+void StepWithoutTiles(benchmark::State& state, DType dtype) { without_tiles(state, dtype, false); }
+void PromptWithoutTiles(benchmark::State& state, DType dtype) { without_tiles(state, dtype, true); }
+
 void by_rows(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"threads", "rows", "position"})->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(0.4);
   for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16}) {
@@ -187,13 +197,15 @@ void by_rows(benchmark::internal::Benchmark* bench) {
 }
 
 BENCHMARK_CAPTURE(Step, bfloat16, DType::bfloat16)->Apply(by_rows);
+BENCHMARK_CAPTURE(StepWithoutTiles, bfloat16, DType::bfloat16)->Apply(by_rows);
 BENCHMARK_CAPTURE(Step, float16, DType::float16)->Apply(by_rows);
 BENCHMARK_CAPTURE(Step, float32, DType::float32)->Apply(by_rows);
-BENCHMARK_CAPTURE(Prompt, bfloat16, DType::bfloat16)
-    ->ArgNames({"threads", "rows"})
-    ->Args({2, 64})
-    ->Args({2, 512})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
+
+void by_length(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"threads", "rows"})->Args({2, 64})->Args({2, 512})->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK_CAPTURE(Prompt, bfloat16, DType::bfloat16)->Apply(by_length);
+BENCHMARK_CAPTURE(PromptWithoutTiles, bfloat16, DType::bfloat16)->Apply(by_length);
 
 }  // namespace

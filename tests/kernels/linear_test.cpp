@@ -38,7 +38,7 @@ TEST_P(LinearKernel, AnySizeTypeAndAlignment) {
     for (const int64_t features : {1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 130}) {
       for (const int64_t outputs : {1, 2, 3, 4, 5, 8, 9, 31, 33, 130}) {
         const Layer layer(dtype, outputs, features, outputs % 2 == 1, 7);
-        for (const int64_t rows : {1, 2, 3, 4, 9}) {
+        for (const int64_t rows : {1, 2, 3, 4, 9, 17}) {
           const auto x = random_floats(rows * features + 1, 3);
           std::vector<float> y(static_cast<std::size_t>(rows * outputs) + 1, NAN);
           linear({.x = {x.data() + 1, rows, features, features},
@@ -86,7 +86,7 @@ TEST_P(LinearKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
             return y;
           };
           const auto all = run(0, kRows, 1);
-          for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 64, 70}) {
+          for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 16, 17, 33, 64, 70}) {
             for (const int threads : {1, 2, 3}) {
               const int64_t first = threads == 2 ? 0 : kRows - rows;
               const auto some = run(first, rows, threads);

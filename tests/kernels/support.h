@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ops/cpu/bf16_product.h"
+#include "ops/cpu/bf16_tiles.h"
 #include "ops/cpu/half.h"
 #include "ops/cpu/thread_pool.h"
 #include "ops/cpu/types.h"
@@ -35,14 +36,18 @@ inline void use_threads(int threads) {
 struct Kernels {
   int64_t target = 0;  // instruction set, as Highway numbers them
   bool bf16_products = false;
+  bool bf16_tiles = false;
 };
 
 inline std::vector<Kernels> every_kernels() {
   std::vector<Kernels> all;
   for (const auto target : hwy::SupportedAndGeneratedTargets()) {
-    all.push_back({target, false});
+    all.push_back({target});
     if (HWY_ARCH_X86_64 && target <= HWY_AVX3 && bf16_products()) {
       all.push_back({target, true});
+      if (bf16_tiles()) {
+        all.push_back({target, true, true});
+      }
     }
   }
   return all;
@@ -54,11 +59,13 @@ class EveryTarget : public ::testing::TestWithParam<Kernels> {
   void SetUp() override {
     hwy::SetSupportedTargetsForTest(GetParam().target);
     allow_bf16_products(GetParam().bf16_products);
+    allow_bf16_tiles(GetParam().bf16_tiles);
     use_threads(2);
   }
   void TearDown() override {
     hwy::SetSupportedTargetsForTest(0);
     allow_bf16_products(true);
+    allow_bf16_tiles(true);
   }
   /// x as it meets weights of a type.
   static float met(float x, DType weights) {
@@ -67,7 +74,10 @@ class EveryTarget : public ::testing::TestWithParam<Kernels> {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Kernels& kernels) {
-  return out << hwy::TargetName(kernels.target) << (kernels.bf16_products ? "_BF16" : "");
+  return out << hwy::TargetName(kernels.target)
+             << (kernels.bf16_tiles      ? "_TILES"
+                 : kernels.bf16_products ? "_BF16"
+                                         : "");
 }
 
 #define DSTORCH_EVERY_TARGET(suite) \

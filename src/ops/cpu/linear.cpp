@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "ops/cpu/bf16_product.h"
+#include "ops/cpu/bf16_tiles.h"
 #include "ops/cpu/scratch.h"
 #include "ops/cpu/thread_pool.h"
 
@@ -22,8 +23,9 @@ namespace {
 /// Outputs computed between two looks at the rows of x, and where there are hardly any rows.
 constexpr int64_t kPanel = 32;
 constexpr int64_t kLongPanel = 256;
-/// Smallest number of outputs that a thread is given: a cache line of y.
+/// Smallest number of outputs that a thread is given: a cache line of y, or what the tiles take at a time.
 constexpr int64_t kShareUnit = 16;
+constexpr int64_t kTileShareUnit = 2 * kTileRows;
 /// Rows of x worked on together should stay in the second-level cache, or what is kept for them should.
 constexpr int64_t kChunkBytes = int64_t{192} << 10;
 constexpr int64_t kChunkRows = 192;
@@ -31,13 +33,19 @@ constexpr int64_t kChunkRows = 192;
 constexpr int64_t kChunkWeights = int64_t{96} << 10;
 constexpr int64_t kChunkProducts = int64_t{2} << 20;
 
-/// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, or Bf16 for
-/// the products in bfloat16.
+/// How products are computed: as float32, or in bfloat16 by vectors (bf16_product.h) or tiles (bf16_tiles.h).
+enum class Arithmetic { floats, bf16_vectors, bf16_tiles };
+
+/// The rows of x as the products want them: normed, whole vectors, zeros beyond the features. X is float, Bf16 for the
+/// vectors of bfloat16, or Bf16Pair for the tiles: `width` rows side by side.
 template <class X>
 struct Input {
   const X* data;
   int64_t count;
   int64_t stride;
+  int64_t width = 1;
+
+  Input some(int64_t first, int64_t rows) const { return {data + first * stride, rows, stride, width}; }
 };
 
 /// How a call is divided, and what it needs of scratch: the prepared rows, shared or per worker, and a tile and a panel
@@ -52,24 +60,29 @@ struct Plan {
   int64_t chunks = 0;  // of rows
   int64_t blocks = 0;  // of outputs
   int64_t panel = 0;   // outputs
+  int64_t unit = kShareUnit;
+  Arithmetic arithmetic;
   bool rounds = false;
   bool copies = false;
   float* scratch = nullptr;
 
-  Plan(const Rows& x, const Norm& norm, int64_t all_outputs, int panels, bool rounds_input)
-      : outputs(all_outputs), rounds(rounds_input) {
+  Plan(const Rows& x, const Norm& norm, int64_t all_outputs, int panels, Arithmetic used)
+      : outputs(all_outputs), arithmetic(used), rounds(used != Arithmetic::floats) {
+    const bool tiles = used == Arithmetic::bf16_tiles;
+    unit = tiles ? kTileShareUnit : kShareUnit;
     const auto width = prepared_floats(x.features);
     copies = rounds || norm.kind != NormKind::none || width != x.features;
     chunk = kChunkRows;
     if (x.features <= kWholeFeatures) {
-      const auto block = rounds ? kBf16BlockRows : kBlockRows;
+      const auto block = tiles ? kTileRows : rounds ? kBf16BlockRows : kBlockRows;
       chunk = HWY_MIN(chunk, kChunkBytes / (width * int64_t{sizeof(float)}) / block * block);
     }
     chunk = HWY_MIN(chunk, x.count);
     chunks = (x.count + chunk - 1) / chunk;
     // One row is prepared by every worker for itself, which costs less than waiting for another.
-    shared = copies && x.count > 1 ? x.count * width : 0;
-    panel = chunk > (rounds ? kBf16FewRows : kDirectRows) ? kPanel : kLongPanel;
+    const auto rows = tiles && x.count > kTileRows ? round_up(x.count, kTileRows) : x.count;
+    shared = copies && x.count > 1 ? rows * width : 0;
+    panel = chunk > (tiles ? kTileRows : rounds ? kBf16FewRows : kDirectRows) ? kPanel : kLongPanel;
     products = rounds ? 0 : round_up(product_scratch(chunk, x.features), 16);
     const auto row = copies && x.count == 1 ? round_up(width, 16) : 0;
     const auto unrounded = rounds ? round_up(x.features, 16) : 0;
@@ -77,19 +90,23 @@ struct Plan {
     shared = round_up(shared, 16);
     const int64_t threads = pool.threads();
     const auto most = HWY_MAX(kChunkWeights, kChunkProducts / chunk) / (panels * x.features);
-    const auto each = HWY_MAX(most / kShareUnit, int64_t{1}) * kShareUnit;
+    const auto each = HWY_MAX(most / unit, int64_t{1}) * unit;
     // As many for each thread, so that its run of chunks is its own part of the outputs.
     blocks = (outputs + each * threads - 1) / (each * threads) * threads;
-    blocks = HWY_MAX(HWY_MIN(blocks, outputs / kShareUnit / threads * threads), int64_t{1});
+    blocks = HWY_MAX(HWY_MIN(blocks, outputs / unit / threads * threads), int64_t{1});
     scratch = Scratch::of_this_thread().floats(static_cast<size_t>(shared + threads * own));
   }
   ~Plan() { Scratch::of_this_thread().trim(); }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  /// The room of a prepared row.
+  /// The room of a prepared row, whole vectors; and that in elements.
   int64_t prepared_floats(int64_t features) const {
     return rounds ? round_up(features, kBf16Lanes) / 2 : padded(features);
+  }
+  template <class X>
+  int64_t prepared_stride(int64_t features) const {
+    return prepared_floats(features) * int64_t{sizeof(float)} / int64_t{sizeof(X)};
   }
   float* of(Worker worker) const { return scratch + shared + worker.index * own; }
 
@@ -106,14 +123,20 @@ struct Plan {
     const auto part = index / (each * chunks);
     const auto place = index % (each * chunks);
     const auto row = place / each * chunk;
-    const auto range = share(outputs, kShareUnit, part * each + place % each, blocks);
+    const auto range = share(outputs, unit, part * each + place % each, blocks);
     return {row, HWY_MIN(chunk, count - row), range.begin, range.end};
   }
 };
 
-/// `normed` has room for a row where X is Bf16.
+/// Rows that lie side by side among so many.
 template <class X>
-HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t features, float* normed) {
+constexpr int64_t width_of(int64_t rows) {
+  return std::is_same_v<X, Bf16Pair> ? HWY_MIN(rows, kTileRows) : 1;
+}
+
+/// A row of `width` side by side. `normed` has room for a row where it will be rounded.
+template <class X>
+HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t features, int64_t width, float* normed) {
   if constexpr (std::is_same_v<X, float>) {
     norm_row(norm, x, to, features, true);
   } else {
@@ -121,7 +144,11 @@ HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t fea
       norm_row(norm, x, normed, features, false);
       x = normed;
     }
-    round_row(x, features, to);
+    if constexpr (std::is_same_v<X, Bf16>) {
+      round_row(x, features, to);
+    } else {
+      pack_row(x, features, width, to);
+    }
   }
 }
 
@@ -149,25 +176,29 @@ Input<X> prepared(const Plan& plan, const Rows& x, const Norm& norm, const Room<
       return {x.data, x.count, x.stride};
     }
   }
-  // A bfloat16 takes half the place of a float.
-  const auto stride = plan.prepared_floats(x.features) * (std::is_same_v<X, float> ? 1 : 2);
+  const auto stride = plan.prepared_stride<X>(x.features);
   if (x.count == 1) {
-    prepare_row(norm, x.data, room.row, x.features, room.unrounded);
+    prepare_row(norm, x.data, room.row, x.features, 1, room.unrounded);
     return {room.row, 1, stride};
   }
-  return {reinterpret_cast<const X*>(plan.scratch), x.count, stride};
+  return {reinterpret_cast<const X*>(plan.scratch), x.count, stride, width_of<X>(x.count)};
 }
 
-constexpr int64_t kRowsPrepared = 4;  // at a time
+/// Rows prepared at a time; those that lie side by side by one worker.
+template <class X>
+constexpr int64_t rows_prepared() {
+  return std::is_same_v<X, Bf16Pair> ? kTileRows : 4;
+}
 
 template <class X>
 void prepare_rows(const Plan& plan, const Rows& x, const Norm& norm, const Room<X>& room, Chunks& chunks) {
-  const auto stride = plan.prepared_floats(x.features) * (std::is_same_v<X, float> ? 1 : 2);
+  const auto stride = plan.prepared_stride<X>(x.features);
+  const auto width = width_of<X>(x.count);
   for (int64_t chunk = 0; chunks.next(chunk);) {
-    const auto end = HWY_MIN((chunk + 1) * kRowsPrepared, x.count);
-    for (auto r = chunk * kRowsPrepared; r < end; ++r) {
-      prepare_row(norm, x.data + r * x.stride, reinterpret_cast<X*>(plan.scratch) + r * stride, x.features,
-                  room.unrounded);
+    const auto end = HWY_MIN((chunk + 1) * rows_prepared<X>(), x.count);
+    for (auto r = chunk * rows_prepared<X>(); r < end; ++r) {
+      auto* to = reinterpret_cast<X*>(plan.scratch) + r / width * width * stride + r % width;
+      prepare_row(norm, x.data + r * x.stride, to, x.features, width, room.unrounded);
     }
   }
 }
@@ -180,8 +211,12 @@ void multiply(const Input<X>& x, int64_t features, const Matrix& matrix, int64_t
     const auto* weights = static_cast<const T*>(matrix.data) + first * matrix.stride;
     if constexpr (std::is_same_v<X, float>) {
       product(x.data, x.count, x.stride, weights, matrix.stride, features, outputs, out, out_stride, tile);
-    } else if constexpr (std::is_same_v<X, T>) {  // no other meets it
-      bf16_product(x.data, x.count, x.stride, weights, matrix.stride, features, outputs, out, out_stride);
+    } else if constexpr (std::is_same_v<T, Bf16>) {  // no other meets it
+      if constexpr (std::is_same_v<X, Bf16>) {
+        bf16_product(x.data, x.count, x.stride, weights, matrix.stride, features, outputs, out, out_stride);
+      } else {
+        tile_product(x.data, x.count, x.width, weights, matrix.stride, features, outputs, out, out_stride);
+      }
     }
   });
 }
@@ -207,7 +242,7 @@ void linear_chunks(const LinearCall& call, const Plan& plan, const Room<X>& room
   const auto input = prepared(plan, call.x, call.norm, room);
   for (int64_t chunk = 0; chunks.next(chunk);) {
     const auto piece = plan.piece(chunk, input.count);
-    const Input<X> rows{input.data + piece.row * input.stride, piece.rows, input.stride};
+    const auto rows = input.some(piece.row, piece.rows);
     int64_t column = 0;  // where the matrix begins in y
     for (const auto& matrix : call.matrices) {
       const auto begin = HWY_MAX(piece.begin - column, int64_t{0});
@@ -256,7 +291,7 @@ void mlp_chunks(const MlpCall& call, const Plan& plan, const Room<X>& room, Chun
   float* ups = gates + plan.chunk * plan.panel;
   for (int64_t chunk = 0; chunks.next(chunk);) {
     const auto piece = plan.piece(chunk, input.count);
-    const Input<X> rows{input.data + piece.row * input.stride, piece.rows, input.stride};
+    const auto rows = input.some(piece.row, piece.rows);
     for (int64_t n = piece.begin; n < piece.end; n += plan.panel) {
       const auto outputs = HWY_MIN(plan.panel, piece.end - n);
       multiply(rows, call.x.features, call.gate, n, outputs, gates, plan.panel, room.tile);
@@ -277,15 +312,26 @@ void run_prepared_as(const Plan& plan, const Rows& x, const Norm& norm, const F&
   const auto prepare = [&](Worker worker, Chunks& chunks) {
     prepare_rows<X>(plan, x, norm, Room<X>(plan, x, worker), chunks);
   };
-  const auto multiply_all = [&](Worker worker, Chunks& chunks) { work(Room<X>(plan, x, worker), chunks); };
-  const auto to_prepare = plan.shared > 0 ? (x.count + kRowsPrepared - 1) / kRowsPrepared : 0;
+  const auto multiply_all = [&](Worker worker, Chunks& chunks) {
+    if constexpr (std::is_same_v<X, Bf16Pair>) {
+      const TileUse tiles(width_of<X>(x.count));
+      work(Room<X>(plan, x, worker), chunks);
+    } else {
+      work(Room<X>(plan, x, worker), chunks);
+    }
+  };
+  const auto to_prepare = plan.shared > 0 ? (x.count + rows_prepared<X>() - 1) / rows_prepared<X>() : 0;
   plan.pool.run({{to_prepare, prepare}, {plan.blocks * plan.chunks, multiply_all}});
 }
 
 template <class F>
 void run_prepared(const Plan& plan, const Rows& x, const Norm& norm, const F& work) {
   if constexpr (kMayRound) {
-    if (plan.rounds) {
+    if (plan.arithmetic == Arithmetic::bf16_tiles) {
+      run_prepared_as<Bf16Pair>(plan, x, norm, work);
+      return;
+    }
+    if (plan.arithmetic == Arithmetic::bf16_vectors) {
       run_prepared_as<Bf16>(plan, x, norm, work);
       return;
     }
@@ -295,21 +341,27 @@ void run_prepared(const Plan& plan, const Rows& x, const Norm& norm, const F& wo
 
 bool is_bf16(const Matrix& matrix) { return matrix.data == nullptr || matrix.dtype == DType::bfloat16; }
 
+Arithmetic arithmetic(bool all_bf16) {
+  if (!kMayRound || !all_bf16 || !bf16_products()) {
+    return Arithmetic::floats;
+  }
+  return bf16_tiles() ? Arithmetic::bf16_tiles : Arithmetic::bf16_vectors;
+}
+
 void run_linear(const LinearCall& call) {
   int64_t total = 0;
-  bool rounds = kMayRound && bf16_products();
+  bool all_bf16 = true;
   for (const auto& matrix : call.matrices) {
     total += matrix.rows;
-    rounds = rounds && is_bf16(matrix);
+    all_bf16 = all_bf16 && is_bf16(matrix);
   }
-  const Plan plan(call.x, call.norm, total, 1, rounds);
+  const Plan plan(call.x, call.norm, total, 1, arithmetic(all_bf16));
   run_prepared(plan, call.x, call.norm,
                [&]<class X>(const Room<X>& room, Chunks& chunks) { linear_chunks(call, plan, room, chunks); });
 }
 
 void run_mlp(const MlpCall& call) {
-  const bool rounds = kMayRound && bf16_products() && is_bf16(call.gate) && is_bf16(call.up);
-  const Plan plan(call.x, call.norm, call.gate.rows, 2, rounds);
+  const Plan plan(call.x, call.norm, call.gate.rows, 2, arithmetic(is_bf16(call.gate) && is_bf16(call.up)));
   run_prepared(plan, call.x, call.norm,
                [&]<class X>(const Room<X>& room, Chunks& chunks) { mlp_chunks(call, plan, room, chunks); });
 }
