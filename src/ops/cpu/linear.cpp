@@ -64,6 +64,7 @@ struct Plan {
   Arithmetic arithmetic;
   bool rounds = false;
   bool copies = false;
+  bool alone = false;  // every worker prepares the rows for itself, which costs less than waiting for another
   float* scratch = nullptr;
 
   Plan(const Rows& x, const Norm& norm, int64_t all_outputs, int panels, Arithmetic used)
@@ -79,12 +80,12 @@ struct Plan {
     }
     chunk = HWY_MIN(chunk, x.count);
     chunks = (x.count + chunk - 1) / chunk;
-    // One row is prepared by every worker for itself, which costs less than waiting for another.
-    const auto rows = tiles && x.count > kTileRows ? round_up(x.count, kTileRows) : x.count;
-    shared = copies && x.count > 1 ? rows * width : 0;
+    alone = x.count <= (tiles ? kTileRows : 1);
+    const auto rows = tiles && !alone ? round_up(x.count, kTileRows) : x.count;
+    shared = copies && !alone ? rows * width : 0;
     panel = chunk > (tiles ? kTileRows : rounds ? kBf16FewRows : kDirectRows) ? kPanel : kLongPanel;
     products = rounds ? 0 : round_up(product_scratch(chunk, x.features), 16);
-    const auto row = copies && x.count == 1 ? round_up(width, 16) : 0;
+    const auto row = copies && alone ? round_up(rows * width, 16) : 0;
     const auto unrounded = rounds ? round_up(x.features, 16) : 0;
     own = row + unrounded + products + panels * chunk * panel;
     shared = round_up(shared, 16);
@@ -156,19 +157,19 @@ HWY_INLINE void prepare_row(const Norm& norm, const float* x, X* to, int64_t fea
 template <class X>
 struct Room {
   float* unrounded;  // a row, where it will be rounded
-  X* row;            // a single row, prepared
+  X* rows;           // as prepared for this worker alone
   float* tile;
   float* panel;
 
   Room(const Plan& plan, const Rows& x, Worker worker) : unrounded(plan.of(worker)) {
     float* at = unrounded + (plan.rounds ? round_up(x.features, 16) : 0);
-    row = reinterpret_cast<X*>(at);
-    tile = at + (plan.copies && x.count == 1 ? round_up(plan.prepared_floats(x.features), 16) : 0);
+    rows = reinterpret_cast<X*>(at);
+    tile = at + (plan.copies && plan.alone ? round_up(x.count * plan.prepared_floats(x.features), 16) : 0);
     panel = tile + plan.products;
   }
 };
 
-/// The prepared rows. A single one is prepared here, into a worker's room; several were by `prepare_rows`.
+/// The prepared rows: into a worker's room where each does it alone, else by `prepare_rows` before.
 template <class X>
 Input<X> prepared(const Plan& plan, const Rows& x, const Norm& norm, const Room<X>& room) {
   if constexpr (std::is_same_v<X, float>) {
@@ -177,11 +178,14 @@ Input<X> prepared(const Plan& plan, const Rows& x, const Norm& norm, const Room<
     }
   }
   const auto stride = plan.prepared_stride<X>(x.features);
-  if (x.count == 1) {
-    prepare_row(norm, x.data, room.row, x.features, 1, room.unrounded);
-    return {room.row, 1, stride};
+  const auto width = width_of<X>(x.count);
+  if (!plan.alone) {
+    return {reinterpret_cast<const X*>(plan.scratch), x.count, stride, width};
   }
-  return {reinterpret_cast<const X*>(plan.scratch), x.count, stride, width_of<X>(x.count)};
+  for (int64_t r = 0; r < x.count; ++r) {
+    prepare_row(norm, x.data + r * x.stride, room.rows + r, x.features, width, room.unrounded);
+  }
+  return {room.rows, x.count, stride, width};
 }
 
 /// Rows prepared at a time; those that lie side by side by one worker.
