@@ -1,5 +1,8 @@
 #include "ops/cpu/linear.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cmath>
 
 #include "kernels/support.h"
@@ -126,6 +129,48 @@ TEST_P(LinearKernel, StridesOfWeightsInputAndOutput) {
         for (int64_t n = 0; n < 40; ++n) {
           const auto expected = r < rows && n < kOutputs ? want(layer, x.data() + r * 30, kFeatures, n) : 123.0;
           EXPECT_NEAR(y[r * 40 + n], expected, tolerance(kFeatures)) << r << " " << n;
+        }
+      }
+    }
+  }
+}
+
+/// Memory that ends where a page begins that may not be touched. What reads beyond dies, instructions that sanitizers
+/// do not know included.
+class FencedMemory {
+ public:
+  explicit FencedMemory(std::size_t bytes) : page_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))) {
+    usable_ = (bytes + page_ - 1) / page_ * page_;
+    start_ = static_cast<unsigned char*>(
+        ::mmap(nullptr, usable_ + page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ::mprotect(start_ + usable_, page_, PROT_NONE);
+  }
+  FencedMemory(const FencedMemory&) = delete;
+  FencedMemory& operator=(const FencedMemory&) = delete;
+  ~FencedMemory() { ::munmap(start_, usable_ + page_); }
+  unsigned char* last(std::size_t bytes) { return start_ + usable_ - bytes; }
+
+ private:
+  std::size_t page_;
+  std::size_t usable_ = 0;
+  unsigned char* start_ = nullptr;
+};
+
+TEST_P(LinearKernel, ReadsNothingBeyondTheMatrix) {
+  constexpr int64_t kMostFeatures = 97, kMostOutputs = 70, kMostRows = 18;
+  FencedMemory fenced(static_cast<std::size_t>(kMostFeatures * kMostOutputs * int64_t{sizeof(float)}));
+  const auto x = random_floats(kMostRows * kMostFeatures, 1);
+  std::vector<float> y(static_cast<std::size_t>(kMostRows * kMostOutputs));
+  for (const auto dtype : kStoredTypes) {
+    for (const int64_t features : {1, 15, 16, 31, 32, 33, 64, 97}) {
+      for (const int64_t outputs : {1, 15, 16, 17, 32, 33, 64, 70}) {
+        const auto bytes = static_cast<std::size_t>(features * outputs) * size_of(dtype);
+        std::memset(fenced.last(bytes), 0, bytes);
+        const Matrix matrix{fenced.last(bytes), dtype, outputs, features, {}};
+        for (const int64_t rows : {int64_t{1}, int64_t{3}, kMostRows}) {
+          std::fill(y.begin(), y.end(), NAN);
+          linear({{x.data(), rows, features, features}, {}, {&matrix, 1}, y.data(), outputs});
+          ASSERT_EQ(y[static_cast<std::size_t>(rows * outputs) - 1], 0) << to_string(dtype) << features << outputs;
         }
       }
     }
