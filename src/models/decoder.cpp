@@ -61,8 +61,9 @@ at::Tensor Decoder::embed(const ops::Batch& batch) const {
 }
 
 at::Tensor Decoder::hidden(const ops::Batch& batch) {
-  const nn::Pass pass(batch, ops::backend_of(batch.tokens.device()),
-                      rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{});
+  const auto& backend = ops::backend_of(batch.tokens.device());
+  const auto held = backend.hold != nullptr ? backend.hold() : nullptr;
+  const nn::Pass pass(batch, backend, rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{});
   auto x = embed(batch);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (batch.abandoned && batch.abandoned()) {

@@ -1,6 +1,7 @@
 #include "ops/backend.h"
 
 #include "device/webgl/attention.h"
+#include "device/webgl/webgl.h"
 #include "ops/attention.h"
 #include "ops/linear_residual.h"
 #include "ops/norm.h"
@@ -39,6 +40,7 @@ constexpr Backend kWebgl{.norm = norm_reference,
                          .linear_residual = composed_residual,
                          .norm_mlp = norm_mlp_reference,
                          .attention = attention_webgl,
+                         .hold = webgl::hold,
                          .float32_only = true,
                          .stepwise_norms = true,
                          .attention_without_scores = webgl::attention_takes};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "ops/batch.h"
@@ -17,6 +18,10 @@ struct Backend {
                          const LinearWeights& up, Activation activation);
   at::Tensor (*attention)(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                           const Batch& batch, const LayerSlot& slot);
+
+  /// Keeps the device for the running thread while the result lives, which must be let go on the same thread: where
+  /// taking it costs as much as an op does, a forward pass takes it once. Null where nothing has to be taken.
+  std::shared_ptr<void> (*hold)() = nullptr;
 
   /// Generates through fused kernels, in float32 but for float64 models: other ops allocate nothing.
   bool fused = false;

@@ -67,6 +67,23 @@ TEST(WebglBlocks, OpsCutWhatDoesNotFitOneBinding) {
   EXPECT_TRUE(fallbacks().empty());
 }
 
+/// As a graphics card gets them: in work groups of other shapes for few rows than for many.
+TEST(WebglMatrix, ShadersForAGraphicsCardMakeTheSameProducts) {
+  require_available();
+  const bool software = describe().software;
+  Context::get().set_software(false);
+  for (const int64_t inner : {20, 23}) {
+    const auto right = at::randn({inner, 90});
+    const auto there_right = right.to(device());
+    for (const int64_t rows : {8, 64, 1, 88, 3, 40, 32, 150, 9}) {
+      SCOPED_TRACE(rows);
+      const auto left = at::randn({rows, inner});
+      expect_close(at::mm(left.to(device()), there_right), at::mm(left, right));
+    }
+  }
+  Context::get().set_software(software);
+}
+
 TEST(WebglBlocks, ATensorLargerThanABlockOfTheDriver) {
   require_available();
   // Some show more of a buffer than they make one of.

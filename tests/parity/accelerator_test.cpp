@@ -22,9 +22,10 @@ namespace dstorch::parity {
 namespace {
 
 std::unique_ptr<TorchModel> open_on(const std::string& device, const std::filesystem::path& path,
-                                    std::optional<DType> dtype = {}) {
+                                    std::optional<DType> dtype = {}, std::optional<DType> kv_dtype = {}) {
   TorchModelConfig config;
   config.dtype = dtype;
+  config.kv_dtype = kv_dtype;
   config.model_path = path;
   config.device = Device::parse(device);
   config.threads = 1;
@@ -46,7 +47,7 @@ class Accelerator : public ::testing::TestWithParam<std::tuple<std::string, std:
 };
 
 TEST_P(Accelerator, SaysWhatTransformersSaysWithoutTheCpu) {
-  const auto model = open_on(device(), fixture.model);
+  const auto model = open_on(device(), fixture.model, {}, DType::float32);
   webgl::reset_fallbacks();
   const auto result = model->complete(fixture.prompt, greedy_options(static_cast<int64_t>(fixture.greedy.size())));
   EXPECT_EQ(result.tokens, fixture.greedy);

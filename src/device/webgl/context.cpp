@@ -261,6 +261,8 @@ void reset_transfers() noexcept {
   }
 }
 
+std::shared_ptr<void> hold() { return std::make_shared<Context::Scope>(Context::get()); }
+
 void synchronize() {
   if (auto* context = Context::existing()) {
     context->finish();

@@ -79,6 +79,8 @@ class Context {
   // For tests: the limits as they are on a smaller device, 0 for its own; the context destroyed as a driver reset does.
   void set_block_bytes(int64_t bytes);
   void set_work(int64_t multiplications);
+  /// Shaders as a graphics card gets them, or as the software renderer does.
+  void set_software(bool software) { limits_.software = software; }
   void lose();
 
  private:

@@ -247,10 +247,10 @@ void run(const Problem& problem) {
   if (vectors && a == Reading::across && shape.rows % 4 != 0) {
     a = Reading::along_k;  // one row: its numbers along k are m apart, and m is 1
   }
-  const auto key =
-      fmt::format("matrix {} {} {} {} {} {} {} {}", static_cast<int>(a), static_cast<int>(c), shape.rows, shape.columns,
-                  static_cast<int>(problem.a.dtype), static_cast<int>(problem.c.dtype),
-                  static_cast<int>(problem.out.dtype), problem.has_added ? static_cast<int>(problem.added.dtype) : -1);
+  const auto key = fmt::format(
+      "matrix {} {} {} {} {} {} {} {} {} {}", static_cast<int>(a), static_cast<int>(c), shape.rows, shape.columns,
+      shape.local_x, shape.local_y, static_cast<int>(problem.a.dtype), static_cast<int>(problem.c.dtype),
+      static_cast<int>(problem.out.dtype), problem.has_added ? static_cast<int>(problem.added.dtype) : -1);
   Launch launch(key, [&] { return shader(problem, a, c, shape); });
   const auto read = [&](const char* prefix, int slot, const View& view, Reading reading, std::size_t line,
                         std::size_t step) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 
 /// The `webgl` device: compute shaders of OpenGL ES 3.1 on a windowless EGL context, as LibTorch's PrivateUse1.
@@ -27,6 +28,10 @@ Description describe();
 
 /// Waits until the device has done what it was told.
 void synchronize();
+
+/// The device for the running thread alone while the result lives, which must be let go on this thread; others wait.
+/// Calls within do not take it again each, which on a graphics card's driver costs more than most shaders.
+std::shared_ptr<void> hold();
 
 /// Bytes of device buffers. Zero in a process that never used the device.
 struct Memory {
