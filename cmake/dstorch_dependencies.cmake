@@ -8,7 +8,11 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 
-# Debian's, or another through CMAKE_PREFIX_PATH. Its config also looks for a CUDA compiler when it was built with CUDA.
+# Debian's, or another through CMAKE_PREFIX_PATH. Its config also looks for a CUDA compiler when it was built with CUDA,
+# and for GPUs to compile for unless it is told: nothing here is compiled for one.
+if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+  set(TORCH_CUDA_ARCH_LIST 8.0)
+endif()
 find_package(Torch REQUIRED)
 
 # Debian's LibTorch computes with whatever libblas.so.3 is; the reference BLAS is sixty times slower than OpenBLAS.

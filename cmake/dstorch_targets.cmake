@@ -67,6 +67,12 @@ target_link_libraries(
   dstorch_torch INTERFACE $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch$<SEMICOLON>torch_library>
                           fmt::fmt nlohmann_json::nlohmann_json)
 
+# pytorch.org's LibTorch exports parts of std::filesystem that do not work: the C++ library's have to be found before.
+if(NOT TORCH_INSTALL_PREFIX STREQUAL "/usr")
+  target_link_options(dstorch_torch INTERFACE
+                      "SHELL:-Wl,--push-state,--no-as-needed -lstdc++ -Wl,--pop-state")
+endif()
+
 # LibTorch 2 brings the headers of a fmt of its own, which are found first and whose library it does not bring.
 find_path(dstorch_torch_fmt fmt/base.h PATHS ${TORCH_INCLUDE_DIRS} NO_DEFAULT_PATH)
 if(dstorch_torch_fmt)
