@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "commands.h"
 #include "completion.h"
@@ -58,6 +59,18 @@ std::vector<std::string> names_of_all_options(const CLI::App& app) {
   return names;
 }
 
+/// CLI11's words for too few and too many values of an option, said as its user sees it.
+std::string value_problem(std::string_view problem) {
+  const auto name = problem.substr(0, problem.find(": "));
+  if (problem.ends_with(" missing")) {
+    return fmt::format("{} needs a value", name);
+  }
+  if (problem.find("At Most 1 required") != std::string_view::npos) {
+    return fmt::format("{} can be given once", name);
+  }
+  return std::string(problem);
+}
+
 /// What CLI11 has no words of its own for: a command or an option that there is not.
 std::string usage_problem(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error) {
   const auto words = command.remaining();
@@ -74,7 +87,7 @@ std::string usage_problem(const CLI::App& app, const CLI::App& command, const CL
   if (!words.empty()) {
     return fmt::format("\"{}\" is one text too many; a text with spaces must be quoted", words[0]);
   }
-  return error.what();
+  return value_problem(error.what());
 }
 
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {

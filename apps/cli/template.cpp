@@ -3,14 +3,13 @@
 #include <fmt/core.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 
 #include "commands.h"
 #include "help.h"
 #include "output.h"
+#include "read_text.h"
 #include "values.h"
 
 namespace dstorch::cli {
@@ -24,30 +23,32 @@ struct TemplateArguments {
   bool no_generation_prompt = false;
 };
 
-std::string read_json_file(const std::string& option, const std::string& path) {
-  if (path == "-") {
-    return read_stdin();
+/// Where the model's files are: the directory itself, or that of one of them.
+std::filesystem::path directory_of(const std::filesystem::path& model) {
+  const auto status = std::filesystem::status(model);
+  if (std::filesystem::is_directory(status)) {
+    return model;
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
-    throw LMError(ErrorKind::not_found, fmt::format("{}: {} is no file that can be read", option, path));
+  if (!std::filesystem::exists(status)) {
+    throw LMError(ErrorKind::not_found, fmt::format("there is no {}", model.string()));
   }
-  return {std::istreambuf_iterator<char>(file), {}};
+  if (!std::filesystem::is_regular_file(status)) {
+    throw LMError(
+        ErrorKind::invalid_argument,
+        fmt::format("{} must be a directory with a model's tokenizer files, or one of its files", model.string()));
+  }
+  return std::filesystem::absolute(model).parent_path();
 }
 
 void run(const TemplateArguments& arguments) {
-  std::filesystem::path directory = arguments.model;
-  if (!std::filesystem::is_directory(directory)) {
-    directory = directory.parent_path();
-  }
-  const auto chat_template = ChatTemplate::load(directory);
+  const auto chat_template = ChatTemplate::load(directory_of(arguments.model));
   ChatTemplateOptions options;
   options.add_generation_prompt = !arguments.no_generation_prompt;
   options.variables = arguments.variables;
   if (!arguments.tools.empty()) {
-    options.tools = parse_tools(read_json_file("--tools", arguments.tools));
+    options.tools = parse_tools(read_text(arguments.tools));
   }
-  const auto messages = read_json_file("--messages", arguments.messages);
+  const auto messages = read_text(arguments.messages);
   try {
     print(std::string_view(chat_template->render_json(messages, options)));
   } catch (const LMError& e) {

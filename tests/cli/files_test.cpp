@@ -65,24 +65,31 @@ TEST_F(CommandFiles, NothingWaitsForAFifo) {
   fs::create_symlink(fifo, folder_ / "odd model/config.json");
   fs::create_directory(folder_ / "odd tokenizer");
   fs::create_symlink(fifo, folder_ / "odd tokenizer/tokenizer.json");
+  fs::create_directory(folder_ / "talks");
+  std::ofstream(folder_ / "talks/chat_template.jinja") << "{{ messages }}";
   const auto train = [&](const std::string& data, const std::string& tokenizer, const std::string& a_config,
                          const std::string& output) {
     return std::vector<std::string>{"train",  "--data",   data,   "--tokenizer", tokenizer, "--config",
                                     a_config, "--output", output, "--steps",     "1"};
   };
-  const std::vector<std::vector<std::string>> commands{{"inspect", fifo},
-                                                       {"generate", "x", "-m", fifo},
-                                                       {"generate", "x", "-m", path("odd model")},
-                                                       {"generate", "x", "-m", model, "--tokenizer", fifo},
-                                                       {"tokenize", "x", "-m", path("odd tokenizer")},
-                                                       {"perplexity", fifo},
-                                                       {"plan", path("odd model")},
-                                                       {"train-tokenizer", fifo, "-o", path("out.json")},
-                                                       {"train-tokenizer", path("text.txt"), "-o", fifo},
-                                                       train(fifo, model, config, path("out")),
-                                                       train(path("text.txt"), fifo, config, path("out")),
-                                                       train(path("text.txt"), model, fifo, path("out")),
-                                                       train(path("text.txt"), model, config, fifo)};
+  const std::vector<std::vector<std::string>> commands{
+      {"inspect", fifo},
+      {"generate", "x", "-m", fifo},
+      {"generate", "x", "-m", path("odd model")},
+      {"generate", "x", "-m", model, "--tokenizer", fifo},
+      {"tokenize", "x", "-m", path("odd tokenizer")},
+      {"perplexity", fifo},
+      {"plan", path("odd model")},
+      {"embed", "--file", fifo},
+      {"template", "-m", fifo, "--messages", path("text.txt")},
+      {"template", "-m", path("talks"), "--messages", fifo},
+      {"template", "-m", path("talks"), "--messages", path("text.txt"), "--tools", fifo},
+      {"train-tokenizer", fifo, "-o", path("out.json")},
+      {"train-tokenizer", path("text.txt"), "-o", fifo},
+      train(fifo, model, config, path("out")),
+      train(path("text.txt"), fifo, config, path("out")),
+      train(path("text.txt"), model, fifo, path("out")),
+      train(path("text.txt"), model, config, fifo)};
   for (const auto& command : commands) {
     const auto result = soon(command);
     EXPECT_EQ(result.exit_code, 2) << testing::PrintToString(command) << result.err;

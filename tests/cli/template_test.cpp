@@ -46,6 +46,16 @@ TEST_F(TemplateCommand, PrintsTheRenderingAlone) {
   EXPECT_EQ(render({"--tools", at("tools.json"), "--variables", R"({"x": [1]})"}).out, "<s>[user: Grüße\n]1>[1]\n");
 }
 
+TEST_F(TemplateCommand, TheModelMayBeOneOfItsFiles) {
+  const auto by_file = [&](const std::string& file) {
+    return dstorch({"template", "-m", file, "--messages", at("messages.json")});
+  };
+  EXPECT_EQ(by_file(at("messages.json")).out, render().out);
+  const auto nowhere = by_file(at("nowhere"));
+  EXPECT_EQ(nowhere.exit_code, 1);
+  EXPECT_EQ(nowhere.err, "error: there is no " + at("nowhere") + "\n");
+}
+
 TEST_F(TemplateCommand, ARefusalSaysWhyAndExitsWithOne) {
   write("refused.json", R"([{"role": "tool", "content": "x"}])");
   const auto refused = render({}, "refused.json");

@@ -105,6 +105,15 @@ TEST(Usage, AWrongValueOfAnOptionIsTwoWithItsOwnMessage) {
   }
 }
 
+TEST(Usage, TooFewOrTooManyValuesOfAnOptionAreSaidInPlainWords) {
+  EXPECT_THAT(dstorch({"generate", "x", "--max-tokens="}).err, StartsWith("error: --max-tokens needs a value\n"));
+  EXPECT_THAT(dstorch({"generate", "x", "--stop"}).err, StartsWith("error: --stop needs a value\n"));
+  const auto twice = dstorch({"generate", "x", "--seed", "1", "--seed", "2"});
+  EXPECT_THAT(twice.err, StartsWith("error: --seed can be given once\n"));
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_EQ(dstorch({"generate", "x", "--max-tokens", "1", "--stop", "a", "--stop", "b"}).exit_code, 0);
+}
+
 TEST(Usage, NothingAskedForShowsTheHelpAsAnError) {
   const auto result = dstorch({});
   EXPECT_EQ(result.exit_code, 2);

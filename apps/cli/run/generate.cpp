@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <utility>
 
 #include "commands.h"
@@ -82,7 +83,12 @@ bool is_for_conversations(const std::filesystem::path& directory) {
   if (std::filesystem::exists(directory / "chat_template.jinja")) {
     return true;
   }
-  std::ifstream file(directory / "tokenizer_config.json");
+  const auto path = directory / "tokenizer_config.json";
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) {
+    return false;
+  }
+  std::ifstream file(path);
   const auto config = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   return config.is_object() && config.contains("chat_template") && !config["chat_template"].is_null();
 }
