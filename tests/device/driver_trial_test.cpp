@@ -67,10 +67,8 @@ TEST_F(DriverTrial, SaysHowAndWhereADriverFails) {
 }
 
 TEST_F(DriverTrial, ADriverThatHangsIsEnded) {
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_THAT(try_one_that("initialize hang", std::chrono::seconds(5)),
-              StartsWith("did not answer within 5 s while a context was opened"));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  EXPECT_THAT(try_one_that("initialize hang", std::chrono::seconds(1)),
+              StartsWith("did not answer within 1 s while a context was opened"));
   EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "the helper was left behind";
 }
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -35,8 +36,9 @@ class Trial {
   Trial& operator=(const Trial&) = delete;
   ~Trial() { end(); }
 
-  /// Until all is done, the process ends or the time is over, in which case this is false.
-  bool listen(Clock::time_point until);
+  /// Until all is done, the process ends or the time is over, in which case this is false: `limit` after its first
+  /// word.
+  bool listen(std::chrono::seconds limit);
   /// Ends the process; its status as waitpid gives it, none where this program reaps its children elsewhere.
   std::optional<int> end();
 
@@ -80,7 +82,9 @@ Trial::Trial(const fs::path& program) {
   output_ = ends[0];
 }
 
-bool Trial::listen(Clock::time_point until) {
+bool Trial::listen(std::chrono::seconds limit) {
+  // Until then it is no driver that takes its time, but a busy system that has not begun to run the helper.
+  auto until = Clock::now() + std::max(limit, kLimit);
   const std::string done = std::string(kTrialMark) + kTrialDone + "\n";
   std::array<char, 512> piece{};
   while (said_.find(done) == std::string::npos) {
@@ -97,6 +101,7 @@ bool Trial::listen(Clock::time_point until) {
     if (count <= 0) {
       return true;
     }
+    until = said_.empty() ? Clock::now() + limit : until;
     said_.append(piece.data(), static_cast<std::size_t>(count));
   }
   return true;
@@ -176,7 +181,7 @@ std::optional<fs::path> find_trial_program() {
 
 std::string try_driver(const fs::path& program, std::chrono::seconds limit) {
   Trial trial(program);
-  const bool in_time = trial.listen(Clock::now() + limit);
+  const bool in_time = trial.listen(limit);
   const bool started = trial.started();
   const auto status = trial.end();
   const auto words = last_words(trial.said());

@@ -17,7 +17,7 @@ std::optional<std::filesystem::path> find_trial_program();
 
 /// Lets the helper open the device and run a shader. Says how the driver failed: "crashed (Segmentation fault) while a
 /// shader ran". Empty when it did not, also when it refused in good order, which this program will then see for itself;
-/// and when the helper could not run at all, which is logged.
+/// and when the helper could not run at all, which is logged. `limit`: how long it may take after its first word.
 std::string try_driver(const std::filesystem::path& program, std::chrono::seconds limit);
 
 /// Throws LMError{unsupported} when the driver does not survive the trial; it is held once, when first asked. Without a
