@@ -105,7 +105,13 @@ function(dstorch_use_torch target)
   add_dependencies(${target} dstorch_torch_pch)
 endfunction()
 
-# For whatever includes Highway. Only instruction sets with a fixed vector length, since the kernels keep vectors in arrays
-# (Arm's scalable ones run as NEON), and without a step that hardly any machine stops at.
-set(DSTORCH_HIGHWAY_DEFINITIONS
-    "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+# For whatever includes Highway: what the kernels are not compiled for, since each instruction set takes a good part of the
+# whole build. Vectors must have a fixed length, since the kernels keep them in arrays (Arm's scalable ones run as NEON).
+# SSSE3 is a step that hardly any machine stops at. Of AVX-512 there is one: the kernels use none of what its later kinds
+# add but products of bfloat16, which are written by themselves (src/ops/cpu/avx512_bf16.cpp) and chosen at run time.
+set(dstorch_highway_disabled HWY_SSSE3 HWY_SVE HWY_SVE2 HWY_SVE_256 HWY_SVE2_128)
+if(HWY_VERSION VERSION_GREATER_EQUAL 1.1)
+  list(APPEND dstorch_highway_disabled HWY_AVX3_DL HWY_AVX3_ZEN4 HWY_AVX3_SPR)
+endif()
+list(JOIN dstorch_highway_disabled | dstorch_highway_disabled)
+set(DSTORCH_HIGHWAY_DEFINITIONS "HWY_DISABLED_TARGETS=(${dstorch_highway_disabled})")

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kFolder = "archive/";
 /// Of the zip's content, as PyTorch has written it since 1.6.
-constexpr std::string_view kVersion = "3\n";
+constexpr std::string_view kFormatVersion = "3\n";
 
 /// A storage as it will be in the file.
 struct SavedStorage {
@@ -121,7 +121,7 @@ void save_pytorch(const std::filesystem::path& path, std::span<const TensorView>
   for (std::size_t i = 0; i < plan.storages.size(); ++i) {
     zip.add(entry_name("data/") + std::to_string(i), plan.storages[i].bytes);
   }
-  zip.add(entry_name("version"), bytes_of(kVersion));
+  zip.add(entry_name("version"), bytes_of(kFormatVersion));
   zip.finish();
   file.commit();
 }

@@ -12,7 +12,7 @@
 namespace dstorch::text {
 namespace {
 
-constexpr std::string_view kWhere = "decoder";
+constexpr std::string_view kDecoder = "decoder";
 
 // A decoder of one stage, which `make(DecodeStage* next)` makes.
 template <typename F>
@@ -53,33 +53,33 @@ class SequenceDecoder final : public Decoder {
   std::vector<std::unique_ptr<const Decoder>> decoders_;
 };
 
-std::unique_ptr<const Decoder> make_sequence(const Json& json) {
+std::unique_ptr<const Decoder> make_decoder_sequence(const Json& json) {
   std::vector<std::unique_ptr<const Decoder>> decoders;
-  for (const Json& decoder : json_get<Json>(json, "decoders", kWhere)) {
-    require(!decoder.is_null(), ErrorKind::format, "{}: a Sequence must not hold null", kWhere);
+  for (const Json& decoder : json_get<Json>(json, "decoders", kDecoder)) {
+    require(!decoder.is_null(), ErrorKind::format, "{}: a Sequence must not hold null", kDecoder);
     decoders.push_back(make_decoder(decoder));
   }
   return std::make_unique<SequenceDecoder>(std::move(decoders));
 }
 
 std::unique_ptr<const Decoder> make_strip(const Json& json) {
-  const auto content = json_get_or<std::string>(json, "content", " ", kWhere);
+  const auto content = json_get_or<std::string>(json, "content", " ", kDecoder);
   require(!content.empty() && utf8_length(content[0]) == content.size(), ErrorKind::format,
-          "{}: Strip's \"content\" must be one character, got \"{}\"", kWhere, content);
-  const auto start = json_get_or<int64_t>(json, "start", 0, kWhere);
-  const auto stop = json_get_or<int64_t>(json, "stop", 0, kWhere);
+          "{}: Strip's \"content\" must be one character, got \"{}\"", kDecoder, content);
+  const auto start = json_get_or<int64_t>(json, "start", 0, kDecoder);
+  const auto stop = json_get_or<int64_t>(json, "stop", 0, kDecoder);
   require(start >= 0 && stop >= 0, ErrorKind::format, "{}: Strip's \"start\" and \"stop\" must not be negative",
-          kWhere);
+          kDecoder);
   return decoder_of([=](DecodeStage* next) {
     return std::make_unique<StripStage>(next, content, static_cast<std::size_t>(start), static_cast<std::size_t>(stop));
   });
 }
 
 std::unique_ptr<const Decoder> make_replace(const Json& json) {
-  const auto content = json_get<std::string>(json, "content", kWhere);
-  const auto pattern = parse_pattern(json, kWhere);
+  const auto content = json_get<std::string>(json, "content", kDecoder);
+  const auto pattern = parse_pattern(json, kDecoder);
   if (json["pattern"].contains("String")) {
-    const auto text = json_get<std::string>(json["pattern"], "String", kWhere);
+    const auto text = json_get<std::string>(json["pattern"], "String", kDecoder);
     if (!text.empty() && utf8_length(text[0]) == text.size()) {
       return decoder_of(
           [=](DecodeStage* next) { return std::make_unique<ReplaceCharacterStage>(next, text, content); });
@@ -97,9 +97,9 @@ std::unique_ptr<const Decoder> make_decoder(const Json& json) {
   if (json.is_null()) {
     return plain_decoder<JoinWithSpacesStage>();
   }
-  const auto type = json_get<std::string>(json, "type", kWhere);
+  const auto type = json_get<std::string>(json, "type", kDecoder);
   if (type == "Sequence") {
-    return make_sequence(json);
+    return make_decoder_sequence(json);
   }
   if (type == "ByteLevel") {
     return make_byte_level_decoder();
@@ -117,18 +117,18 @@ std::unique_ptr<const Decoder> make_decoder(const Json& json) {
     return make_replace(json);
   }
   if (type == "Metaspace") {
-    const MetaspaceOptions options = parse_metaspace(json, kWhere);
+    const MetaspaceOptions options = parse_metaspace(json, kDecoder);
     const bool drop_first = options.prepend != MetaspaceOptions::Prepend::never;
     return decoder_of(
         [=](DecodeStage* next) { return std::make_unique<MetaspaceStage>(next, options.replacement, drop_first); });
   }
   if (type == "BPEDecoder") {
-    const auto suffix = json_get_or<std::string>(json, "suffix", "</w>", kWhere);
+    const auto suffix = json_get_or<std::string>(json, "suffix", "</w>", kDecoder);
     return decoder_of([=](DecodeStage* next) { return std::make_unique<SuffixStage>(next, suffix); });
   }
   if (type == "WordPiece") {
-    const auto prefix = json_get_or<std::string>(json, "prefix", "##", kWhere);
-    const bool cleanup = json_get_or<bool>(json, "cleanup", true, kWhere);
+    const auto prefix = json_get_or<std::string>(json, "prefix", "##", kDecoder);
+    const bool cleanup = json_get_or<bool>(json, "cleanup", true, kDecoder);
     return decoder_of([=](DecodeStage* next) { return std::make_unique<WordPieceStage>(next, prefix, cleanup); });
   }
   fail(ErrorKind::unsupported,
@@ -150,7 +150,7 @@ class DecodeRun::Output final : public DecodeStage {
     constexpr std::size_t kMostAdded = 1024;
     grown_ += bytes;
     require(grown_ <= given * kMostGrowth + kMostAdded, ErrorKind::unsupported,
-            "{}: the text of tokens must not become more than {} times longer, and {} bytes", kWhere, kMostGrowth,
+            "{}: the text of tokens must not become more than {} times longer, and {} bytes", kDecoder, kMostGrowth,
             kMostAdded);
   }
 

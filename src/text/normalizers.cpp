@@ -14,7 +14,7 @@
 namespace dstorch::text {
 namespace {
 
-constexpr std::string_view kWhere = "normalizer";
+constexpr std::string_view kNormalizer = "normalizer";
 
 void require_room(std::size_t bytes, const NormalizedText& text) {
   require(bytes <= text.most_bytes, ErrorKind::unsupported,
@@ -211,12 +211,12 @@ void append_unless_mark(std::string& out, char32_t c) {
   }
 }
 
-std::unique_ptr<const Normalizer> make_replace(const Json& json) {
-  const auto content = json_get<std::string>(json, "content", kWhere);
-  const auto regex = parse_pattern(json, kWhere);
+std::unique_ptr<const Normalizer> make_replace_normalizer(const Json& json) {
+  const auto content = json_get<std::string>(json, "content", kNormalizer);
+  const auto regex = parse_pattern(json, kNormalizer);
   const auto& pattern = json["pattern"];
   if (pattern.contains("String")) {
-    auto text = json_get<std::string>(pattern, "String", kWhere);
+    auto text = json_get<std::string>(pattern, "String", kNormalizer);
     if (!text.empty()) {
       return std::make_unique<ReplaceStringNormalizer>(std::move(text), content);
     }
@@ -224,9 +224,9 @@ std::unique_ptr<const Normalizer> make_replace(const Json& json) {
   return std::make_unique<ReplaceNormalizer>(regex, content);
 }
 
-std::unique_ptr<const Normalizer> make_sequence(const Json& json) {
+std::unique_ptr<const Normalizer> make_normalizer_sequence(const Json& json) {
   std::vector<std::unique_ptr<const Normalizer>> stages;
-  for (const Json& stage : json_get<Json>(json, "normalizers", kWhere)) {
+  for (const Json& stage : json_get<Json>(json, "normalizers", kNormalizer)) {
     if (auto normalizer = make_normalizer(stage)) {
       stages.push_back(std::move(normalizer));
     }
@@ -245,9 +245,9 @@ std::unique_ptr<const Normalizer> make_normalizer(const Json& json) {
   if (json.is_null()) {
     return nullptr;
   }
-  const auto type = json_get<std::string>(json, "type", kWhere);
+  const auto type = json_get<std::string>(json, "type", kNormalizer);
   if (type == "Sequence") {
-    return make_sequence(json);
+    return make_normalizer_sequence(json);
   }
   if (type == "NFC") {
     return std::make_unique<UnicodeNormalizer>(UnicodeForm::nfc);
@@ -265,17 +265,17 @@ std::unique_ptr<const Normalizer> make_normalizer(const Json& json) {
     return by_character(append_lowercase);
   }
   if (type == "Strip") {
-    return std::make_unique<StripNormalizer>(json_get_or<bool>(json, "strip_left", true, kWhere),
-                                             json_get_or<bool>(json, "strip_right", true, kWhere));
+    return std::make_unique<StripNormalizer>(json_get_or<bool>(json, "strip_left", true, kNormalizer),
+                                             json_get_or<bool>(json, "strip_right", true, kNormalizer));
   }
   if (type == "StripAccents") {
     return by_character(append_unless_mark);
   }
   if (type == "Replace") {
-    return make_replace(json);
+    return make_replace_normalizer(json);
   }
   if (type == "Prepend") {
-    return std::make_unique<PrependNormalizer>(json_get<std::string>(json, "prepend", kWhere));
+    return std::make_unique<PrependNormalizer>(json_get<std::string>(json, "prepend", kNormalizer));
   }
   if (type == "ByteLevel") {
     return std::make_unique<ByteLevelNormalizer>();

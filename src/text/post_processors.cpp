@@ -7,22 +7,22 @@
 namespace dstorch::text {
 namespace {
 
-constexpr std::string_view kWhere = "post_processor";
+constexpr std::string_view kPostProcessor = "post_processor";
 // What no real tokenizer comes near, so that a hostile one cannot multiply the text at will.
 constexpr std::size_t kMaxCopies = 16;
 constexpr std::size_t kMaxPieces = 1024;
 
 int64_t token_id(const Json& id) {
   require(id.is_number() && fits_integer<int64_t>(id), ErrorKind::format,
-          "{}: a token id must be a whole number, it is {}", kWhere, id.dump().substr(0, 80));
+          "{}: a token id must be a whole number, it is {}", kPostProcessor, id.dump().substr(0, 80));
   return id.get<int64_t>();
 }
 
 /// The id in ["[CLS]", 101].
 int64_t id_of_pair(const Json& json, const char* key) {
-  const auto pair = json_get<Json>(json, key, kWhere);
+  const auto pair = json_get<Json>(json, key, kPostProcessor);
   require(pair.is_array() && pair.size() == 2 && pair[0].is_string(), ErrorKind::format,
-          "{}: \"{}\" must be a token and its id, it is {}", kWhere, key, pair.dump().substr(0, 80));
+          "{}: \"{}\" must be a token and its id, it is {}", kPostProcessor, key, pair.dump().substr(0, 80));
   return token_id(pair[1]);
 }
 
@@ -47,9 +47,9 @@ void PostProcessor::add(const Json& json) {
   if (json.is_null()) {
     return;
   }
-  const auto type = json_get<std::string>(json, "type", kWhere);
+  const auto type = json_get<std::string>(json, "type", kPostProcessor);
   if (type == "Sequence") {
-    for (const Json& processor : json_get<Json>(json, "processors", kWhere)) {
+    for (const Json& processor : json_get<Json>(json, "processors", kPostProcessor)) {
       add(processor);
     }
   } else if (type == "TemplateProcessing") {
@@ -66,17 +66,17 @@ void PostProcessor::add(const Json& json) {
 }
 
 void PostProcessor::add_template(const Json& json) {
-  const auto special = json_get_or<Json>(json, "special_tokens", Json::object(), kWhere);
+  const auto special = json_get_or<Json>(json, "special_tokens", Json::object(), kPostProcessor);
   Template pieces;
-  for (const Json& piece : json_get<Json>(json, "single", kWhere)) {
+  for (const Json& piece : json_get<Json>(json, "single", kPostProcessor)) {
     if (piece.is_object() && piece.contains("Sequence")) {
       pieces.emplace_back(std::nullopt);
       continue;
     }
-    const auto token = json_get<Json>(piece, "SpecialToken", kWhere);
-    const auto name = json_get<std::string>(token, "id", kWhere);
+    const auto token = json_get<Json>(piece, "SpecialToken", kPostProcessor);
+    const auto name = json_get<std::string>(token, "id", kPostProcessor);
     const auto entry = json_get<Json>(special, name, "post_processor special_tokens");
-    for (const Json& id : json_get<Json>(entry, "ids", kWhere)) {
+    for (const Json& id : json_get<Json>(entry, "ids", kPostProcessor)) {
       pieces.emplace_back(token_id(id));
     }
   }
@@ -96,7 +96,7 @@ void PostProcessor::require_ids_below(int64_t vocab_size) const {
   for (const Template& pieces : templates_) {
     for (const auto& id : pieces) {
       require(!id || (*id >= 0 && *id < vocab_size), ErrorKind::format,
-              "{}: the ids of special tokens must be in [0, {}), got {}", kWhere, vocab_size, id.value_or(0));
+              "{}: the ids of special tokens must be in [0, {}), got {}", kPostProcessor, vocab_size, id.value_or(0));
     }
   }
 }

@@ -11,7 +11,7 @@
 namespace dstorch::text {
 namespace {
 
-constexpr std::string_view kMark = "\u2581";
+constexpr std::string_view kSpaceMark = "\u2581";
 
 using Type = SentencePieceModel::Type;
 
@@ -57,16 +57,16 @@ class SentencePieceStage final : public WholeTokenStage {
     }
     std::string_view piece = token;
     bool stripped = false;
-    if (at_start_ && table_->strips_first && piece.starts_with(kMark)) {
-      piece.remove_prefix(kMark.size());
+    if (at_start_ && table_->strips_first && piece.starts_with(kSpaceMark)) {
+      piece.remove_prefix(kSpaceMark.size());
       stripped = true;
     }
     std::string text;
     std::size_t begin = 0;
-    for (std::size_t at = piece.find(kMark); at != std::string_view::npos; at = piece.find(kMark, begin)) {
+    for (std::size_t at = piece.find(kSpaceMark); at != std::string_view::npos; at = piece.find(kSpaceMark, begin)) {
       text += piece.substr(begin, at - begin);
       text += ' ';
-      begin = at + kMark.size();
+      begin = at + kSpaceMark.size();
     }
     text += piece.substr(begin);
     // With extra white space removed, all marks before the first text go; else only one does.

@@ -12,16 +12,15 @@ namespace dstorch::text {
 namespace {
 
 constexpr std::string_view kMark = "\u2581";
+using Type = SentencePieceModel::Type;
+
 // An unknown character costs as much more than the least likely piece.
 constexpr float kUnkPenalty = 10.0F;
 // Several times what rules in use make of a text (of NFKC's, the longest has 18 characters for one).
 constexpr std::size_t kMostGrowth = 64;
 constexpr std::size_t kMostAdded = 1024;
 
-bool is_text(SentencePieceModel::Type type) {
-  using Type = SentencePieceModel::Type;
-  return type == Type::normal || type == Type::user_defined || type == Type::unused;
-}
+bool is_text(Type type) { return type == Type::normal || type == Type::user_defined || type == Type::unused; }
 
 }  // namespace
 

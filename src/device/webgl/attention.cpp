@@ -9,7 +9,7 @@
 namespace dstorch::webgl {
 namespace {
 
-constexpr int64_t kLocalSize = 8;
+constexpr int64_t kAttentionSize = 8;
 constexpr int64_t kMaxHeadDim = 256;
 
 bool by_four(const at::Tensor& x) {
@@ -21,7 +21,7 @@ bool by_four(const at::Tensor& x) {
 /// 2018), so that the keys are read once and a row's result does not depend on the others.
 std::string shader(int64_t head_dim) {
   const auto texels = head_dim / 4;
-  auto text = flat_index(kLocalSize) + read_buffer("q", 0, Texel::f32x4) + read_buffer("k", 1, Texel::f32x4) +
+  auto text = flat_index(kAttentionSize) + read_buffer("q", 0, Texel::f32x4) + read_buffer("k", 1, Texel::f32x4) +
               read_buffer("v", 2, Texel::f32x4) + accessor("out", 0, at::kFloat, true) + R"(
 uniform int heads, group, position, window, q_offset, q_head, q_row, k_offset, k_head, k_row, v_offset, v_head, v_row;
 uniform int out_offset, first_index, end_index;
@@ -101,7 +101,7 @@ at::Tensor attend(const at::Tensor& queries, const at::Tensor& keys, const at::T
     launch.set("heads", heads).set("group", heads / keys.size(0));
     launch.set("first_index", first * heads).set("end_index", end * heads);
     launch.set("position", position).set("window", window).set("scale", scale);
-    launch.run_flat((end - first) * heads, kLocalSize);
+    launch.run_flat((end - first) * heads, kAttentionSize);
   }
   return out;
 }

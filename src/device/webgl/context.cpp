@@ -11,9 +11,6 @@
 namespace dstorch::webgl {
 namespace {
 
-constexpr GLenum kContextLost = 0x0507;
-constexpr int64_t kVec4Bytes = 16;
-
 std::atomic<int64_t> allocated{0};
 std::atomic<int64_t> peak{0};
 std::atomic<int64_t> reads{0};

@@ -7,14 +7,14 @@
 namespace dstorch::webgl {
 namespace {
 
-constexpr std::size_t kMaxRank = 8;
-constexpr int64_t kLocalSize = 64;
+constexpr std::size_t kMostDims = 8;
+constexpr int64_t kElementwiseSize = 64;
 constexpr std::array<const char*, 3> kNames{"a", "b", "c"};
 
 /// Dimensions of an iteration, innermost first, and each operand's steps along them.
 struct Loop {
-  c10::SmallVector<int64_t, kMaxRank> sizes;
-  std::array<c10::SmallVector<int64_t, kMaxRank>, 4> strides;  // out, inputs
+  c10::SmallVector<int64_t, kMostDims> sizes;
+  std::array<c10::SmallVector<int64_t, kMostDims>, 4> strides;  // out, inputs
 };
 
 /// Joins dimensions that every operand walks in one stride.
@@ -61,7 +61,7 @@ bool computes_in_float(const Expression& expression, at::ScalarType out, const c
 std::string shader(const Expression& expression, at::ScalarType out, const c10::SmallVector<View, 3>& inputs,
                    std::size_t rank) {
   const char* type = computes_in_float(expression, out, inputs) ? "float" : "int";
-  auto text = flat_index(kLocalSize);
+  auto text = flat_index(kElementwiseSize);
   text += kConversions;
   text += accessor("out", 0, out, true);
   text += "uniform int count, offset_out;\nuniform float p, q;\n";
@@ -145,8 +145,8 @@ void run(const Expression& expression, const std::string& key, const View& out, 
   }
   const auto rank = loop.sizes.size();
   Launch launch(key, [&] { return shader(expression, out.dtype, inputs, rank); });
-  const auto set = [&](const char* name, const c10::SmallVector<int64_t, kMaxRank>& values) {
-    std::array<int, kMaxRank> numbers32{};
+  const auto set = [&](const char* name, const c10::SmallVector<int64_t, kMostDims>& values) {
+    std::array<int, kMostDims> numbers32{};
     for (std::size_t d = 0; d < rank; ++d) {
       numbers32[d] = static_cast<int>(values[d]);
     }
@@ -177,7 +177,7 @@ void run(const Expression& expression, const std::string& key, const View& out, 
                kOffsets[i + 1]);
     set(kSteps[i + 1], loop.strides[i + 1]);
   }
-  launch.run_flat(count, kLocalSize);
+  launch.run_flat(count, kElementwiseSize);
 }
 
 }  // namespace
@@ -188,9 +188,9 @@ void elementwise(const Expression& expression, const View& out, const c10::Small
     return;
   }
   const auto loop = collapse(out, inputs);
-  require(loop.sizes.size() <= kMaxRank, ErrorKind::unsupported,
+  require(loop.sizes.size() <= kMostDims, ErrorKind::unsupported,
           "webgl: a tensor of {} dimensions in no order is too many for {} (at most {}); make it contiguous first",
-          loop.sizes.size(), expression.name, kMaxRank);
+          loop.sizes.size(), expression.name, kMostDims);
   auto key = fmt::format("elementwise {} {} {}", expression.name, loop.sizes.size(), static_cast<int>(out.dtype));
   for (const auto& input : inputs) {
     key += fmt::format(" {}{}", input.buffer == nullptr ? "number" : "", static_cast<int>(input.dtype));

@@ -13,8 +13,8 @@ struct Counts {
 };
 
 Counts& counts() {
-  static auto* const instance = new Counts();
-  return *instance;
+  static auto* const of_process = new Counts();
+  return *of_process;
 }
 
 }  // namespace

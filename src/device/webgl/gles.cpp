@@ -8,11 +8,7 @@
 #include "device/webgl/vendors.h"
 
 namespace dstorch::webgl {
-namespace {
-
-constexpr GLenum kContextLost = 0x0507;  // GL_CONTEXT_LOST of OpenGL ES 3.2
-
-}  // namespace
+namespace {}  // namespace
 
 Egl Egl::load() {
   const char* named = std::getenv("DSTORCH_EGL_LIBRARY");

@@ -14,6 +14,8 @@
 
 namespace dstorch::webgl {
 
+inline constexpr GLenum kContextLost = 0x0507;  // GL_CONTEXT_LOST of OpenGL ES 3.2
+
 /// Every entry point used, by its name without the prefix.
 #define DSTORCH_EGL_FUNCTIONS(X)                          \
   X(PFNEGLGETPROCADDRESSPROC, GetProcAddress)             \

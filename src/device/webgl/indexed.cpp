@@ -7,8 +7,8 @@
 namespace dstorch::webgl {
 namespace {
 
-constexpr int kMaxRank = 6;
-constexpr int64_t kLocalSize = 16;
+constexpr int kIndexedDims = 6;
+constexpr int64_t kIndexedSize = 16;
 
 // Lines: all dimensions but `dim`; elements: all of them. `chosen` is the tensor that the index points into.
 constexpr const char* kWalk = R"(
@@ -51,7 +51,7 @@ void dispatch(const Walk& walk, bool into_chosen, bool add, int64_t low, int64_t
   const auto dim = static_cast<std::size_t>(walk.dim);
   // A gather's elements are each an invocation's; a scatter's must be taken in order along dim.
   const bool by_line = into_chosen;
-  std::array<std::array<int, kMaxRank>, 4> steps{};
+  std::array<std::array<int, kIndexedDims>, 4> steps{};
   std::size_t used = 0;
   int64_t count = 1;
   for (int64_t d = rank - 1; d >= 0; --d) {
@@ -76,7 +76,7 @@ void dispatch(const Walk& walk, bool into_chosen, bool add, int64_t low, int64_t
     const char* move = !into_chosen ? "store_plain(here, load_chosen(there));"
                        : add        ? "store_chosen(there, load_chosen(there) + load_plain(here));"
                                     : "store_chosen(there, load_plain(here));";
-    return flat_index(kLocalSize) + accessor("chosen", 0, walk.chosen.dtype, into_chosen) +
+    return flat_index(kIndexedSize) + accessor("chosen", 0, walk.chosen.dtype, into_chosen) +
            accessor("index", 1, walk.index.dtype, false) +
            accessor("plain", into_chosen ? 2 : 0, walk.plain.dtype, !into_chosen) +
            fmt::format("#define RANK {}\n#define MOVE {}\n", used, move) + kWalk;
@@ -101,7 +101,7 @@ void dispatch(const Walk& walk, bool into_chosen, bool add, int64_t low, int64_t
   for (std::size_t i = 0; i < names.size(); ++i) {
     launch.set(names[i], std::span<const int>(steps[i].data(), used));
   }
-  launch.run_flat(count, kLocalSize);
+  launch.run_flat(count, kIndexedSize);
 }
 
 void run(const Walk& walk, bool into_chosen, bool add, int64_t low, int64_t high) {
@@ -148,8 +148,8 @@ void run(const Walk& walk, bool into_chosen, bool add, int64_t low, int64_t high
 }
 
 Walk walk_of(const at::Tensor& chosen, int64_t dim, const at::Tensor& index, const at::Tensor& plain) {
-  require(plain.dim() <= kMaxRank, ErrorKind::unsupported, "webgl: indexing takes at most {} dimensions, got {}",
-          kMaxRank, plain.dim());
+  require(plain.dim() <= kIndexedDims, ErrorKind::unsupported, "webgl: indexing takes at most {} dimensions, got {}",
+          kIndexedDims, plain.dim());
   return {view_of(chosen), view_of(index), view_of(plain), dim};
 }
 

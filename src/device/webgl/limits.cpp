@@ -8,7 +8,6 @@
 namespace dstorch::webgl {
 namespace {
 
-constexpr int64_t kVec4Bytes = 16;
 /// Of OpenGL ES 3.1: what every driver shows of a storage buffer, the work groups it takes in one direction, and the
 /// invocations in one.
 constexpr int64_t kLeastBlock = int64_t{1} << 27;

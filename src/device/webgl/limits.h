@@ -12,6 +12,9 @@ namespace dstorch::webgl {
 /// has.
 inline constexpr int kReads = 3;
 
+/// Buffers are read four numbers at a time.
+inline constexpr int64_t kVec4Bytes = 16;
+
 /// Half a second of a slow graphics card; systems reset one that is busy for two to ten.
 inline constexpr int64_t kMostWork = int64_t{1} << 33;
 

@@ -17,23 +17,23 @@ const Reduction kMin{
 
 namespace {
 
-constexpr std::size_t kMaxRank = 8;
-constexpr int64_t kLocalSize = 16;
+constexpr std::size_t kReducedDims = 8;
+constexpr int64_t kReduceSize = 16;
 /// Elements one invocation joins; longer rows are reduced in several rounds.
 constexpr int64_t kPart = 512;
 
 /// rows: sizes and steps of what is kept. Each row has `length` elements, `step` apart, cut into parts.
 struct Rows {
   View source;
-  c10::SmallVector<int64_t, kMaxRank> sizes;  // innermost first
-  c10::SmallVector<int64_t, kMaxRank> strides;
+  c10::SmallVector<int64_t, kReducedDims> sizes;  // innermost first
+  c10::SmallVector<int64_t, kReducedDims> strides;
   int64_t length = 1;
   int64_t step = 1;
 };
 
 std::string shader(const Reduction& reduction, at::ScalarType from, at::ScalarType to, std::size_t rank, bool first) {
   const bool in_float = at::isFloatingType(from) || at::isFloatingType(to);
-  return flat_index(kLocalSize) + kConversions + accessor("out", 0, to, true) + accessor("a", 0, from, false) +
+  return flat_index(kReduceSize) + kConversions + accessor("out", 0, to, true) + accessor("a", 0, from, false) +
          fmt::format(R"(
 #define LEAST {8}
 #define MOST {9}
@@ -81,8 +81,8 @@ void dispatch(const Reduction& reduction, const std::string& key, const Rows& ro
   shown.strides.push_back(rows.step);
   const auto rank = rows.sizes.size();
   Launch launch(key, [&] { return shader(reduction, rows.source.dtype, out.dtype, rank, first_round); });
-  std::array<int, kMaxRank> sizes{};
-  std::array<int, kMaxRank> steps{};
+  std::array<int, kReducedDims> sizes{};
+  std::array<int, kReducedDims> steps{};
   for (std::size_t d = 0; d < rank; ++d) {
     sizes[d] = static_cast<int>(rows.sizes[d]);
     steps[d] = static_cast<int>(rows.strides[d]);
@@ -92,7 +92,7 @@ void dispatch(const Reduction& reduction, const std::string& key, const Rows& ro
   launch.set("sizes", std::span<const int>(sizes.data(), rank)).set("steps", std::span<const int>(steps.data(), rank));
   bind(launch, 0, shown, false, "offset_a");
   bind_range(launch, 0, out, out.offset + first, out.offset + count - 1, true, "offset_out");
-  launch.run_flat(count - first, kLocalSize);
+  launch.run_flat(count - first, kReduceSize);
 }
 
 /// Halves the longest kept dimension until a dispatch's rows fit a binding.
@@ -200,7 +200,7 @@ void reduce(const Reduction& reduction, const at::Tensor& self, at::IntArrayRef 
   };
   // Also where one part of a row would span more than a binding shows.
   const auto spans = [&] { return std::min(kPart, length) * step * static_cast<int64_t>(self.element_size()); };
-  if (!one_walk() || kept > kMaxRank || !stretch_fits(spans())) {
+  if (!one_walk() || kept > kReducedDims || !stretch_fits(spans())) {
     arranged = arranged.contiguous();
     one_walk();
   }

@@ -27,8 +27,7 @@ using DU16 = hn::Rebind<uint16_t, DF>;
 using V = hn::Vec<DF>;
 inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(DF()));
 
-/// Whether these kernels may meet bfloat16 with bfloat16 (bf16_product.h): those of AVX-512, of whose kinds newer
-/// versions of Highway know more (DL, ZEN4, SPR).
+/// Whether these kernels may meet bfloat16 with bfloat16 (bf16_product.h): those of AVX-512.
 inline constexpr bool kMayRound = HWY_ARCH_X86_64 && kLanes == 16;
 
 HWY_INLINE int64_t round_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }

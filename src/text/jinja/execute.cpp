@@ -6,7 +6,7 @@
 
 namespace dstorch::text::jinja {
 
-using Kind = Stmt::Kind;
+using StmtKind = Stmt::Kind;
 using Type = Value::Type;
 
 std::string Evaluator::run() {
@@ -54,44 +54,44 @@ Evaluator::Flow Evaluator::execute(const Stmt& stmt) {
   const Runtime::Level level(runtime_);
   runtime_.line = stmt.line;
   switch (stmt.kind) {
-    case Kind::text:
+    case StmtKind::text:
       write(stmt.text);
       return Flow::normal;
-    case Kind::output:
+    case StmtKind::output:
       output(stmt);
       return Flow::normal;
-    case Kind::assign:
+    case StmtKind::assign:
       assign(stmt);
       return Flow::normal;
-    case Kind::assign_block:
+    case StmtKind::assign_block:
       return assign_block(stmt);
-    case Kind::loop:
+    case StmtKind::loop:
       return loop(stmt);
-    case Kind::branch:
+    case StmtKind::branch:
       return branch(stmt);
-    case Kind::macro:
+    case StmtKind::macro:
       assign(*stmt.targets[0], Value::of(runtime_.arena.make<Macro>(*this, stmt, current_)));
       export_variables(stmt);
       return Flow::normal;
-    case Kind::call_block:
+    case StmtKind::call_block:
       call_block(stmt);
       return Flow::normal;
-    case Kind::generation:
+    case StmtKind::generation:
       generation(stmt);
       return Flow::normal;
-    case Kind::filter_block:
+    case StmtKind::filter_block:
       return filter_block(stmt);
-    case Kind::with:
-    case Kind::scope:
+    case StmtKind::with:
+    case StmtKind::scope:
       return with(stmt);
-    case Kind::block:
+    case StmtKind::block:
       block(stmt);
       return Flow::normal;
-    case Kind::loop_break:
+    case StmtKind::loop_break:
       return Flow::broken;
-    case Kind::loop_continue:
+    case StmtKind::loop_continue:
       return Flow::continued;
-    case Kind::outside:
+    case StmtKind::outside:
       runtime_.fail("'{}' reaches for another template, and there is none", stmt.text);
   }
   return Flow::normal;
@@ -200,7 +200,7 @@ Evaluator::Flow Evaluator::with(const Stmt& stmt) {
   for (std::size_t i = 0; i < stmt.targets.size(); ++i) {
     assign(*stmt.targets[i], evaluate(*stmt.exprs[i]));
   }
-  if (stmt.kind == Kind::scope && truth(runtime_, evaluate(*stmt.expr))) {
+  if (stmt.kind == StmtKind::scope && truth(runtime_, evaluate(*stmt.expr))) {
     runtime_.unsupported("autoescape");
   }
   return execute(stmt.body);

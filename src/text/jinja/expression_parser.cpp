@@ -14,9 +14,6 @@ namespace {
 using Kind = Expr::Kind;
 using Type = Token::Type;
 
-// Far more than any template has; what is read deeper would take the stack.
-constexpr int kMostDepth = 100;
-
 }  // namespace
 
 class ExpressionParser::Nest {

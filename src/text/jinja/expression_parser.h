@@ -8,6 +8,9 @@
 
 namespace dstorch::text::jinja {
 
+/// Levels of expressions, and of statements: far more than any template has; what is read deeper would take the stack.
+inline constexpr int kMostDepth = 100;
+
 /// Reads expressions, by Jinja's grammar: from `or` down to names, each rank a function.
 class ExpressionParser {
  public:

@@ -5,10 +5,8 @@
 namespace dstorch::text::jinja {
 namespace {
 
-using Kind = Stmt::Kind;
+using StmtKind = Stmt::Kind;
 using Type = Token::Type;
-
-constexpr int kMostDepth = 100;
 
 // A loop's condition looks at names of its own.
 ExprPtr clone_target(const Expr& target) {
@@ -43,7 +41,7 @@ class Parser::Nest {
 
 Body Parser::parse() { return statements({}, {}, 0); }
 
-StmtPtr Parser::make(Kind kind) const {
+StmtPtr Parser::make(StmtKind kind) const {
   auto stmt = std::make_unique<Stmt>();
   stmt->kind = kind;
   stmt->line = tokens_.current().line;
@@ -55,12 +53,12 @@ Body Parser::statements(std::initializer_list<std::string_view> ends, std::strin
   const Nest nest(*this);
   Body body;
   while (!tokens_.is(Type::end)) {
-    StmtPtr stmt = make(Kind::text);
+    StmtPtr stmt = make(StmtKind::text);
     if (tokens_.is(Type::data)) {
       stmt->text = tokens_.next().text;
     } else if (tokens_.is(Type::variable_begin)) {
       tokens_.next();
-      stmt->kind = Kind::output;
+      stmt->kind = StmtKind::output;
       stmt->exprs.push_back(expressions_.tuple());
       tokens_.expect(Type::variable_end, "'}}'");
     } else {
@@ -115,7 +113,7 @@ StmtPtr Parser::statement() {
     }
   }
   if (tokens_.is_name({"break", "continue"})) {
-    StmtPtr stmt = make(tokens_.is_name("break") ? Kind::loop_break : Kind::loop_continue);
+    StmtPtr stmt = make(tokens_.is_name("break") ? StmtKind::loop_break : StmtKind::loop_continue);
     tokens_.next();
     return stmt;
   }
@@ -123,21 +121,21 @@ StmtPtr Parser::statement() {
 }
 
 StmtPtr Parser::set() {
-  StmtPtr stmt = make(Kind::assign);
+  StmtPtr stmt = make(StmtKind::assign);
   tokens_.next();
   stmt->targets.push_back(expressions_.target(true));
   if (tokens_.skip_op("=")) {
     stmt->expr = expressions_.tuple();
     return stmt;
   }
-  stmt->kind = Kind::assign_block;
+  stmt->kind = StmtKind::assign_block;
   stmt->expr = expressions_.filters(nullptr, false);
   stmt->body = block_body("endset", "set", stmt->line);
   return stmt;
 }
 
 StmtPtr Parser::loop() {
-  StmtPtr stmt = make(Kind::loop);
+  StmtPtr stmt = make(StmtKind::loop);
   tokens_.next();
   stmt->targets.push_back(expressions_.target(false, "in"));
   if (!tokens_.skip_name("in")) {
@@ -159,7 +157,7 @@ StmtPtr Parser::loop() {
 }
 
 StmtPtr Parser::branch() {
-  StmtPtr stmt = make(Kind::branch);
+  StmtPtr stmt = make(StmtKind::branch);
   const int line = stmt->line;
   tokens_.next();
   for (;;) {
@@ -204,7 +202,7 @@ void Parser::signature(Stmt& stmt) {
 }
 
 StmtPtr Parser::macro() {
-  StmtPtr stmt = make(Kind::macro);
+  StmtPtr stmt = make(StmtKind::macro);
   tokens_.next();
   stmt->targets.push_back(expressions_.name_target());
   signature(*stmt);
@@ -213,7 +211,7 @@ StmtPtr Parser::macro() {
 }
 
 StmtPtr Parser::call_block() {
-  StmtPtr stmt = make(Kind::call_block);
+  StmtPtr stmt = make(StmtKind::call_block);
   tokens_.next();
   if (tokens_.is_op("(")) {
     signature(*stmt);
@@ -227,7 +225,7 @@ StmtPtr Parser::call_block() {
 }
 
 StmtPtr Parser::filter_block() {
-  StmtPtr stmt = make(Kind::filter_block);
+  StmtPtr stmt = make(StmtKind::filter_block);
   tokens_.next();
   stmt->expr = expressions_.filters(nullptr, true);
   stmt->body = block_body("endfilter", "filter", stmt->line);
@@ -235,7 +233,7 @@ StmtPtr Parser::filter_block() {
 }
 
 StmtPtr Parser::with() {
-  StmtPtr stmt = make(Kind::with);
+  StmtPtr stmt = make(StmtKind::with);
   tokens_.next();
   while (!tokens_.is(Type::block_end)) {
     if (!stmt->targets.empty()) {
@@ -250,7 +248,7 @@ StmtPtr Parser::with() {
 }
 
 StmtPtr Parser::block() {
-  StmtPtr stmt = make(Kind::block);
+  StmtPtr stmt = make(StmtKind::block);
   tokens_.next();
   stmt->text = tokens_.expect_name();
   stmt->scoped = tokens_.skip_name("scoped");
@@ -261,14 +259,14 @@ StmtPtr Parser::block() {
 }
 
 StmtPtr Parser::generation() {
-  StmtPtr stmt = make(Kind::generation);
+  StmtPtr stmt = make(StmtKind::generation);
   tokens_.next();
   stmt->body = block_body("endgeneration", "generation", stmt->line);
   return stmt;
 }
 
 StmtPtr Parser::autoescape() {
-  StmtPtr stmt = make(Kind::scope);
+  StmtPtr stmt = make(StmtKind::scope);
   tokens_.next();
   stmt->expr = expressions_.expression();
   stmt->body = block_body("endautoescape", "autoescape", stmt->line);
@@ -276,7 +274,7 @@ StmtPtr Parser::autoescape() {
 }
 
 StmtPtr Parser::print() {
-  StmtPtr stmt = make(Kind::output);
+  StmtPtr stmt = make(StmtKind::output);
   tokens_.next();
   while (!tokens_.is(Type::block_end)) {
     if (!stmt->exprs.empty()) {
@@ -289,7 +287,7 @@ StmtPtr Parser::print() {
 
 // Other templates: there are none, which is an error once it is reached.
 StmtPtr Parser::outside() {
-  StmtPtr stmt = make(Kind::outside);
+  StmtPtr stmt = make(StmtKind::outside);
   stmt->text = tokens_.next().text;
   while (!tokens_.is(Type::block_end) && !tokens_.is(Type::end)) {
     tokens_.next();

@@ -12,7 +12,7 @@
 namespace dstorch::text::jinja {
 namespace {
 
-using Kind = Stmt::Kind;
+using StmtKind = Stmt::Kind;
 
 /// First pass over one scope: which names it reads and assigns. Stops at scopes inside it.
 class SymbolReader {
@@ -52,28 +52,28 @@ class SymbolReader {
  private:
   void statement(const Stmt& stmt) {
     switch (stmt.kind) {
-      case Kind::output:
-      case Kind::with:
+      case StmtKind::output:
+      case StmtKind::with:
         for (const ExprPtr& expr : stmt.exprs) {
           reads(expr);
         }
         break;
-      case Kind::assign:
+      case StmtKind::assign:
         reads(stmt.expr);
         stores(*stmt.targets[0]);
         break;
-      case Kind::assign_block:
-      case Kind::macro:
+      case StmtKind::assign_block:
+      case StmtKind::macro:
         stores(*stmt.targets[0]);
         break;
-      case Kind::loop:
-      case Kind::call_block:
+      case StmtKind::loop:
+      case StmtKind::call_block:
         reads(stmt.expr);
         break;
-      case Kind::filter_block:
+      case StmtKind::filter_block:
         filter(stmt.expr);
         break;
-      case Kind::branch:
+      case StmtKind::branch:
         branches(stmt);
         break;
       default:
@@ -189,50 +189,50 @@ class Resolver {
 
   void statement(Stmt& stmt, const Frame& frame) {
     switch (stmt.kind) {
-      case Kind::output:
+      case StmtKind::output:
         for (const ExprPtr& value : stmt.exprs) {
           expr(value, frame);
         }
         return;
-      case Kind::assign:
+      case StmtKind::assign:
         expr(stmt.expr, frame);
         expr(stmt.targets[0], frame);
         stmt.exported = frame.top;
         return;
-      case Kind::branch:
+      case StmtKind::branch:
         for (Stmt::Branch& branch : stmt.branches) {
           expr(branch.test, frame.softly());
           body(branch.body, frame.softly());
         }
         return;
-      case Kind::assign_block:
-      case Kind::filter_block:
+      case StmtKind::assign_block:
+      case StmtKind::filter_block:
         captured(stmt, frame);
         return;
-      case Kind::loop:
+      case StmtKind::loop:
         loop(stmt, frame);
         return;
-      case Kind::macro:
+      case StmtKind::macro:
         expr(stmt.targets[0], frame);
         stmt.exported = frame.top;
         macro(stmt, frame);
         return;
-      case Kind::call_block:
+      case StmtKind::call_block:
         macro(stmt, frame);
         expr(stmt.expr, frame);
         return;
-      case Kind::generation:
+      case StmtKind::generation:
         macro(stmt, frame);
         return;
-      case Kind::with:
-      case Kind::scope:
+      case StmtKind::with:
+      case StmtKind::scope:
         with(stmt, frame);
         return;
-      case Kind::block:
+      case StmtKind::block:
         block(stmt, frame);
         return;
-      case Kind::loop_break:
-      case Kind::loop_continue:
+      case StmtKind::loop_break:
+      case StmtKind::loop_continue:
         if (!frame.looping) {
           fail_syntax(name_, stmt.line, "'break' and 'continue' belong into a loop");
         }
@@ -248,7 +248,7 @@ class Resolver {
     reader.body(stmt.body);
     const Frame inside = frame.inside(symbols);
     body(stmt.body, inside);
-    if (stmt.kind == Kind::assign_block) {
+    if (stmt.kind == StmtKind::assign_block) {
       expr(stmt.targets[0], frame);
       stmt.exported = frame.top;
     }

@@ -90,7 +90,7 @@ class Unescape {
   std::string out_;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Digits from `at`, single `_` between them; the end.
 template <typename IsDigit>
@@ -102,7 +102,7 @@ std::size_t digits_end(std::string_view text, std::size_t at, const IsDigit& is)
 }
 
 std::size_t decimal_end(std::string_view text, std::size_t at) {
-  return at < text.size() && is_digit(text[at]) ? digits_end(text, at, is_digit) : at;
+  return at < text.size() && is_decimal_digit(text[at]) ? digits_end(text, at, is_decimal_digit) : at;
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ Value partition(Runtime& runtime, const Value& self, const Args& args) {
   return runtime.tuple({part(text.substr(0, at)), part(separator), part(text.substr(at + separator.size()))});
 }
 
-Value replace(Runtime& runtime, const Value& self, const Args& args) {
+Value replace_in(Runtime& runtime, const Value& self, const Args& args) {
   const Bound bound(runtime, "replace", args, {"old", "new", "count"}, 2);
   runtime.charge_text(self.text().size());
   return like(runtime, self,
@@ -94,7 +94,7 @@ Value replace(Runtime& runtime, const Value& self, const Args& args) {
                           bound.index(2, -1)));
 }
 
-Value join(Runtime& runtime, const Value& self, const Args& args) {
+Value join_items(Runtime& runtime, const Value& self, const Args& args) {
   const Bound bound(runtime, "join", args, {"iterable"}, 1);
   std::string out;
   bool first = true;
@@ -284,8 +284,8 @@ constexpr Method kMethods[] = {
     {"splitlines", splitlines},
     {"startswith", starts_or_ends<false>},
     {"endswith", starts_or_ends<true>},
-    {"replace", replace},
-    {"join", join},
+    {"replace", replace_in},
+    {"join", join_items},
     {"upper", change_case<to_upper>},
     {"lower", change_case<to_lower>},
     {"title", change_case<to_title>},

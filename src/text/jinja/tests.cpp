@@ -34,7 +34,7 @@ bool is_true(Runtime& /*runtime*/, const Value& value) { return value.is(Type::b
 bool is_false(Runtime& /*runtime*/, const Value& value) { return value.is(Type::boolean) && !value.boolean; }
 bool is_integer(Runtime& /*runtime*/, const Value& value) { return value.is(Type::integer); }
 bool is_float(Runtime& /*runtime*/, const Value& value) { return value.is(Type::real); }
-bool is_number(Runtime& /*runtime*/, const Value& value) { return value.is_number(); }
+bool is_any_number(Runtime& /*runtime*/, const Value& value) { return value.is_number(); }
 bool is_string(Runtime& /*runtime*/, const Value& value) { return value.is_string(); }
 bool is_mapping(Runtime& /*runtime*/, const Value& value) { return value.is(Type::dict); }
 bool is_iterable(Runtime& runtime, const Value& value) { return iterate_or_null(runtime, value) != nullptr; }
@@ -85,7 +85,7 @@ Test find_test(std::string_view name) {
       {"false", plain<is_false>},
       {"integer", plain<is_integer>},
       {"float", plain<is_float>},
-      {"number", plain<is_number>},
+      {"number", plain<is_any_number>},
       {"string", plain<is_string>},
       {"mapping", plain<is_mapping>},
       {"iterable", plain<is_iterable>},

@@ -3,7 +3,7 @@
 namespace dstorch::text::jinja {
 namespace {
 
-using Kind = Stmt::Kind;
+using StmtKind = Stmt::Kind;
 
 /// Looks through a body in the order in which it is written.
 class NameSearch {
@@ -34,7 +34,7 @@ class NameSearch {
   }
 
   void statement(const Stmt& stmt) {
-    if (stmt.kind == Kind::block) {
+    if (stmt.kind == StmtKind::block) {
       return;
     }
     for (const Parameter& parameter : stmt.parameters) {
@@ -43,7 +43,7 @@ class NameSearch {
     }
     // In Jinja's order: what is assigned to comes before the value.
     for (const ExprPtr& target : stmt.targets) {
-      if (stmt.kind != Kind::macro) {
+      if (stmt.kind != StmtKind::macro) {
         write(*target);
       }
     }
@@ -106,7 +106,7 @@ std::set<std::string> find_undeclared(const Body& body, std::initializer_list<st
 
 int line_of_store(const Stmt& stmt, std::string_view name) {
   int line = 0;
-  if (stmt.kind != Kind::macro && stmt.kind != Kind::with) {
+  if (stmt.kind != StmtKind::macro && stmt.kind != StmtKind::with) {
     for (const ExprPtr& target : stmt.targets) {
       walk(*target,
            [&](const Expr& part) { line = part.kind == Expr::Kind::name && part.name == name ? part.line : line; });
