@@ -43,9 +43,10 @@ class KilledTraining : public TrainCommand {
     return result.exit_code == kKilled;
   }
 
-  /// What the state says about its step, without reading the rest.
+  /// What the state says about its step, without reading the rest; -1 where a run was killed before it had one.
   [[nodiscard]] int saved_step() const {
-    const auto state = content(folder_ / "killed/training_state.safetensors").substr(8, 4096);
+    constexpr std::size_t kHeader = 4096;
+    const auto state = content(folder_ / "killed/training_state.safetensors").substr(0, kHeader);
     const auto at = state.find(R"("step":")");
     return at == std::string::npos ? -1 : std::atoi(state.c_str() + at + 8);
   }
