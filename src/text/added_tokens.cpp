@@ -43,6 +43,29 @@ std::size_t skip_space_right(std::string_view text, std::size_t at) {
 
 }  // namespace
 
+void add_tokens(std::vector<AddedToken>& tokens, std::vector<AddedToken> more, const Vocab& vocab) {
+  auto free = static_cast<int64_t>(vocab.size());
+  std::unordered_map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    places.emplace(tokens[i].content, i);
+    free = std::max(free, tokens[i].id + 1);
+  }
+  for (AddedToken& token : more) {
+    if (token.content.empty()) {
+      continue;
+    }
+    const auto [place, is_new] = places.emplace(token.content, tokens.size());
+    if (!is_new) {
+      tokens[place->second].special = tokens[place->second].special || token.special;
+      continue;
+    }
+    const auto known = vocab.find(token.content);
+    token.id = known != Vocab::kNone ? static_cast<int64_t>(known) : free;
+    free = std::max(free, token.id + 1);
+    tokens.push_back(std::move(token));
+  }
+}
+
 int AddedTokenMatcher::child(int node, char c) const {
   const auto& children = nodes_[static_cast<std::size_t>(node)].children;
   const auto found = std::find_if(children.begin(), children.end(), [&](const auto& edge) { return edge.first == c; });

@@ -12,6 +12,7 @@
 
 #include "text/piece.h"
 #include "text/regex.h"
+#include "text/vocab.h"
 
 namespace dstorch::text {
 
@@ -29,6 +30,11 @@ struct AddedToken {
   /// Controls the model; left out of decoded text when asked to.
   bool special = false;
 };
+
+/// Adds `more` to `tokens` and numbers them as Hugging Face's tokenizers does, whatever ids they came with: by the
+/// vocabulary, else the next one that is free. One that is there already is not added again; it is special if either
+/// is.
+void add_tokens(std::vector<AddedToken>& tokens, std::vector<AddedToken> more, const Vocab& vocab);
 
 /// Finds the added tokens of one kind (normalized or not) in a text: of those that begin first, the longest.
 /// Immutable once filled.

@@ -3,8 +3,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/atomic_file.h"
 #include "core/json.h"
 #include "text/load.h"
+#include "text/tokenizer_config.h"
 #include "text/tokenizer_json_reader.h"
 
 namespace dstorch::text {
@@ -33,7 +35,7 @@ std::vector<AddedToken> read_added_tokens(const Json& json, std::string_view whe
   std::vector<AddedToken> tokens;
   for (const Json& entry : json_get_or<Json>(json, "added_tokens", Json::array(), where)) {
     AddedToken& token = tokens.emplace_back();
-    token.id = json_get<int64_t>(entry, "id", where);
+    token.id = json_get<int64_t>(entry, "id", where);  // told, but numbered anew
     token.content = json_get<std::string>(entry, "content", where);
     require(token.content.size() <= kMostBytes, ErrorKind::unsupported,
             "{}: an added token must have at most {} bytes, \"{}\" has {}", where, kMostBytes,
@@ -87,9 +89,8 @@ void require_few_longer(const Json& json, std::string_view where) {
           steps);
 }
 
-}  // namespace
-
-std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where) {
+std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view text, std::string_view where,
+                                                std::vector<AddedToken> more_tokens) {
   TokenizerJson file = read_tokenizer_json(text, where);
   const Json& json = file.rest;
   require(json.is_object(), ErrorKind::format, "{} must be a JSON object", where);
@@ -107,8 +108,19 @@ std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std:
   parts.pre_tokenizer = make_pre_tokenizer(part("pre_tokenizer"));
   parts.post_processor = PostProcessor::from_json(part("post_processor"));
   parts.decoder = make_decoder(part("decoder"));
-  parts.added_tokens = read_added_tokens(json, where);
+  add_tokens(parts.added_tokens, read_added_tokens(json, where), parts.model->vocab());
+  add_tokens(parts.added_tokens, std::move(more_tokens), parts.model->vocab());
   return std::make_shared<JsonTokenizer>(std::move(parts));
+}
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where) {
+  return make_tokenizer(text, where, {});
+}
+
+std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& path) {
+  return make_tokenizer(read_file(path), path.string(), read_tokenizer_config(path.parent_path()).tokens);
 }
 
 }  // namespace dstorch::text

@@ -43,21 +43,6 @@ MergeList read_merges(const std::filesystem::path& path) {
   return merges;
 }
 
-// Ids for the special tokens that the files name without one; unknown ones come after all others.
-std::vector<AddedToken> number_tokens(std::vector<AddedToken> tokens, const Vocab& vocab) {
-  auto next = static_cast<int64_t>(vocab.id_limit());
-  for (const AddedToken& token : tokens) {
-    next = std::max(next, token.id + 1);
-  }
-  for (AddedToken& token : tokens) {
-    if (token.id < 0) {
-      const uint32_t id = vocab.find(token.content);
-      token.id = id == Vocab::kNone ? next++ : id;
-    }
-  }
-  return tokens;
-}
-
 }  // namespace
 
 std::shared_ptr<const Tokenizer> load_vocab_merges(const std::filesystem::path& vocab_path,
@@ -70,7 +55,7 @@ std::shared_ptr<const Tokenizer> load_vocab_merges(const std::filesystem::path& 
     config.bos_token = kEndOfText;
   }
   TokenizerParts parts;
-  parts.added_tokens = number_tokens(std::move(config.tokens), vocab);
+  add_tokens(parts.added_tokens, std::move(config.tokens), vocab);
   const bool qwen2 = config.tokenizer_class.starts_with("Qwen2");
   if (qwen2) {
     parts.normalizer = make_normalizer({{"type", "NFC"}});

@@ -9,8 +9,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// A file of another name is taken by itself: what lies beside it may belong to another.
 std::shared_ptr<const Tokenizer> load_json(const fs::path& path) {
-  return text::tokenizer_from_json(read_file(path), path.string());
+  return path.filename() == "tokenizer.json" ? text::load_tokenizer_json(path)
+                                             : text::tokenizer_from_json(read_file(path), path.string());
 }
 
 }  // namespace

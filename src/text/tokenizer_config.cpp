@@ -65,9 +65,25 @@ void add(std::vector<AddedToken>& tokens, AddedToken token) {
 constexpr const char* kNamedTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                         "pad_token", "cls_token", "mask_token"};
 
-// The named special tokens and "additional_special_tokens", in either of the two files.
+bool is_token(const Json& value) { return value.is_string() || value.is_object(); }
+
+// "additional_special_tokens" and "extra_special_tokens": a list, or tokens by the names a model's code has for them.
+void read_more(const Json& json, const char* name, TokenizerConfig& config, std::string_view where) {
+  const auto more = json.find(name);
+  if (more == json.end() || more->is_null()) {
+    return;
+  }
+  require(more->is_array() || more->is_object(), ErrorKind::format, "{}: \"{}\" must be a list, it is {}", where, name,
+          more->dump().substr(0, 80));
+  for (const Json& token : *more) {
+    require(is_token(token), ErrorKind::format, "{}: \"{}\" must be of tokens, one is {}", where, name,
+            token.dump().substr(0, 80));
+    add(config.tokens, read_token(token, true, where));
+  }
+}
+
+// The special tokens that have a name, and more of them.
 void read_named(const Json& json, TokenizerConfig& config, std::string_view where) {
-  const auto is_token = [](const Json& value) { return value.is_string() || value.is_object(); };
   for (const char* name : kNamedTokens) {
     const auto found = json.find(name);
     if (found == json.end() || found->is_null()) {
@@ -83,13 +99,36 @@ void read_named(const Json& json, TokenizerConfig& config, std::string_view wher
     }
     add(config.tokens, std::move(token));
   }
-  const auto more = json.find("additional_special_tokens");
-  if (more != json.end() && !more->is_null()) {
-    require(more->is_array(), ErrorKind::format, "{}: \"additional_special_tokens\" must be a list, it is {}", where,
-            more->dump().substr(0, 80));
-    for (const Json& token : *more) {
-      add(config.tokens, read_token(token, true, where));
-    }
+  read_more(json, "additional_special_tokens", config, where);
+  read_more(json, "extra_special_tokens", config, where);
+}
+
+// In the order of their ids, which is that in which tokenizers adds them.
+void sort_by_id(std::vector<AddedToken>& tokens) {
+  std::stable_sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
+}
+
+// What special_tokens_map.json and added_tokens.json say, which came before "added_tokens_decoder": the former's names
+// stand above those of tokenizer_config.json.
+void read_older_files(const std::filesystem::path& directory, Json& json, TokenizerConfig& config) {
+  const auto map_path = directory / "special_tokens_map.json";
+  const Json map = read_if_there(map_path);
+  for (const auto& [name, value] : map.items()) {
+    json[name] = value;
+  }
+  TokenizerConfig named;
+  read_named(json, named, map_path.string());
+  const auto path = directory / "added_tokens.json";
+  const std::string where = path.string();
+  const Json added = read_if_there(path);
+  for (const auto& [content, id] : added.items()) {
+    AddedToken token;
+    token.content = content;
+    token.id = checked_id(json_get<int64_t>(added, content, where), where);
+    token.special = std::any_of(named.tokens.begin(), named.tokens.end(),
+                                [&](const AddedToken& other) { return other.content == token.content; });
+    token.normalized = !token.special;
+    config.tokens.push_back(std::move(token));
   }
 }
 
@@ -105,23 +144,19 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   TokenizerConfig config;
   const auto path = directory / "tokenizer_config.json";
   const std::string where = path.string();
-  const Json json = read_if_there(path);
-  const Json decoder = json_get_or<Json>(json, "added_tokens_decoder", Json::object(), where);
-  require(decoder.is_object(), ErrorKind::format, "{}: \"added_tokens_decoder\" must be an object", where);
-  for (const auto& [id, entry] : decoder.items()) {
-    AddedToken token = read_token(entry, false, where);
-    token.id = parse_id(id, where);
-    add(config.tokens, std::move(token));
+  Json json = read_if_there(path);
+  if (json.contains("added_tokens_decoder")) {
+    const auto decoder = json_get<Json>(json, "added_tokens_decoder", where);
+    require(decoder.is_object(), ErrorKind::format, "{}: \"added_tokens_decoder\" must be an object", where);
+    for (const auto& [id, entry] : decoder.items()) {
+      AddedToken token = read_token(entry, false, where);
+      token.id = parse_id(id, where);
+      config.tokens.push_back(std::move(token));
+    }
+  } else {
+    read_older_files(directory, json, config);
   }
-  const auto added_path = directory / "added_tokens.json";
-  const Json added = read_if_there(added_path);
-  for (const auto& [content, id] : added.items()) {
-    AddedToken token;
-    token.content = content;
-    token.id = checked_id(json_get<int64_t>(added, content, added_path.string()), added_path.string());
-    add(config.tokens, std::move(token));
-  }
-  read_named(read_if_there(directory / "special_tokens_map.json"), config, where);
+  sort_by_id(config.tokens);
   read_named(json, config, where);
   config.tokenizer_class = json_get_or<std::string>(json, "tokenizer_class", "", where);
   config.add_bos_token = read_flag(json, "add_bos_token", where);

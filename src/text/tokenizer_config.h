@@ -9,8 +9,8 @@
 
 namespace dstorch::text {
 
-/// What tokenizer_config.json, special_tokens_map.json and added_tokens.json say beside a vocabulary. All of them are
-/// optional.
+/// What tokenizer_config.json says beside a vocabulary or a tokenizer.json and, where it has no "added_tokens_decoder",
+/// special_tokens_map.json and added_tokens.json, as transformers reads them. All of them are optional.
 struct TokenizerConfig {
   std::string tokenizer_class;
   std::string bos_token;
@@ -18,7 +18,7 @@ struct TokenizerConfig {
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
   std::optional<bool> add_prefix_space;
-  /// With an id of -1 where the files do not give one.
+  /// In the order of the ids that the files give, then those without one (-1): special tokens that are only named.
   std::vector<AddedToken> tokens;
 };
 

@@ -48,11 +48,78 @@ TEST_F(TokenizerFiles, ReadsTheConfigBesideVocabAndMerges) {
         R"({"bos_token":"<s>","eos_token":{"content":"<|endoftext|>"},"add_bos_token":true,"add_prefix_space":true,
             "added_tokens_decoder":{"20":{"content":"<s>","special":true}}})");
   const auto tokenizer = Tokenizer::load(directory_);
-  EXPECT_EQ(tokenizer->encode("hello"), (std::vector<int64_t>{20, 9}));
+  EXPECT_EQ(tokenizer->encode("hello"), (std::vector<int64_t>{11, 9}))
+      << "the next free id, as transformers numbers it";
   EXPECT_EQ(tokenizer->encode("hello", {.add_special_tokens = false}), (std::vector<int64_t>{9}));
-  EXPECT_EQ(tokenizer->vocab_size(), 21);
-  EXPECT_EQ(tokenizer->id_to_token(15), "");
-  EXPECT_EQ(tokenizer->decode(std::vector<int64_t>{15, 7}), "hello");
+  EXPECT_EQ(tokenizer->vocab_size(), 12);
+  EXPECT_EQ(tokenizer->id_to_token(12), "");
+}
+
+/// What transformers 5.18 makes of the same files.
+TEST_F(TokenizerFiles, TheFilesBesideATokenizerJsonAddTokensToIt) {
+  const auto token = [](const char* content, bool special) {
+    return Json{{"content", content}, {"special", special}, {"normalized", false},
+                {"lstrip", false},    {"rstrip", false},    {"single_word", false}};
+  };
+  Json added = Json::array({token("<|a|>", true), token("<|b|>", false)});
+  added[0]["id"] = 77;  // nobody keeps these
+  added[1]["id"] = 5;
+  Json vocab = Json::parse(kVocab);
+  vocab.erase("<|endoftext|>");
+  vocab["<|v|>"] = 10;
+  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+  const Json merges = {"h e", "l l", "he ll", "hell o", "\xC4\xA0 hello"};
+  write("tokenizer.json", Json{{"added_tokens", added},
+                               {"pre_tokenizer", byte_level},
+                               {"decoder", {{"type", "ByteLevel"}}},
+                               {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", merges}}}}
+                              .dump());
+  struct Case {
+    Json config, map, added;
+    std::vector<int64_t> ids;
+    const char* visible;
+  };
+  const Json none;
+  const Json n = token("<|n|>", true), m = token("<|m|>", false), special_m = token("<|m|>", true);
+  const Case cases[] = {
+      {none, none, none, {7, 11, 12, 7}, "hello<|b|>hello"},
+      {{{"added_tokens_decoder", {{"100", n}, {"9", m}}}}, none, none, {7, 11, 12, 14, 13, 7}, "hello<|b|><|m|>hello"},
+      {{{"added_tokens_decoder", {{"12", token("<|b|>", true)}, {"10", token("<|v|>", true)}}}},
+       none,
+       none,
+       {7, 11, 12, 10, 7},
+       "hellohello"},
+      {{{"eos_token", "<|m|>"}, {"additional_special_tokens", {"<|n|>", "<|v|>"}}},
+       none,
+       none,
+       {7, 11, 12, 10, 14, 13, 7},
+       "hello<|b|>hello"},
+      {{{"extra_special_tokens", {{"image_token", "<|n|>"}}}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {none, {{"eos_token", "<|n|>"}}, {{"<|n|>", 30}, {"<|m|>", 20}}, {7, 11, 12, 14, 13, 7}, "hello<|b|><|m|>hello"},
+      {{{"added_tokens_decoder", {{"20", special_m}}}},
+       {{"eos_token", "<|n|>"}},
+       {{"<|n|>", 30}},
+       {7, 11, 12, 13, 7},
+       "hello<|b|>hello"},
+  };
+  for (const auto& [config, map, more, ids, visible] : cases) {
+    SCOPED_TRACE(config.dump() + map.dump() + more.dump());
+    const auto put = [&](const char* name, const Json& json) {
+      fs::remove(directory_ / name);
+      if (!json.is_null()) {
+        write(name, json.dump());
+      }
+    };
+    put("tokenizer_config.json", config);
+    put("special_tokens_map.json", map);
+    put("added_tokens.json", more);
+    const auto tokenizer = Tokenizer::load(directory_);
+    EXPECT_EQ(tokenizer->encode("hello<|a|><|b|><|v|><|n|><|m|>hello"), ids);
+    EXPECT_EQ(tokenizer->decode(ids), visible);
+  }
+  EXPECT_EQ(Tokenizer::load(directory_ / "tokenizer.json")->token_to_id("<|m|>"), 13);
+  fs::rename(directory_ / "tokenizer.json", directory_ / "other.json");
+  EXPECT_EQ(Tokenizer::load(directory_ / "other.json")->token_to_id("<|m|>"), std::nullopt) << "not its files";
 }
 
 TEST_F(TokenizerFiles, SaysWhatIsMissing) {
