@@ -68,7 +68,7 @@ TEST_P(LanguageModel, IsDescribed) {
   const auto model = open_model(fixture.model);
   const ModelInfo info = model->info();
   const Json config = read_json(fixture.model / "config.json");
-  EXPECT_EQ(info.model_type, config["model_type"]);
+  EXPECT_EQ(info.model_type, config["model_type"].get<std::string>());
   EXPECT_EQ(info.parameters, fixture.parameters);
   EXPECT_EQ(to_string(info.dtype), fixture.weights_dtype);
   EXPECT_EQ(info.weight_bytes, fixture.parameters * static_cast<int64_t>(size_of(info.dtype)));
