@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -156,7 +158,7 @@ mode_t mode_of(const std::filesystem::path& path) {
 }
 
 TEST_F(Files, TheUmaskDecidesWhoMayRead) {
-  for (const mode_t mask : {0022U, 0077U, 0027U}) {
+  for (const mode_t mask : {0022U, 0077U, 0027U, 0002U}) {
     const auto before = ::umask(mask);
     const auto name = folder_ / std::to_string(mask);
     write_file(name, "x");
@@ -306,6 +308,21 @@ TEST_F(Files, NothingWaitsForAFifo) {
   ::alarm(0);
 }
 
+// Opening alone releases who waits for a reader of a FIFO, and does something to some devices.
+TEST_F(Files, WhatIsNoFileIsNotEvenOpened) {
+  const auto fifo = folder_ / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const int events = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(events, 0);
+  ASSERT_GE(::inotify_add_watch(events, fifo.c_str(), IN_OPEN), 0);
+  expect_error(ErrorKind::invalid_argument, [&] { RegularFile{fifo}; });
+  char event[4096];
+  EXPECT_EQ(::read(events, event, sizeof event), -1) << "it was opened";
+  ::close(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  EXPECT_GT(::read(events, event, sizeof event), 0) << "this would have been noticed";
+  ::close(events);
+}
+
 TEST_F(Files, ReadsWhatSaysThatItIsEmpty) {
   EXPECT_NE(read_file("/proc/self/status").find("VmRSS"), std::string::npos);
 }
@@ -330,8 +347,11 @@ TEST_F(Files, AWatchedFileTellsThatItChanged) {
   EXPECT_TRUE(file->changed()) << "of the same size";
 
   file = open();
+  const auto written = std::filesystem::last_write_time(path);
   std::filesystem::resize_file(path, 3);
   EXPECT_TRUE(file->changed());
+  std::filesystem::last_write_time(path, written);
+  EXPECT_TRUE(file->changed()) << "though it claims to be as old as before";
 
   // A file that is replaced or deleted is still there for those who mapped it.
   file = open();
@@ -365,28 +385,34 @@ TEST_F(Files, ACopyIsSafeFromWhatHappensToTheFile) {
 }
 
 TEST_F(Files, ACopyOfAChangingFileIsRefused) {
-  // Another thread writes to the file all the time: some of the copies must find it changed.
+  // Another thread changes the file all the time, its size or what is in it: some of the copies must find it changed.
   const auto path = folder_ / "a.bin";
-  write_file(path, std::string(std::size_t{8} << 20U, 'z'));
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
-    for (std::size_t bytes = 1; !stop; ++bytes) {
-      std::filesystem::resize_file(path, (std::size_t{4} << 20U) + bytes % 1000);
+  for (const bool resizes : {true, false}) {
+    write_file(path, std::string(std::size_t{8} << 20U, 'z'));
+    std::atomic<bool> stop{false};
+    std::thread writer([&] {
+      for (std::size_t bytes = 1; !stop; ++bytes) {
+        if (resizes) {
+          std::filesystem::resize_file(path, (std::size_t{4} << 20U) + bytes % 1000);
+        } else {
+          write_in_place(path, std::to_string(bytes));
+        }
+      }
+    });
+    int refused = 0;
+    for (int i = 0; i < 1000 && refused == 0; ++i) {
+      try {
+        MappedFile::open(path, MappedFile::Hold::copy);
+      } catch (const LMError& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::io);
+        EXPECT_NE(std::string(error.what()).find("changed while it was read"), std::string::npos) << error.what();
+        ++refused;
+      }
     }
-  });
-  int refused = 0;
-  for (int i = 0; i < 200 && refused == 0; ++i) {
-    try {
-      MappedFile::open(path, MappedFile::Hold::copy);
-    } catch (const LMError& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::io);
-      EXPECT_NE(std::string(error.what()).find("changed while it was read"), std::string::npos) << error.what();
-      ++refused;
-    }
+    stop = true;
+    writer.join();
+    EXPECT_GT(refused, 0) << (resizes ? "resized" : "written to");
   }
-  stop = true;
-  writer.join();
-  EXPECT_GT(refused, 0);
 }
 
 /// How many pages of `bytes` this process has in its own tables.

@@ -72,6 +72,7 @@ TEST_F(Log, WhatACallbackThrowsComesAsAnLMError) {
   EXPECT_EQ(error_of_log("x").kind(), ErrorKind::invalid_argument);
   set_log_callback([](LogLevel, std::string_view) { throw LMError(ErrorKind::cancelled, "enough"); });
   EXPECT_EQ(error_of_log("x").kind(), ErrorKind::cancelled);
+  EXPECT_STREQ(error_of_log("x").what(), "the log callback must not throw: enough");
 }
 
 TEST_F(Log, ACallbackMayReplaceItself) {
