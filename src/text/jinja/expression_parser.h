@@ -28,7 +28,20 @@ class ExpressionParser {
   ExprPtr filters(ExprPtr value, bool bare);
 
  private:
-  class Nest;
+  /// One level deeper while it lives.
+  class Nest {
+   public:
+    explicit Nest(ExpressionParser& parser);
+    Nest(const Nest&) = delete;
+    Nest& operator=(const Nest&) = delete;
+    ~Nest() { --parser_.depth_; }
+
+   private:
+    ExpressionParser& parser_;
+  };
+
+  /// Far more than any template has; what is read deeper would take the stack.
+  static constexpr int kMostDepth = 100;
 
   ExprPtr make(Expr::Kind kind, int line) const;
   ExprPtr finish(ExprPtr expr) const;
