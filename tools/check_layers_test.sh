@@ -63,8 +63,8 @@ write include/dstorch/detail/x.h '#include <string>';           expect_caught 'p
 write src/nn/norm.cpp '#if TORCH_VERSION_MAJOR >= 2';           expect_caught 'belongs in src/core/torch_compat.h'
 write src/io/zip.h $'#include <vector>\nuint16_t flags;';        expect_caught 'src/io/zip.h:2: names a type of <cstdint>'
 write src/io/zip.cpp $'#include "io/zip.h"\nint64_t size;';   expect_caught 'src/io/zip.cpp:2: names a type of <cstdint>'
-for i in $(seq 15); do write "include/dstorch/h$i.h" '#include <string>'; done
-expect_caught '16 public headers, at most 15'
+for i in $(seq 20); do write "include/dstorch/h$i.h" '#include <string>'; done
+expect_caught '21 public headers, at most 20'
 expect_pass
 
 [ "$failures" = 0 ] && echo "check_layers.sh catches every violation"

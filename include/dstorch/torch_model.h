@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dstorch/checkpoint.h"
+#include "dstorch/conversation.h"
 #include "dstorch/device.h"
 #include "dstorch/dtype.h"
 #include "dstorch/lm_driver.h"
@@ -135,6 +136,18 @@ class TorchModel : public LMDriver {
   /// Begins a `complete` and returns at once. Throws what can be known before it begins; at most 1024 calls may wait.
   PendingGeneration submit(std::string_view prompt, GenerationOptions options = {});
   PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options = {});
+  /// The assistant's next message of a conversation, written for the model by its own chat template. Special tokens
+  /// that a message spells stay text. Throws LMError: not_found for a model without a template; invalid_argument,
+  /// naming the message or the tool, for what the template refuses, messages out of order, tools whose parameters are
+  /// no schema.
+  ChatResult chat(std::span<const Message> messages, const ChatOptions& options = {});
+  /// Begins a `chat` and returns at once.
+  PendingChat submit_chat(std::span<const Message> messages, ChatOptions options = {});
+  /// How the model's makers sample its answers: its generation_config.json, as transformers reads it. It holds for
+  /// `chat` alone: `generate` has its own defaults. Throws LMError as `chat` does.
+  [[nodiscard]] GenerationOptions chat_defaults() const;
+  /// What `chat` writes conversations with. Never null; throws LMError as `chat` does.
+  [[nodiscard]] std::shared_ptr<const ChatTemplate> chat_template() const;
   /// The mean over the tokens of the last hidden state (after the final norm), `hidden_size` numbers, not normalized.
   /// Throws LMError{unsupported} for TorchScript archives, which show none.
   std::vector<float> embed(std::string_view text);

@@ -243,6 +243,20 @@ void load_path(const TorchModelConfig& config, const fs::path& path, const std::
   load_state_dict(config, checkpoint, loaded);
 }
 
+/// A file means the directory that it lies in.
+fs::path directory_of(const fs::path& path) { return fs::is_directory(path) ? path : fs::absolute(path).parent_path(); }
+
+/// A template comes with the tokenizer's files; a tokenizer of another place may be one file alone.
+std::vector<fs::path> chat_directories(const TorchModelConfig& config) {
+  std::vector<fs::path> directories;
+  for (const auto& path : {config.tokenizer_path, config.model_path}) {
+    if (path) {
+      directories.push_back(directory_of(*path));
+    }
+  }
+  return directories;
+}
+
 }  // namespace
 
 bool converts_weights(const TorchModelConfig& config) {
@@ -295,6 +309,7 @@ engine::Engine* LoadedModel::engine() const {
 
 std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account) {
   auto loaded = std::make_shared<LoadedModel>(account);
+  loaded->chat_directories = chat_directories(config);
   if (config.model_path) {
     try {
       load_path(config, *config.model_path, account, *loaded);

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <mutex>
 #include <variant>
+#include <vector>
 
 #include "core/json.h"
 #include "dstorch/simple_transformer.h"
 #include "dstorch/torch_model.h"
 #include "engine/engine.h"
 #include "models/scripted_lm.h"
+#include "text/chat/chat_model.h"
 
 namespace dstorch::driver {
 
@@ -47,9 +51,19 @@ struct LoadedModel {
 
   /// Null for the plain architecture.
   [[nodiscard]] engine::Engine* engine() const;
+
+  /// Where a chat template is looked for, in this order.
+  std::vector<std::filesystem::path> chat_directories;
+  /// How to converse with it; read when it is first asked for, since a model is more than a conversation. Throws
+  /// LMError: unsupported without a tokenizer, not_found without a template, format. Thread-safe.
+  [[nodiscard]] std::shared_ptr<const text::ChatModel> chat() const;
   /// Throws LMError{io} when a file that weights are used from was written to: a call would read what is not the
   /// model's, or end the process where the file was cut.
   void check_files() const;
+
+ private:
+  mutable std::mutex chat_mutex_;
+  mutable std::shared_ptr<const text::ChatModel> chat_;
 };
 
 /// Whether weights are converted to `weights_dtype`, whatever each of them is in the file.

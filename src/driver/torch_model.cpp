@@ -7,6 +7,7 @@
 #include <deque>
 #include <numbers>
 #include <random>
+#include <set>
 
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
@@ -14,6 +15,7 @@
 #include "driver/guarded.h"
 #include "driver/loaded_model.h"
 #include "driver/model_lifetime.h"
+#include "driver/pending_chat_state.h"
 #include "driver/pending_generation_state.h"
 #include "engine/check_options.h"
 #include "engine/generation_sequence.h"
@@ -27,6 +29,8 @@ using driver::LoadedModel;
 
 /// Tokens made where nobody says how many.
 constexpr int64_t kDefaultTokens = 256;
+/// The same in a conversation, where the model ends its answers itself.
+constexpr int64_t kDefaultChatTokens = 4096;
 /// Calls of `complete_all` that are submitted before the first is waited for.
 constexpr std::size_t kTogether = 64;
 
@@ -53,12 +57,13 @@ std::vector<int64_t> encode(const LoadedModel& loaded, std::string_view text) {
   return tokenizer->encode(text);
 }
 
-/// How many tokens to make after `prompt` of them. Throws LMError{context_overflow}.
-int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context) {
+/// How many tokens to make after `prompt` of them; `by_default` of them at most where nobody says. Throws
+/// LMError{context_overflow}.
+int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context, int64_t by_default) {
   const int64_t room = context - prompt;
   require(room >= 0, ErrorKind::context_overflow,
           "the prompt has {} tokens, {} more than the context of {}; shorten it", prompt, -room, context);
-  const auto wanted = options.max_tokens.value_or(std::min(room, kDefaultTokens));
+  const auto wanted = options.max_tokens.value_or(std::min(room, by_default));
   require(wanted <= room, ErrorKind::context_overflow,
           "a prompt of {} tokens and max_tokens {} need {} more positions than the context of {}; shorten the prompt "
           "or ask for at most {} tokens",
@@ -92,13 +97,44 @@ class TorchModel::Impl {
       if (answers_plainly(*loaded)) {
         return answer_plainly(*loaded, prompt, std::move(options));
       }
-      return submit(*loaded, encode(*loaded, prompt), std::move(options));
+      return submit(*loaded, text_call(*loaded, encode(*loaded, prompt)), std::move(options));
     });
   }
 
   PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options) {
     const auto loaded = life_.loaded();
-    return guarded([&] { return submit(*loaded, {prompt.begin(), prompt.end()}, std::move(options)); });
+    return guarded([&] {
+      return submit(*loaded, text_call(*loaded, {prompt.begin(), prompt.end()}), std::move(options));
+    });
+  }
+
+  PendingChat submit_chat(std::span<const Message> messages, ChatOptions options) {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      auto& engine = engine_of(*loaded);
+      const auto chat = loaded->chat();
+      auto generation = options.generation.value_or(chat->defaults());
+      require(!generation.on_token, ErrorKind::invalid_argument,
+              "a chat has no on_token: its pieces would not say what they are a part of; use on_piece");
+      auto prompt = chat->prompt(messages, options.prompt);
+      auto answer =
+          std::make_shared<driver::ChatAnswer>(std::move(prompt.format), prompt.hash, std::move(options.on_piece));
+      // The marks around reasoning and calls may be special tokens.
+      generation.skip_special_tokens = false;
+      generation.on_token = [answer](std::string_view piece) { return answer->take(piece); };
+      Call call{std::move(prompt.ids), engine.end_tokens(), kDefaultChatTokens};
+      call.end_tokens.insert(chat->end_tokens().begin(), chat->end_tokens().end());
+      return PendingChat(std::make_unique<PendingChat::State>(submit(*loaded, std::move(call), std::move(generation)),
+                                                              std::move(answer)));
+    });
+  }
+
+  std::shared_ptr<const text::ChatModel> chat_model() const {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      (void)engine_of(*loaded);
+      return loaded->chat();
+    });
   }
 
   std::vector<float> logits(std::span<const int64_t> prompt) {
@@ -140,20 +176,31 @@ class TorchModel::Impl {
   }
 
  private:
-  PendingGeneration submit(const LoadedModel& loaded, std::vector<int64_t> prompt, GenerationOptions options) {
+  /// What to continue, and where it ends by itself.
+  struct Call {
+    std::vector<int64_t> prompt;
+    std::set<int64_t> end_tokens;
+    int64_t max_tokens_by_default;
+  };
+
+  static Call text_call(const LoadedModel& loaded, std::vector<int64_t> prompt) {
+    return {std::move(prompt), engine_of(loaded).end_tokens(), kDefaultTokens};
+  }
+
+  PendingGeneration submit(const LoadedModel& loaded, Call call, GenerationOptions options) {
     auto& engine = engine_of(loaded);
     engine::check_options(options, engine.model().sizes().vocab_size);
-    engine.check_tokens(prompt);
-    const auto prompt_tokens = static_cast<int64_t>(prompt.size());
-    const auto count = tokens_to_make(options, prompt_tokens, engine.max_context());
+    engine.check_tokens(call.prompt);
+    const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
+    const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default);
     const auto seed = options.seed ? *options.seed : draw_seed();
     auto outbox = std::make_shared<engine::Outbox>(options.cancel);
     auto on_token = std::exchange(options.on_token, {});
     if (count == 0) {
       outbox->end({});
     } else {
-      engine.submit(std::make_shared<engine::GenerationSequence>(std::move(prompt), options, count, seed,
-                                                                 engine.tokenizer(), engine.end_tokens(), outbox));
+      engine.submit(std::make_shared<engine::GenerationSequence>(
+          std::move(call.prompt), options, count, seed, engine.tokenizer(), std::move(call.end_tokens), outbox));
     }
     return PendingGeneration(
         std::make_unique<PendingGeneration::State>(std::move(outbox), std::move(on_token), prompt_tokens, seed));
@@ -238,6 +285,18 @@ PendingGeneration TorchModel::submit(std::string_view prompt, GenerationOptions 
 PendingGeneration TorchModel::submit(std::span<const int64_t> prompt, GenerationOptions options) {
   return impl_->submit(prompt, std::move(options));
 }
+
+ChatResult TorchModel::chat(std::span<const Message> messages, const ChatOptions& options) {
+  return submit_chat(messages, options).wait();
+}
+
+PendingChat TorchModel::submit_chat(std::span<const Message> messages, ChatOptions options) {
+  return impl_->submit_chat(messages, std::move(options));
+}
+
+GenerationOptions TorchModel::chat_defaults() const { return impl_->chat_model()->defaults(); }
+
+std::shared_ptr<const ChatTemplate> TorchModel::chat_template() const { return impl_->chat_model()->chat_template(); }
 
 std::vector<float> TorchModel::logits(std::string_view prompt) { return impl_->logits(prompt); }
 

@@ -223,26 +223,4 @@ std::vector<AnswerPiece> AnswerParser::finish() {
   return pieces;
 }
 
-Message parse_answer(std::string_view text, const AnswerFormat& format) {
-  AnswerParser parser(format);
-  Message message;
-  message.role = "assistant";
-  const auto take = [&](std::vector<AnswerPiece> pieces) {
-    for (AnswerPiece& piece : pieces) {
-      if (piece.kind == Kind::tool_call) {
-        message.tool_calls.push_back(std::move(piece.call));
-      } else {
-        (piece.kind == Kind::text ? message.content : message.reasoning) += piece.text;
-      }
-    }
-  };
-  take(parser.push(text));
-  take(parser.finish());
-  for (std::string* part : {&message.content, &message.reasoning}) {
-    const std::size_t last = part->find_last_not_of(kSpace);
-    part->erase(last == std::string::npos ? 0 : last + 1);
-  }
-  return message;
-}
-
 }  // namespace dstorch

@@ -54,7 +54,46 @@ std::string JinjaChatTemplate::render_variables(const OrderedJson& variables,
                                                 const ChatTemplateOptions& options) const {
   jinja::RenderOptions render_options;
   render_options.now = options.now;
-  return choose(options).compiled.render(variables, render_options).text;
+  const jinja::Template& compiled = choose(options).compiled;
+  try {
+    return compiled.render(variables, render_options).text;
+  } catch (const LMError& e) {
+    if (e.kind() != ErrorKind::invalid_argument) {
+      throw;
+    }
+    fail(e.kind(), "{}{}", refused_message(variables, options, e.what()), e.what());
+  }
+}
+
+// "message 3: " where the conversation up to there is what the template refuses; nothing where it refuses any.
+std::string JinjaChatTemplate::refused_message(const OrderedJson& variables, const ChatTemplateOptions& options,
+                                               std::string_view why) const {
+  const jinja::Template& compiled = choose(options).compiled;
+  jinja::RenderOptions render_options;
+  render_options.now = options.now;
+  OrderedJson shorter = variables;
+  const auto refuses = [&](OrderedJson messages) {
+    shorter["messages"] = std::move(messages);
+    try {
+      (void)compiled.render(shorter, render_options);
+      return false;
+    } catch (const LMError& e) {
+      return why == e.what();
+    }
+  };
+  const OrderedJson& messages = variables["messages"];
+  if (refuses(OrderedJson::array({{{"role", "user"}, {"content", "a"}}}))) {
+    return {};
+  }
+  // Of the beginnings of the conversation, those that are long enough are refused for this reason.
+  std::size_t taken = 0;
+  std::size_t refused = messages.size();
+  while (refused - taken > 1) {
+    const std::size_t middle = taken + (refused - taken) / 2;
+    const auto end = messages.begin() + static_cast<std::ptrdiff_t>(middle);
+    (refuses(OrderedJson(OrderedJson::array_t(messages.begin(), end))) ? refused : taken) = middle;
+  }
+  return fmt::format("message {}: ", refused - 1);
 }
 
 OrderedJson JinjaChatTemplate::variables(std::span<const Message> messages, const ChatTemplateOptions& options) const {

@@ -37,6 +37,11 @@ class JinjaChatTemplate : public ChatTemplate {
   [[nodiscard]] ChatPrompt render_guarded(std::span<const Message> messages, const ChatTemplateOptions& options,
                                           std::span<const std::string> special) const;
 
+  /// The source of the template that these options choose.
+  [[nodiscard]] std::string_view source_for(const ChatTemplateOptions& options) const { return choose(options).source; }
+  /// {"bos_token": "<s>", ...}
+  [[nodiscard]] const OrderedJson& special_tokens() const noexcept { return special_tokens_; }
+
  private:
   struct Named {
     std::string source;
@@ -45,6 +50,8 @@ class JinjaChatTemplate : public ChatTemplate {
   [[nodiscard]] const Named& choose(const ChatTemplateOptions& options) const;
   [[nodiscard]] OrderedJson variables(std::span<const Message> messages, const ChatTemplateOptions& options) const;
   [[nodiscard]] std::string render_variables(const OrderedJson& variables, const ChatTemplateOptions& options) const;
+  [[nodiscard]] std::string refused_message(const OrderedJson& variables, const ChatTemplateOptions& options,
+                                            std::string_view why) const;
 
   std::map<std::string, Named, std::less<>> templates_;
   OrderedJson special_tokens_;
