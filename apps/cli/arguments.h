@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,11 +32,36 @@ struct PromptArguments {
   std::vector<int64_t> ids;
 };
 
+/// How to generate: what was said on the command line, and what is said nowhere.
+struct GenerationArguments {
+  GenerationOptions options;
+  /// "--temperature": the options that were given, of those that a model's makers have a say in.
+  std::set<std::string> said;
+};
+
+/// What a conversation has beside its messages.
+struct ConversationArguments {
+  std::string system;
+  std::string tools;
+  std::string variables;
+};
+
 struct GenerateArguments {
   ModelArguments model;
   PromptArguments prompt;
-  GenerationOptions generation;
+  GenerationArguments generation;
+  /// The prompt is what a user says.
+  bool chat = false;
+  /// A file with a conversation, instead of a prompt.
+  std::string messages;
+  ConversationArguments conversation;
   bool json = false;
+};
+
+struct ChatArguments {
+  ModelArguments model;
+  GenerationArguments generation;
+  ConversationArguments conversation;
 };
 
 struct LogitsArguments {

@@ -27,6 +27,7 @@ void add_commands(CLI::App& app) {
   app.set_help_flag("-h,--help", "Show this, or with a command what it takes");
   app.set_version_flag("--version", DSTORCH_VERSION, "Show the version");
   add_generate(app);
+  add_chat(app);
   add_embed(app);
   add_logits(app);
   add_tokenize(app);

@@ -10,6 +10,7 @@ namespace dstorch::cli {
 
 /// Each adds one subcommand to `app`: its options, and what is done with them once they are known to be right.
 void add_bench(CLI::App& app);
+void add_chat(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_generate(CLI::App& app);
@@ -25,6 +26,7 @@ void add_train_tokenizer(CLI::App& app);
 /// What needs LibTorch. The program that people start has none, and hands these to one that has (front/hand_over.cpp);
 /// there they are what run/ says. They throw LMError when they fail, Interrupted when Ctrl-C ended them.
 void run(const BenchArguments& arguments);
+void run(const ChatArguments& arguments);
 void run(const DevicesArguments& arguments);
 void run(const EmbedArguments& arguments);
 void run(const GenerateArguments& arguments);

@@ -1,4 +1,5 @@
 #include "commands.h"
+#include "generation_options.h"
 #include "help.h"
 #include "model_options.h"
 #include "values.h"
@@ -6,57 +7,59 @@
 namespace dstorch::cli {
 namespace {
 
-void add_sampling(CLI::App& command, GenerationOptions& generation) {
-  constexpr const char* kGroup = "Choosing tokens";
-  const auto number = [&](const char* name, auto& value, const char* help) {
-    add_number(command, name, value, help)->group(kGroup);
-  };
-  number("--temperature", generation.temperature, "0 takes the likeliest token; above 1 is more even");
-  number("--top-k", generation.top_k, "Keep the k likeliest tokens; 0 is off");
-  number("--top-p", generation.top_p, "Keep the likeliest tokens up to this probability; 1 is off");
-  number("--min-p", generation.min_p, "Keep tokens this likely relative to the likeliest; 0 is off");
-  number("--seed", generation.seed, "Same seed, same text; drawn when left out");
-  number("--repetition-penalty", generation.repetition_penalty, "Above 1 discourages tokens seen before");
-  number("--frequency-penalty", generation.frequency_penalty, "-2 to 2, by how often a token was made");
-  number("--presence-penalty", generation.presence_penalty, "-2 to 2, once a token was made");
-  add_value(command, "--logit-bias", "ID:BIAS", "Added to a token's logit; -inf forbids it; may be repeated",
-            [&generation](const std::string& option, const std::string& text) {
-              const auto [token, bias] = parse_logit_bias(option, text);
-              generation.logit_bias[token] = bias;
-            })
-      ->take_all()
-      ->allow_extra_args(false)
-      ->group(kGroup);
+constexpr const char* kConversation = "Conversation";
+
+void add_chat_options(CLI::App& command, GenerateArguments& arguments) {
+  command
+      .add_flag("--chat", arguments.chat, "The prompt is what a user says: the model answers it as it was taught to")
+      ->group(kConversation);
+  add_text(command, "--messages", arguments.messages, "FILE",
+           "A conversation to answer instead of a prompt, a JSON array of messages; - reads standard input")
+      ->group(kConversation);
+  add_conversation_options(command, arguments.conversation);
 }
 
-void add_ends(CLI::App& command, GenerationOptions& generation) {
-  constexpr const char* kGroup = "Where to end";
-  add_number(command, "--max-tokens", generation.max_tokens,
-             "Most tokens to make; left out, what the context has room for, at most 256")
-      ->group(kGroup);
-  add_texts(command, "--stop", generation.stop_sequences, "TEXT", "End before this text; may be repeated")
-      ->group(kGroup);
-  command.add_flag("--ignore-eos", generation.ignore_eos, "Go on past the model's end tokens")->group(kGroup);
+/// What CLI11 cannot say of these options.
+void check_chat(const GenerateArguments& arguments) {
+  const bool messages = !arguments.messages.empty();
+  const auto refuse = [](bool wrong, const char* why) {
+    if (wrong) {
+      throw CLI::ValidationError(why);
+    }
+  };
+  refuse(messages && (arguments.prompt.text || !arguments.prompt.ids.empty()),
+         "--messages has the whole conversation; a PROMPT is one too many");
+  refuse(arguments.chat && messages, "--chat is for a PROMPT; --messages has the whole conversation");
+  refuse(arguments.chat && !arguments.prompt.ids.empty(), "--chat is for a text, not for --ids");
+  refuse(messages && !arguments.conversation.system.empty(), "--system is for --chat; --messages has a message for it");
+  const auto& more = arguments.conversation;
+  const bool asks = !more.system.empty() || !more.tools.empty() || !more.variables.empty();
+  refuse(asks && !arguments.chat && !messages, "--system, --tools and --variables are for --chat and --messages");
 }
 
 }  // namespace
 
 void add_generate(CLI::App& app) {
   auto arguments = std::make_shared<GenerateArguments>();
-  auto& command = *app.add_subcommand("generate", "Continue a prompt")->group(kRunGroup);
+  auto& command = *app.add_subcommand("generate", "Continue a prompt, or answer one")->group(kRunGroup);
   add_prompt(command, arguments->prompt, "The text to continue; left out or -, it is read from standard input",
              "Token ids to continue instead of a text");
-  add_ends(command, arguments->generation);
-  add_sampling(command, arguments->generation);
+  add_chat_options(command, *arguments);
+  add_generation_options(command, arguments->generation);
   add_model_options(command, arguments->model);
   constexpr const char* kOutput = "Output";
-  add_number(command, "--logprobs", arguments->generation.logprobs,
+  add_number(command, "--logprobs", arguments->generation.options.logprobs,
              "Record log-probabilities, with this many alternatives (--json)")
       ->group(kOutput);
   command.add_flag("--json", arguments->json, "Print one JSON object instead of the text")->group(kOutput);
-  command.footer(example("dstorch generate \"python3-yaml\t\" --temperature 0"));
+  command.footer(
+      "Examples:\n  dstorch generate \"python3-yaml\t\" --temperature 0\n"
+      "  dstorch generate --chat \"What is a pine?\" -m MODEL");
   command.callback([arguments] {
-    check_prompt(arguments->prompt);
+    check_chat(*arguments);
+    if (arguments->messages.empty()) {
+      check_prompt(arguments->prompt);
+    }
     run(*arguments);
   });
 }

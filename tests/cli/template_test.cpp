@@ -62,7 +62,8 @@ TEST_F(TemplateCommand, ARefusalSaysWhyAndExitsWithOne) {
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_EQ(refused.out, "");
   EXPECT_THAT(refused.err,
-              HasSubstr("error: chat template, line 1: the template refuses this conversation: a tool cannot begin"));
+              HasSubstr("error: message 0: chat template, line 1: the template refuses this conversation: a tool "
+                        "cannot begin"));
   const auto missing = render({}, "nowhere.json");
   EXPECT_EQ(missing.exit_code, 1);
   EXPECT_THAT(missing.err, HasSubstr("nowhere.json"));

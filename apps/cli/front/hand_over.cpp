@@ -38,6 +38,7 @@ namespace fs = std::filesystem;
 }  // namespace
 
 void run(const BenchArguments&) { hand_over(); }
+void run(const ChatArguments&) { hand_over(); }
 void run(const DevicesArguments&) { hand_over(); }
 void run(const EmbedArguments&) { hand_over(); }
 void run(const GenerateArguments&) { hand_over(); }

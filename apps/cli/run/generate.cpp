@@ -5,38 +5,20 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "answer_printer.h"
 #include "commands.h"
+#include "conversation.h"
 #include "dstorch/error.h"
 #include "load_model.h"
 #include "output.h"
+#include "read_text.h"
+#include "report.h"
 #include "terminal.h"
 
 namespace dstorch::cli {
 namespace {
-
-nlohmann::ordered_json to_json(const GenerationResult& result) {
-  nlohmann::ordered_json json;
-  json["text"] = result.text;
-  json["tokens"] = result.tokens;
-  json["finish_reason"] = to_string(result.finish_reason);
-  if (result.stop_sequence) {
-    json["stop_sequence"] = *result.stop_sequence;
-  }
-  json["usage"] = {{"prompt_tokens", result.usage.prompt_tokens},
-                   {"completion_tokens", result.usage.completion_tokens}};
-  json["seed"] = result.seed;
-  for (const auto& record : result.logprobs) {
-    nlohmann::ordered_json top = nlohmann::ordered_json::array();
-    for (const auto& [token, logprob] : record.top) {
-      top.push_back({{"token", token}, {"logprob", logprob}});
-    }
-    json["logprobs"].push_back({{"token", record.token}, {"logprob", record.logprob}, {"top", top}});
-  }
-  json["timings"] = {{"prompt_seconds", result.timings.prompt_seconds},
-                     {"generation_seconds", result.timings.generation_seconds}};
-  return json;
-}
 
 /// Prints the pieces as they come. A piece that cannot be printed ends the generation; `finish` says why.
 class Printer {
@@ -69,13 +51,9 @@ class Printer {
 };
 
 void show_speed(const GenerationResult& result) {
-  if (result.usage.completion_tokens < 2 || !has_moving_lines()) {
-    return;
+  if (const auto speed = speed_of(result); !speed.empty() && has_moving_lines()) {
+    say(dim(speed));
   }
-  // The first token belongs to the prompt.
-  const auto speed = static_cast<double>(result.usage.completion_tokens - 1) / result.timings.generation_seconds;
-  say(dim(fmt::format("{} tokens, {:.1f} tokens/s; prompt of {} read in {:.2f} s", result.usage.completion_tokens,
-                      speed, result.usage.prompt_tokens, result.timings.prompt_seconds)));
 }
 
 /// Whether the model was taught to answer messages: its directory says how a conversation is written.
@@ -102,21 +80,18 @@ void explain_silence(const GenerateArguments& arguments, const GenerationResult&
   if (is_for_conversations(directory)) {
     say(fmt::format(
         "hint: the model ended its answer at once. It was taught to answer messages, and this prompt is not "
-        "written as they are: dstorch template -m {} --messages FILE writes it",
+        "written as they are: dstorch generate --chat -m {} does that",
         directory.string()));
   } else {
     say("hint: the model ended its answer at once; --ignore-eos goes on past its end token");
   }
 }
 
-}  // namespace
-
-void run(const GenerateArguments& arguments) {
-  const auto text = arguments.prompt.ids.empty() ? prompt_text(arguments.prompt) : std::string();
-  auto generation = arguments.generation;
+/// Continues a text or ids.
+GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel& model, const std::string& text,
+                                 StatusLine& line) {
+  auto generation = arguments.generation.options;
   generation.cancel = interrupt_token();
-  const auto model = load_model(arguments.model);
-  StatusLine line("reading the prompt");
   Printer printer(line);
   if (arguments.json) {
     generation.on_token = [&line, told = false](std::string_view) mutable {
@@ -128,18 +103,61 @@ void run(const GenerateArguments& arguments) {
   } else {
     generation.on_token = std::ref(printer);
   }
-  const auto result = arguments.prompt.ids.empty() ? model->complete(text, generation)
-                                                   : model->complete(arguments.prompt.ids, generation);
+  auto result = arguments.prompt.ids.empty() ? model.complete(text, generation)
+                                             : model.complete(arguments.prompt.ids, generation);
   line.clear();
   if (arguments.json) {
     print_json(to_json(result));
   } else {
     printer.finish();
   }
+  return result;
+}
+
+/// Answers a conversation.
+GenerationResult answer(const GenerateArguments& arguments, TorchModel& model, const std::vector<Message>& messages,
+                        StatusLine& line) {
+  auto options = chat_options(model, arguments.conversation, arguments.generation);
+  options.generation->cancel = interrupt_token();
+  check_conversation(model, messages, options);
+  AnswerPrinter printer(line);
+  if (!arguments.json) {
+    options.on_piece = std::ref(printer);
+  }
+  const auto result = model.chat(messages, options);
+  line.clear();
+  if (arguments.json) {
+    print_json(to_json(result));
+  } else {
+    printer.finish();
+  }
+  return result.generation;
+}
+
+}  // namespace
+
+void run(const GenerateArguments& arguments) {
+  std::vector<Message> messages;
+  std::string text;
+  if (!arguments.messages.empty()) {
+    messages = parse_messages(read_text(arguments.messages));
+  } else if (arguments.prompt.ids.empty()) {
+    text = prompt_text(arguments.prompt);
+  }
+  if (arguments.chat) {
+    messages = system_messages(arguments.conversation);
+    messages.push_back({.role = "user", .content = text});
+  }
+  const auto model = load_model(arguments.model);
+  StatusLine line("reading the prompt");
+  const auto result =
+      messages.empty() ? continue_prompt(arguments, *model, text, line) : answer(arguments, *model, messages, line);
   if (result.finish_reason == FinishReason::cancelled) {
     throw Interrupted();
   }
-  explain_silence(arguments, result);
+  if (messages.empty()) {
+    explain_silence(arguments, result);
+  }
   show_speed(result);
 }
 
