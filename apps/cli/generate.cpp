@@ -11,7 +11,8 @@ constexpr const char* kConversation = "Conversation";
 
 void add_chat_options(CLI::App& command, GenerateArguments& arguments) {
   command
-      .add_flag("--chat", arguments.chat, "The prompt is what a user says: the model answers it as it was taught to")
+      .add_flag("--chat", arguments.chat,
+                "The prompt is what a user says: answer it as the model was taught to, sampled as its makers chose")
       ->group(kConversation);
   add_text(command, "--messages", arguments.messages, "FILE",
            "A conversation to answer instead of a prompt, a JSON array of messages; - reads standard input")

@@ -31,7 +31,7 @@ void add_sampling(CLI::App& command, GenerationOptions& generation) {
 void add_ends(CLI::App& command, GenerationOptions& generation) {
   constexpr const char* kGroup = "Where to end";
   add_number(command, "--max-tokens", generation.max_tokens,
-             "Most tokens to make; left out, what the context has room for, at most 256")
+             "Most tokens to make; left out, what the context has room for, at most 256, in a conversation 4096")
       ->group(kGroup);
   add_texts(command, "--stop", generation.stop_sequences, "TEXT", "End before this text; may be repeated")
       ->group(kGroup);

@@ -163,6 +163,7 @@ TEST_F(ChatCommand, APipeConverses) {
   EXPECT_EQ(chat("What is an oak?", {"--system", "Answer in one word."}).out, "Tree.\n");
   EXPECT_EQ(chat("How tall is the fir?\n61\n", {"--tools", at("tools.json")}).out,
             "tree_height({\"tree\":\"fir\"})\nThe fir is 61 metres tall.\n");
+  EXPECT_EQ(chat("What is a pine?\r\n").out, kPine + "\n");
   EXPECT_EQ(chat("").out, "");
 }
 

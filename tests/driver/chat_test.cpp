@@ -68,8 +68,7 @@ TEST(Chat, AnswersTheConversation) {
   messages.push_back(first.message);
   messages.push_back(user("What did I ask about?"));
   EXPECT_EQ(model.chat(messages).message.content, "You asked about the pine.");
-  messages.insert(messages.begin(), {.role = "system", .content = "Answer in one word."});
-  messages.back() = user("What is an oak?");
+  messages = {{.role = "system", .content = "Answer in one word."}, user("What is an oak?")};
   EXPECT_EQ(model.chat(messages).message.content, "Tree.");
 }
 

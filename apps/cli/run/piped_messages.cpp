@@ -38,6 +38,9 @@ class PipedMessages : public MessageReader {
       if (const auto end = held_.find('\n'); end != std::string::npos) {
         auto line = held_.substr(0, end);
         held_.erase(0, end + 1);
+        if (line.ends_with('\r')) {
+          line.pop_back();
+        }
         return line;
       }
       char block[4096];

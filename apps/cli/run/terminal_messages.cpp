@@ -149,6 +149,9 @@ class TerminalMessages : public MessageReader {
       text += c == L'\r' ? L'\n' : c;
     }
     text.resize(text.size() - kEnd.size());
+    if (text.ends_with(L'\n')) {  // the end of the last line, which was copied with it
+      text.pop_back();
+    }
     return ::el_winsertstr(editor, text.c_str()) == 0 ? CC_REFRESH : CC_ERROR;
   }
 
