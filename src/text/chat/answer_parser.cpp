@@ -27,7 +27,17 @@ std::size_t open_end(std::string_view text, std::string_view mark) {
 struct AnswerParser::State {
   enum class Mode { text, reasoning, call };
 
-  explicit State(AnswerFormat answer_format) : format(std::move(answer_format)) { reset(); }
+  explicit State(AnswerFormat answer_format) : format(std::move(answer_format)) {
+    const auto begins_with = [this](std::string_view wanted) { begins += wanted.substr(0, 1); };
+    begins_with(call_mark());
+    begins_with(format.reasoning_begin);
+    for (const std::string& dropped : format.dropped) {
+      if (begins.find(dropped.substr(0, 1)) == std::string::npos) {
+        begins_with(dropped);
+      }
+    }
+    reset();
+  }
 
   void reset() {
     mode = format.begins_reasoning ? Mode::reasoning : Mode::text;
@@ -38,6 +48,8 @@ struct AnswerParser::State {
   }
 
   AnswerFormat format;
+  /// The bytes that marks begin with: some models have thousands to drop.
+  std::string begins;
   Mode mode = Mode::text;
   std::string held;
   /// What opened the call that is being read.
@@ -105,6 +117,10 @@ struct AnswerParser::State {
   bool text_step(bool last) {
     if (whole_call()) {
       return true;
+    }
+    if (held.find_first_of(begins) == std::string::npos) {
+      say(Kind::text, held.size());
+      return false;
     }
     struct Found {
       std::size_t at;
