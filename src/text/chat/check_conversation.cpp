@@ -12,12 +12,10 @@
 namespace dstorch {
 namespace {
 
+using text::shown;
+
 constexpr auto kWrong = ErrorKind::invalid_argument;
 constexpr std::string_view kTypes[] = {"string", "number", "integer", "boolean", "object", "array", "null"};
-
-std::string shown(const OrderedJson& json) {
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).substr(0, 80);
-}
 
 /// A tool's answer, `calls` being what the assistant asked for before it.
 void check_answer(const Message& answer, const Message* asked, std::size_t at) {

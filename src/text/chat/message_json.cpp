@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t kShown = 80;
 
-std::string shown(const OrderedJson& json) {
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).substr(0, kShown);
-}
-
 OrderedJson parse_object(std::string_view text, const std::string& where) {
   OrderedJson json = parse_ordered_json(text, where);
   require(json.is_object(), ErrorKind::format, "{} must be a JSON object, it is {}", where, shown(json));
@@ -142,6 +138,10 @@ Tool read_tool(const OrderedJson& json, const std::string& where) {
 }
 
 }  // namespace
+
+std::string shown(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).substr(0, kShown);
+}
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where) {
   try {

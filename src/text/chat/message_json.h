@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/json.h"
@@ -10,6 +11,9 @@ namespace dstorch::text {
 
 /// JSON whose objects keep their order, as templates print them. Throws LMError{format}; `where` names it there.
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where);
+
+/// The beginning of `json`, for errors.
+std::string shown(const OrderedJson& json);
 
 /// As a template is given them.
 OrderedJson messages_to_json(std::span<const Message> messages);
