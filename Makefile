@@ -8,7 +8,7 @@ export PROMPT ?=
 configure_and_build = cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-debian13 check kills asan asan-quick tsan fuzz tidy format coverage bench install deb test-deb clean
+.PHONY: help run build node test test-node-versions test-debian13 check kills asan asan-quick tsan fuzz tidy format coverage bench install deb test-deb clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,12 @@ build: ## Install what is missing and build
 	@tools/setup.sh build
 	$(call configure_and_build,release)
 
+node: ## Build the Node package: require('<here>/bindings/node') works then
+	@tools/setup.sh build
+	@tools/node_modules.sh --omit=dev
+	cmake --preset release -DDSTORCH_BUILD_NODE=ON
+	cmake --build --preset release --parallel $(JOBS) --target dstorch_node
+
 check: ## Look for includes that point up and for unformatted files
 	@tools/setup.sh format
 	tools/check_layers.sh
@@ -30,8 +36,12 @@ check: ## Look for includes that point up and for unformatted files
 
 test: check ## Run every test
 	@tools/setup.sh build test
-	$(call configure_and_build,test)
+	@tools/node_modules.sh
+	cmake --preset test -DDSTORCH_BUILD_NODE=ON && cmake --build --preset test --parallel $(JOBS)
 	ctest --preset test --parallel $(JOBS)
+
+test-node-versions: test ## Run the Node package's tests in the oldest Node (Debian 12's 18) and in the newest (npm's)
+	tools/node_versions.sh
 
 test-debian13: ## Run every test in a fresh Debian 13 beside this system (as root; some gigabytes)
 	@tools/setup.sh systems
@@ -92,4 +102,4 @@ test-deb: ## Build the .deb in a fresh Debian (SUITE, trixie), install and use i
 	tools/test_deb.sh $(SUITE)
 
 clean: ## Remove everything that was built
-	rm -rf build
+	rm -rf build bindings/node/build bindings/node/node_modules

@@ -2,6 +2,7 @@
 # Holds the documentation to what it says: every fenced block that is marked is run or compared.
 #   ```sh test          is run with bash -eu in the root of the tree, with the built command on the PATH; must succeed
 #   ```text output      right after one: each of its lines must be in what that block printed, in this order
+#   ```js test          is run by the Node package's own tests, and so is what it prints compared; here both are passed by
 #   ```cpp FILE         must be, line for line, a part of FILE (an example, which the tests build and run)
 # Usage: tools/run_documentation.sh BUILD FILE.md...
 set -euo pipefail
@@ -19,11 +20,12 @@ complain() { echo "$1"; bad=$((bad + 1)); }
 
 for document in "$@"; do
   rm -f "$scratch"/block.*
+  before=
   # One file per marked block; its first line is "LINE KIND".
   awk -v prefix="$scratch/block." '
     !inside && /^```/ {
       kind = substr($0, 4); inside = 1; out = ""
-      if (kind == "sh test" || kind == "text output" || kind ~ /^cpp [^ ]+$/) {
+      if (kind == "sh test" || kind == "js test" || kind == "text output" || kind ~ /^cpp [^ ]+$/) {
         out = sprintf("%s%04d", prefix, ++n); print NR, kind > out
       }
       next
@@ -35,6 +37,8 @@ for document in "$@"; do
     [ -f "$block" ] || continue
     read -r line kind <"$block"
     tail -n +2 "$block" >"$scratch/body"
+    if [ "$kind" = 'text output' ] && [ "$before" = 'js test' ]; then continue; fi
+    before=$kind
     case $kind in
       'sh test')
         runs=$((runs + 1))

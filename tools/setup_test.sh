@@ -13,7 +13,8 @@ lacks() { ! grep -qE "$2" <<<"$("$setup" --list "$1" $3)" || complain "$2 is amo
 for system in debian-12 debian-13 ubuntu-24.04; do
   has $system libtorch-dev build
   has $system libgtest-dev test
-  lacks $system 'clang|gtest|gmock|benchmark|gcovr|mesa|debootstrap|^git$' build
+  has $system nodejs node
+  lacks $system 'clang|node|npm|gtest|gmock|benchmark|gcovr|mesa|debootstrap|^git$' build
 done
 has debian-12 clang-format-14 format
 has ubuntu-24.04 clang-format-14 format

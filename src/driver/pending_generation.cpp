@@ -115,6 +115,7 @@ PendingGeneration::~PendingGeneration() = default;
 
 GenerationResult PendingGeneration::wait() { return state_->wait(); }
 bool PendingGeneration::poll() { return state_->poll(); }
+void PendingGeneration::notify(std::function<void()> on_news) { state_->notify(std::move(on_news)); }
 void PendingGeneration::cancel() const noexcept { state_->cancel(); }
 
 }  // namespace dstorch

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -20,6 +21,7 @@ class PendingGeneration::State {
 
   GenerationResult wait();
   bool poll();
+  void notify(std::function<void()> on_news) { outbox_->notify(std::move(on_news)); }
   void cancel() const noexcept { outbox_->cancel(); }
 
  private:

@@ -11,38 +11,49 @@ constexpr std::chrono::milliseconds kLook{5};
 }  // namespace
 
 void Outbox::push(TokenMade made) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      return;
-    }
-    made_.push_back(std::move(made));
+  std::unique_lock lock(mutex_);
+  if (closed_) {
+    return;
   }
-  news_.notify_one();
+  made_.push_back(std::move(made));
+  tell(std::move(lock));
 }
 
 void Outbox::end(Ending ending) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      return;
-    }
-    ending_ = std::move(ending);
-    closed_ = true;
+  std::unique_lock lock(mutex_);
+  if (closed_) {
+    return;
   }
-  news_.notify_one();
+  ending_ = std::move(ending);
+  closed_ = true;
+  tell(std::move(lock));
 }
 
 void Outbox::fail(std::exception_ptr error) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) {
-      return;
-    }
-    error_ = std::move(error);
-    closed_ = true;
+  std::unique_lock lock(mutex_);
+  if (closed_) {
+    return;
   }
-  news_.notify_one();
+  error_ = std::move(error);
+  closed_ = true;
+  tell(std::move(lock));
+}
+
+void Outbox::notify(std::function<void()> on_news) {
+  std::unique_lock lock(mutex_);
+  on_news_ = std::make_shared<const std::function<void()>>(std::move(on_news));
+  if (!made_.empty() || closed_ || cancelled()) {
+    tell(std::move(lock));
+  }
+}
+
+void Outbox::tell(std::unique_lock<std::mutex> lock) noexcept {
+  const auto on_news = on_news_;
+  lock.unlock();
+  news_.notify_all();
+  if (on_news) {
+    (*on_news)();
+  }
 }
 
 Outbox::News Outbox::take(std::chrono::steady_clock::time_point until) {
@@ -60,11 +71,9 @@ Outbox::News Outbox::take(std::chrono::steady_clock::time_point until) {
 }
 
 void Outbox::cancel() noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    cancelled_.store(true, std::memory_order_relaxed);
-  }
-  news_.notify_all();
+  std::unique_lock lock(mutex_);
+  cancelled_.store(true, std::memory_order_relaxed);
+  tell(std::move(lock));
 }
 
 bool Outbox::cancelled() const noexcept {

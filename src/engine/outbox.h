@@ -5,6 +5,8 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -51,6 +53,10 @@ class Outbox {
   /// What came since the last call; waits for something, the end, a cancellation or `until`.
   News take(std::chrono::steady_clock::time_point until);
 
+  /// Calls `on_news`, with no lock held and on whatever thread brings it, each time there is something for `take`; at
+  /// once if there is now.
+  void notify(std::function<void()> on_news);
+
   /// Asks the worker to let go of the request.
   void cancel() noexcept;
   [[nodiscard]] bool cancelled() const noexcept;
@@ -58,10 +64,13 @@ class Outbox {
   [[nodiscard]] bool closed() const;
 
  private:
+  void tell(std::unique_lock<std::mutex> lock) noexcept;
+
   std::optional<CancelToken> cancel_;
   std::atomic<bool> cancelled_{false};
   mutable std::mutex mutex_;
   std::condition_variable news_;
+  std::shared_ptr<const std::function<void()>> on_news_;
   std::deque<TokenMade> made_;
   std::optional<Ending> ending_;
   std::exception_ptr error_;

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <fstream>
+#include <functional>
+#include <mutex>
 #include <thread>
 
 #include "driver/test_models.h"
@@ -183,6 +186,88 @@ TEST(PendingGeneration, ShowsWhatThereIs) {
   }
   EXPECT_EQ(text, expected);
   EXPECT_EQ(pending.wait().text, expected);
+}
+
+/// Counts news, for whoever sleeps until there are some.
+class Bell {
+ public:
+  std::function<void()> rope() {
+    return [this] {
+      const std::lock_guard lock(mutex_);
+      ++rung_;
+      news_.notify_all();
+    };
+  }
+  void wait_for_more_than(int count) {
+    std::unique_lock lock(mutex_);
+    news_.wait(lock, [&] { return rung_ > count; });
+  }
+  int rung() {
+    const std::lock_guard lock(mutex_);
+    return rung_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable news_;
+  int rung_ = 0;
+};
+
+TEST(PendingGeneration, TellsWhoeverPollsWhenThereIsSomething) {
+  const auto model = load({.model_path = kText});
+  const auto expected = model->generate("A mapped file", long_answer());
+  std::string text;
+  int pieces = 0;
+  auto options = long_answer();
+  options.on_token = [&](std::string_view piece) {
+    text += piece;
+    ++pieces;
+    return true;
+  };
+  auto pending = model->submit("A mapped file", options);
+  Bell bell;
+  pending.notify(bell.rope());
+  int heard = 0;
+  do {
+    bell.wait_for_more_than(heard);  // sleeps for ever if some news are not told
+    heard = bell.rung();
+  } while (!pending.poll());
+  EXPECT_EQ(text, expected);
+  EXPECT_EQ(pending.wait().text, expected);
+  EXPECT_GT(heard, pieces / 2);
+}
+
+TEST(PendingGeneration, TellsOfWhatCameBeforeAnybodyAsked) {
+  const auto model = load({.model_path = kText});
+  auto pending = model->submit("A mapped file", long_answer());
+  while (!pending.poll()) {
+    std::this_thread::yield();
+  }
+  Bell bell;
+  pending.notify(bell.rope());
+  EXPECT_EQ(bell.rung(), 1);
+  const auto plain = load({.architecture = Architecture{.input_size = 1, .hidden_size = 2, .output_size = 3}});
+  auto answered = plain->submit("x");
+  answered.notify(bell.rope());
+  EXPECT_EQ(bell.rung(), 2);
+}
+
+TEST(PendingGeneration, TellsOfCancellationsErrorsAndEnds) {
+  auto model = load({.model_path = kText});
+  Bell bell;
+  auto options = long_answer();
+  auto pending = model->submit("A mapped file", options);
+  pending.notify(bell.rope());
+  const auto before = bell.rung();
+  pending.cancel();
+  EXPECT_GT(bell.rung(), before);
+  EXPECT_TRUE(pending.poll());
+  auto abandoned = model->submit("A mapped file", options);
+  Bell last;
+  abandoned.notify(last.rope());
+  model.reset();
+  EXPECT_TRUE(abandoned.poll());
+  EXPECT_GT(last.rung(), 0);
 }
 
 TEST(PendingGeneration, CancelEndsItWithWhatWasMade) {

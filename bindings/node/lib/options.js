@@ -1,0 +1,113 @@
+'use strict';
+// What may be in each object of options: one line a field, with its kind. index.d.ts says what they mean.
+const { randomInt } = require('node:crypto');
+const { check, checkOptions, kinds, show } = require('./check.js');
+
+const architecture = {
+  inputSize: kinds.integer,
+  hiddenSize: kinds.integer,
+  outputSize: kinds.integer,
+  numLayers: kinds.integer,
+};
+
+const config = {
+  modelPath: kinds.string,
+  deviceType: kinds.string,
+  architecture: kinds.object,
+  dtype: kinds.string,
+  kvDtype: kinds.string,
+  kvMemory: kinds.integer,
+  threads: kinds.integer,
+  tokenizerPath: kinds.string,
+  maxContext: kinds.integer,
+  seed: kinds.seed,
+  memoryLimit: kinds.integer,
+  allowScripts: kinds.boolean,
+  copyWeights: kinds.boolean,
+  onProgress: kinds.function,
+};
+
+const generation = {
+  maxTokens: kinds.integer,
+  temperature: kinds.number,
+  topK: kinds.integer,
+  topP: kinds.number,
+  minP: kinds.number,
+  repetitionPenalty: kinds.number,
+  frequencyPenalty: kinds.number,
+  presencePenalty: kinds.number,
+  logitBias: kinds.object,
+  seed: kinds.seed,
+  logprobs: kinds.integer,
+  stopSequences: kinds.strings,
+  ignoreEos: kinds.boolean,
+  skipSpecialTokens: kinds.boolean,
+  signal: kinds.signal,
+};
+
+const call = { signal: kinds.signal };
+const tokenizing = { addSpecialTokens: kinds.boolean, parseSpecialTokens: kinds.boolean };
+const detokenizing = { skipSpecialTokens: kinds.boolean };
+const planning = {
+  context: kinds.integer,
+  batch: kinds.integer,
+  training: kinds.oneOf('none', 'full', 'lora'),
+  loraRank: kinds.integer,
+  bfloat16: kinds.boolean,
+};
+
+function checkConfig(given) {
+  const result = checkOptions(given, config, 'config');
+  if (result.architecture !== undefined) {
+    result.architecture = checkOptions(result.architecture, architecture, 'config.architecture');
+    for (const name of ['inputSize', 'hiddenSize', 'outputSize']) {
+      check(`config.architecture.${name}`, result.architecture[name], architecture[name]);
+    }
+  }
+  return result;
+}
+
+/** Token ids and biases, one after the other. */
+function biases(given) {
+  const pairs = given instanceof Map ? [...given] : Object.entries(given);
+  return pairs.flatMap(([id, bias]) => {
+    check('a token id in logitBias', Number(id), kinds.integer);
+    check(`logitBias[${id}]`, bias, kinds.number);
+    return [Number(id), bias];
+  });
+}
+
+/** The seed is drawn here unless there is one, so that it is a number that JavaScript can say again. */
+function checkGeneration(given) {
+  const { signal, ...options } = checkOptions(given, generation);
+  options.seed ??= randomInt(2 ** 48 - 1);
+  if (options.logitBias !== undefined) {
+    options.logitBias = biases(options.logitBias);
+  }
+  return { signal, options };
+}
+
+/** Whole numbers from an array or a typed array. */
+function checkIds(name, given) {
+  const numbers = kinds.object.is(given) && ArrayBuffer.isView(given) && !(given instanceof DataView);
+  if (!Array.isArray(given) && !numbers) {
+    throw new TypeError(`${name} must be an array of token ids, got ${show(given)}`);
+  }
+  return Float64Array.from(given, (id) => {
+    if (typeof id !== 'number' && typeof id !== 'bigint') {
+      throw new TypeError(`${name} must hold token ids only, got ${show(id)}`);
+    }
+    return Number(id);
+  });
+}
+
+/** A prompt: text, or ids. */
+function checkPrompt(given) {
+  if (typeof given === 'string') return given;
+  if (typeof given !== 'object' || given === null) {
+    throw new TypeError(`prompt must be a string or an array of token ids, got ${show(given)}`);
+  }
+  return checkIds('prompt', given);
+}
+
+module.exports = { call, checkConfig, checkGeneration, checkIds, checkPrompt, detokenizing, planning, tokenizing };
