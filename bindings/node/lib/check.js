@@ -23,7 +23,8 @@ function didYouMean(name, known) {
   let best;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1; // what is farther off is a guess
   for (const candidate of known) {
-    const far = plain(name).length > 2 && plain(candidate).startsWith(plain(name)) ? 1 : distance(plain(name), plain(candidate));
+    const part = plain(name).length > 2 && plain(candidate).includes(plain(name));
+    const far = part ? 1 : distance(plain(name), plain(candidate));
     if (far < least) {
       least = far;
       best = candidate;

@@ -51,9 +51,8 @@ Napi::Value device(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value process_memory(const Napi::CallbackInfo& info) {
-  return thrown(info.Env(), [&] {
-    return memory(info.Env(), memory_use(Device::parse(info[0].As<Napi::String>().Utf8Value())));
-  });
+  return thrown(info.Env(),
+                [&] { return memory(info.Env(), memory_use(Device::parse(info[0].As<Napi::String>().Utf8Value()))); });
 }
 
 Napi::Value bundled_model(const Napi::CallbackInfo& info) {

@@ -14,14 +14,14 @@
 
 namespace dstorch::node {
 
-/// The generations of one model that have not ended. All of it belongs to the JavaScript thread: what the engine makes is
-/// taken from there (`PendingGeneration::poll`) when it says that there is something.
+/// The generations of one model that have not ended. All of it belongs to the JavaScript thread: what the engine makes
+/// is taken from there (`PendingGeneration::poll`) when it says that there is something.
 class Generations : public std::enable_shared_from_this<Generations> {
  public:
   explicit Generations(Host& host) : host_(host) {}
 
-  /// Submits on a thread of the host's, since a long prompt takes time to tokenize. `on_pieces`, which may be empty, gets
-  /// arrays of pieces of text; `done(error)` or `done(null, completion)` comes last.
+  /// Submits on a thread of the host's, since a long prompt takes time to tokenize. `on_pieces`, which may be empty,
+  /// gets arrays of pieces of text; `done(error)` or `done(null, completion)` comes last.
   uint64_t begin(std::function<PendingGeneration(TokenCallback)> submit, const Napi::Function& on_pieces,
                  const Napi::Function& done);
   /// Ends one as cancelled; nothing when it has ended.

@@ -17,8 +17,7 @@ constexpr std::size_t kSlowThreads = 32;
 
 }  // namespace
 
-Host::Host(Napi::Env env)
-    : env_(env), loop_(std::make_shared<Loop>(env)), quick_(kQuickThreads), slow_(kSlowThreads) {
+Host::Host(Napi::Env env) : env_(env), loop_(std::make_shared<Loop>(env)), quick_(kQuickThreads), slow_(kSlowThreads) {
   // After the loop, hence called before Node takes the loop's own away.
   env.AddCleanupHook([this] { close(); });
 }

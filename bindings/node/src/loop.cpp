@@ -1,14 +1,13 @@
 #include "loop.h"
 
-#include <cstdint>
 #include <utility>
 
 namespace dstorch::node {
 
 Loop::Loop(Napi::Env env) : env_(env) {
   const auto name = Napi::String::New(env, "dstorch");
-  const auto status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                                      &Loop::run, &wake_);
+  const auto status =
+      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, &Loop::run, &wake_);
   NAPI_THROW_IF_FAILED_VOID(env, status);
   napi_unref_threadsafe_function(env, wake_);
 }

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <vector>

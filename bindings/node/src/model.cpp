@@ -118,7 +118,8 @@ Napi::Value Model::submit(const Napi::CallbackInfo& info) {
         return model->submit(prompt, std::move(options));
       };
     } else {
-      submit = [model = model(), ids = ids_from(info[0]), options = std::move(options)](TokenCallback on_token) mutable {
+      submit = [model = model(), ids = ids_from(info[0]),
+                options = std::move(options)](TokenCallback on_token) mutable {
         options.on_token = std::move(on_token);
         return model->submit(ids, std::move(options));
       };

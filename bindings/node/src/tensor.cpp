@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,17 +23,28 @@ namespace {
 /// LibTorch's name for a dtype of ours, where every LibTorch has one.
 std::optional<at::ScalarType> scalar_type(DType dtype) {
   switch (dtype) {
-    case DType::boolean: return at::kBool;
-    case DType::uint8: return at::kByte;
-    case DType::int8: return at::kChar;
-    case DType::int16: return at::kShort;
-    case DType::int32: return at::kInt;
-    case DType::int64: return at::kLong;
-    case DType::float16: return at::kHalf;
-    case DType::bfloat16: return at::kBFloat16;
-    case DType::float32: return at::kFloat;
-    case DType::float64: return at::kDouble;
-    default: return std::nullopt;
+    case DType::boolean:
+      return at::kBool;
+    case DType::uint8:
+      return at::kByte;
+    case DType::int8:
+      return at::kChar;
+    case DType::int16:
+      return at::kShort;
+    case DType::int32:
+      return at::kInt;
+    case DType::int64:
+      return at::kLong;
+    case DType::float16:
+      return at::kHalf;
+    case DType::bfloat16:
+      return at::kBFloat16;
+    case DType::float32:
+      return at::kFloat;
+    case DType::float64:
+      return at::kDouble;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -56,26 +68,39 @@ at::Tensor make(const Napi::TypedArray& array, const std::vector<int64_t>& shape
 /// The dtype that TorchUtils::create_tensor takes for such an array.
 DType default_dtype(napi_typedarray_type type) {
   switch (type) {
-    case napi_int8_array: return DType::int8;
+    case napi_int8_array:
+      return DType::int8;
     case napi_uint8_array:
-    case napi_uint8_clamped_array: return DType::uint8;
-    case napi_int16_array: return DType::int16;
-    case napi_int32_array: return DType::int32;
-    case napi_bigint64_array: return DType::int64;
-    default: return DType::float32;
+    case napi_uint8_clamped_array:
+      return DType::uint8;
+    case napi_int16_array:
+      return DType::int16;
+    case napi_int32_array:
+      return DType::int32;
+    case napi_bigint64_array:
+      return DType::int64;
+    default:
+      return DType::float32;
   }
 }
 
 at::Tensor tensor_of(const Napi::TypedArray& array, const std::vector<int64_t>& shape, const TensorOptions& options) {
   switch (array.TypedArrayType()) {
-    case napi_int8_array: return make<int8_t>(array, shape, options);
+    case napi_int8_array:
+      return make<int8_t>(array, shape, options);
     case napi_uint8_array:
-    case napi_uint8_clamped_array: return make<uint8_t>(array, shape, options);
-    case napi_int16_array: return make<int16_t>(array, shape, options);
-    case napi_int32_array: return make<int32_t>(array, shape, options);
-    case napi_bigint64_array: return make<int64_t>(array, shape, options);
-    case napi_float32_array: return make<float>(array, shape, options);
-    case napi_float64_array: return make<double>(array, shape, options);
+    case napi_uint8_clamped_array:
+      return make<uint8_t>(array, shape, options);
+    case napi_int16_array:
+      return make<int16_t>(array, shape, options);
+    case napi_int32_array:
+      return make<int32_t>(array, shape, options);
+    case napi_bigint64_array:
+      return make<int64_t>(array, shape, options);
+    case napi_float32_array:
+      return make<float>(array, shape, options);
+    case napi_float64_array:
+      return make<double>(array, shape, options);
     default:
       throw LMError(ErrorKind::invalid_argument,
                     "data must be an array of numbers, or a typed array of a type that tensors have: Int8, Uint8, "
@@ -107,15 +132,24 @@ Napi::Value copy_out(Napi::Env env, const at::Tensor& tensor) {
 
 Napi::Value typed_array(Napi::Env env, const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
-    case at::kFloat: return copy_out<Napi::Float32Array, float>(env, tensor);
-    case at::kDouble: return copy_out<Napi::Float64Array, double>(env, tensor);
-    case at::kLong: return copy_out<Napi::BigInt64Array, int64_t>(env, tensor);
-    case at::kInt: return copy_out<Napi::Int32Array, int32_t>(env, tensor);
-    case at::kShort: return copy_out<Napi::Int16Array, int16_t>(env, tensor);
-    case at::kChar: return copy_out<Napi::Int8Array, int8_t>(env, tensor);
-    case at::kByte: return copy_out<Napi::Uint8Array, uint8_t>(env, tensor);
-    case at::kBool: return copy_out<Napi::Uint8Array, uint8_t>(env, tensor.to(at::kByte));
-    default: return copy_out<Napi::Float32Array, float>(env, tensor.to(at::kFloat));  // the halves
+    case at::kFloat:
+      return copy_out<Napi::Float32Array, float>(env, tensor);
+    case at::kDouble:
+      return copy_out<Napi::Float64Array, double>(env, tensor);
+    case at::kLong:
+      return copy_out<Napi::BigInt64Array, int64_t>(env, tensor);
+    case at::kInt:
+      return copy_out<Napi::Int32Array, int32_t>(env, tensor);
+    case at::kShort:
+      return copy_out<Napi::Int16Array, int16_t>(env, tensor);
+    case at::kChar:
+      return copy_out<Napi::Int8Array, int8_t>(env, tensor);
+    case at::kByte:
+      return copy_out<Napi::Uint8Array, uint8_t>(env, tensor);
+    case at::kBool:
+      return copy_out<Napi::Uint8Array, uint8_t>(env, tensor.to(at::kByte));
+    default:
+      return copy_out<Napi::Float32Array, float>(env, tensor.to(at::kFloat));  // the halves
   }
 }
 
@@ -142,7 +176,7 @@ void Tensor::define(Napi::Env env, Napi::Object& exports) {
 }
 
 Napi::Value Tensor::wrap(Napi::Env env, at::Tensor tensor) {
-  const auto object = Host::of(env).tensor_class().New({});
+  const auto object = Host::of(env).tensor_class().New(std::initializer_list<napi_value>{});
   Unwrap(object)->tensor_ = std::move(tensor);
   return object;
 }

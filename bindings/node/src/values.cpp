@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace dstorch::node {
@@ -47,8 +48,8 @@ std::optional<DType> dtype_from(const Napi::Object& object, const char* name) {
   }
   const auto dtype = parse_dtype(*text);
   if (!dtype) {
-    throw LMError(ErrorKind::invalid_argument, std::string(name) + " must be float32, bfloat16, float16 or float64, got " +
-                                                   *text);
+    throw LMError(ErrorKind::invalid_argument,
+                  std::string(name) + " must be float32, bfloat16, float16 or float64, got " + *text);
   }
   return dtype;
 }
@@ -62,9 +63,7 @@ Napi::Value array_of(Napi::Env env, std::span<const T> values) {
   return result;
 }
 
-void set_number(Napi::Object& object, const char* name, int64_t value) {
-  object.Set(name, static_cast<double>(value));
-}
+void set_number(Napi::Object& object, const char* name, int64_t value) { object.Set(name, static_cast<double>(value)); }
 
 Napi::Object amount(Napi::Env env, const MemoryUse::Amount& amount) {
   auto result = Napi::Object::New(env);

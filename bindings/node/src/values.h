@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-/// Values of the library's as JavaScript's, and back. Objects from JavaScript were checked there (lib/options.js): here a
-/// wrong type throws all the same, but its message names no field.
+/// Values of the library's as JavaScript's, and back. Objects from JavaScript were checked there (lib/options.js): here
+/// a wrong type throws all the same, but its message names no field.
 namespace dstorch::node {
 
 TorchModelConfig config_from(const Napi::Object& object);
@@ -32,8 +32,6 @@ Napi::Value array(Napi::Env env, std::span<const int64_t> values);
 Napi::Value array(Napi::Env env, std::span<const double> values);
 Napi::Value array(Napi::Env env, std::span<const float> values);
 Napi::Value float_array(Napi::Env env, std::span<const float> values);
-inline Napi::Value number(Napi::Env env, int64_t value) {
-  return Napi::Number::New(env, static_cast<double>(value));
-}
+inline Napi::Value number(Napi::Env env, int64_t value) { return Napi::Number::New(env, static_cast<double>(value)); }
 
 }  // namespace dstorch::node
