@@ -40,7 +40,11 @@ test: check ## Run every test
 	cmake --preset test -DDSTORCH_BUILD_NODE=ON && cmake --build --preset test --parallel $(JOBS)
 	ctest --preset test --parallel $(JOBS)
 
-test-node-versions: test ## Run the Node package's tests in the oldest Node (Debian 12's 18) and in the newest (npm's)
+test-node-versions: ## Run the Node package's tests in the oldest Node (Debian 12's 18) and in the newest (npm's)
+	@tools/setup.sh build test
+	@tools/node_modules.sh
+	cmake --preset test -DDSTORCH_BUILD_NODE=ON
+	cmake --build --preset test --parallel $(JOBS) --target dstorch_node dstorch_node_tests
 	tools/node_versions.sh
 
 test-debian13: ## Run every test in a fresh Debian 13 beside this system (as root; some gigabytes)
