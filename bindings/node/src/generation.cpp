@@ -1,5 +1,7 @@
 #include "generation.h"
 
+#include <dstorch/error.h>
+
 #include <atomic>
 #include <utility>
 

@@ -180,16 +180,21 @@ test('10,000 calls leave nothing behind', async () => {
     };
     model.init().then(async () => {
       await calls(4000);
-      const before = await calls(1000);
-      const after = await calls(10000);
-      console.log(JSON.stringify([after.rss - before.rss, after.heapUsed - before.heapUsed, model.memory().kvCache.bytes]));
+      const windows = [];
+      for (let i = 0; i < 4; ++i) {
+        const before = process.memoryUsage();
+        const after = await calls(2500);
+        windows.push([after.rss - before.rss, after.heapUsed - before.heapUsed]);
+      }
+      console.log(JSON.stringify([windows, model.memory().kvCache.bytes]));
     });`,
     ['--expose-gc'],
   );
   assert.equal(ended.code, 0, ended.stderr);
-  const [resident, heap, kvCache] = JSON.parse(ended.stdout);
-  // A kilobyte a call would be 10 MB.
-  assert.ok(resident < 6e6 && heap < 1e6, ended.stdout);
+  const [windows, kvCache]: [[number, number][], number] = JSON.parse(ended.stdout);
+  // V8 and malloc take more now and then, and stop; what leaks grows in every window, by 2.5 MB for a kilobyte a call.
+  const least = (which: 0 | 1) => Math.min(...windows.map((window) => window[which]));
+  assert.ok(least(0) < 6e5 && least(1) < 3e5, ended.stdout);
   assert.equal(kvCache, 0);
 });
 
