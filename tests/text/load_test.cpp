@@ -270,6 +270,24 @@ TEST(TokenizerJson, HasFewSteps) {
   }
 }
 
+// Each of the parts between added tokens would be matched in time.
+TEST(TokenizerJson, ThePartsOfATextShareTheTimeForMatching) {
+  const auto tokenizer = Tokenizer::from_json(R"({"model":{"vocab":{"a":0},"merges":[]},
+      "added_tokens":[{"id":1,"content":"|"}],
+      "pre_tokenizer":{"type":"Split","pattern":{"Regex":"(?=[^\\n]*z)a|a"},"behavior":"Isolated","invert":false}})");
+  std::string text;
+  for (int part = 0; part < 10; ++part) {
+    text += std::string(50'000, 'a') + '|';
+  }
+  try {
+    tokenizer->encode(text);
+    FAIL() << "all of it was matched";
+  } catch (const LMError& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::unsupported) << e.what();
+  }
+  EXPECT_EQ(tokenizer->encode("aa|a"), (std::vector<int64_t>{0, 0, 1, 0}));
+}
+
 TEST(TokenizerJson, AddedTokensAreShort) {
   const auto load = [](std::size_t length) {
     return Tokenizer::from_json(R"({"model":{"vocab":{"a":0},"merges":[]},"added_tokens":[{"id":1,"content":")" +
