@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "dstorch/finetune.h"
 #include "dstorch/generation.h"
 #include "dstorch/train.h"
 
@@ -24,6 +25,7 @@ struct ModelArguments {
   int64_t kv_memory = 0;
   bool allow_scripts = false;
   bool copy_weights = false;
+  std::string adapter;
 };
 
 /// A text or token ids; a text that is not given, or "-", is read from standard input.
@@ -89,6 +91,7 @@ struct PlanArguments {
   std::string train;
   std::string bfloat16 = "auto";
   int64_t lora_rank = 8;
+  bool checkpointing = false;
   bool json = false;
 };
 
@@ -105,6 +108,28 @@ struct BenchArguments {
   int64_t repetitions = 3;
   int64_t streams = 1;
   bool json = false;
+};
+
+struct FinetuneArguments {
+  FinetuneOptions options;
+  std::string model;
+  std::string data;
+  std::string output;
+  std::string held_out;
+  std::string save_dtype;
+  std::string schedule = "linear";
+  std::string bfloat16 = "auto";
+  std::vector<std::string> targets;
+  bool fresh = false;
+  int64_t log_every = 20;
+};
+
+struct MergeArguments {
+  MergeOptions options;
+  std::string model;
+  std::string adapter;
+  std::string output;
+  std::string dtype;
 };
 
 struct TrainArguments {

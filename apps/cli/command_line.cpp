@@ -37,7 +37,9 @@ void add_commands(CLI::App& app) {
   add_perplexity(app);
   add_bench(app);
   add_devices(app);
+  add_finetune(app);
   add_train(app);
+  add_merge(app);
   add_train_tokenizer(app);
   add_shell_files(app);
 }

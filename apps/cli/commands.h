@@ -13,9 +13,11 @@ void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_logits(CLI::App& app);
+void add_merge(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_plan(CLI::App& app);
 void add_template(CLI::App& app);
@@ -29,8 +31,10 @@ void run(const BenchArguments& arguments);
 void run(const ChatArguments& arguments);
 void run(const DevicesArguments& arguments);
 void run(const EmbedArguments& arguments);
+void run(const FinetuneArguments& arguments);
 void run(const GenerateArguments& arguments);
 void run(const LogitsArguments& arguments);
+void run(const MergeArguments& arguments);
 void run(const PerplexityArguments& arguments);
 void run(const PlanArguments& arguments);
 void run(const TrainArguments& arguments);
@@ -41,7 +45,7 @@ char** command_line();
 /// The work ended because of Ctrl-C; the process exits with 130.
 struct Interrupted {};
 
-/// Cancelled by the first Ctrl-C; a second one ends the process at once.
+/// Cancelled by the first Ctrl-C or SIGTERM; a second one ends the process at once.
 CancelToken interrupt_token();
 
 /// Everything on standard input. Throws LMError{io}.

@@ -67,6 +67,8 @@ void add_model_options(CLI::App& command, ModelArguments& arguments) {
   add_text(command, "--tokenizer", arguments.tokenizer, "PATH",
            "Tokenizer file or directory, instead of the model's own")
       ->group(kModelGroup);
+  add_text(command, "--adapter", arguments.adapter, "DIR", "Run the model with a LoRA adapter, in PEFT's format")
+      ->group(kModelGroup);
   add_device(command, arguments.device);
   add_dtype(command, arguments.dtype, "Convert the weights to float32, bfloat16, float16 or float64");
   add_threads(command, arguments.threads);

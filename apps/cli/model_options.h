@@ -4,8 +4,8 @@
 
 namespace dstorch::cli {
 
-/// Adds -m/--model, --tokenizer, --device, --dtype, --threads, --context, --memory-limit, --kv-dtype, --kv-memory,
-/// --copy-weights and --allow-scripts to `command`.
+/// Adds -m/--model, --tokenizer, --adapter, --device, --dtype, --threads, --context, --memory-limit, --kv-dtype,
+/// --kv-memory, --copy-weights and --allow-scripts to `command`.
 void add_model_options(CLI::App& command, ModelArguments& arguments);
 
 /// The single ones, for commands that have not all of them.

@@ -19,6 +19,7 @@ CancelToken& shared_token() {
 extern "C" void on_interrupt(int) {
   shared_token().cancel();
   std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
 }
 
 }  // namespace
@@ -26,6 +27,7 @@ extern "C" void on_interrupt(int) {
 CancelToken interrupt_token() {
   CancelToken token = shared_token();
   std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
   return token;
 }
 

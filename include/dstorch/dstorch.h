@@ -8,6 +8,7 @@
 #include "dstorch/device.h"
 #include "dstorch/dtype.h"
 #include "dstorch/error.h"
+#include "dstorch/finetune.h"
 #include "dstorch/generation.h"
 #include "dstorch/lm_driver.h"
 #include "dstorch/log.h"

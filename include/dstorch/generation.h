@@ -64,6 +64,9 @@ struct GenerationOptions {
   TokenCallback on_token{};
   /// Stops at once, from another thread; the finish reason is then `cancelled`.
   std::optional<CancelToken> cancel{};
+  /// The name of the attached adapter that this call goes through (`TorchModel::attach_adapter`); empty takes the
+  /// model's own, `TorchModelConfig::adapter`, or none.
+  std::string adapter{};
 };
 
 enum class FinishReason { stop, length, cancelled };

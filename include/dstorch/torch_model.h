@@ -62,6 +62,8 @@ struct TorchModelConfig {
   /// the model stays what it was. Costs the memory and the time of reading; see `CheckpointAccess`.
   bool copy_weights = false;
   ProgressCallback on_progress{};
+  /// An adapter in PEFT's format, a directory with adapter_config.json: of all calls that name no other.
+  std::optional<std::filesystem::path> adapter{};
 };
 
 enum class Training { none, full, lora };
@@ -72,12 +74,14 @@ struct PlanOptions {
   int64_t context = 0;
   /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
   int64_t batch = 0;
-  /// full: as `train` does it, in float32 with AdamW. lora: the weights stay as they are, adapters of `lora_rank` on
-  /// every linear layer of the blocks are trained (Hu et al. 2021).
+  /// full: as `train` does it, in float32 with AdamW. lora: as `finetune` does it, with adapters of `lora_rank` on
+  /// every linear layer of the blocks, beside weights in the format of the passes.
   Training training = Training::none;
   int64_t lora_rank = 8;
-  /// full: forward passes under bfloat16 autocast. Unset: as `train` decides.
+  /// Passes in bfloat16. Unset: as `train` and `finetune` decide.
   std::optional<bool> bfloat16{};
+  /// lora: as `FinetuneOptions::checkpointing`.
+  bool checkpointing = false;
 };
 
 /// What a loaded model is.
@@ -159,6 +163,16 @@ class TorchModel : public LMDriver {
   /// How well the model predicts `text`: windows of `max_context` tokens, each token once, with half a window of
   /// context.
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress = {});
+  /// Loads the LoRA adapter in `directory` (PEFT's format: adapter_config.json, adapter_model.safetensors), for calls
+  /// that name it: `GenerationOptions::adapter`. The model's weights stay as they are; calls with different adapters go
+  /// through them together, and each gets what it would have got alone, to the bit. Throws LMError: not_initialized,
+  /// not_found, format when it is of another model, unsupported for other kinds of adapters (DoRA, ...) and for
+  /// modules that are replaced whole, which can only be merged, invalid_argument for a name that is taken.
+  void attach_adapter(const std::string& name, const std::filesystem::path& directory);
+  /// Takes no new calls for the adapter; those that run go on with it. Throws LMError{not_found}.
+  void detach_adapter(std::string_view name);
+  /// The names of those attached, sorted. Gone after `cleanup()`.
+  [[nodiscard]] std::vector<std::string> adapters() const;
   /// Takes no new calls, waits for those that run, and gives the memory back to the system.
   void cleanup() override;
 

@@ -14,6 +14,24 @@
 
 namespace dstorch {
 
+/// What a step of training came to.
+struct TrainingStep {
+  /// Steps done, this one included.
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  double loss = 0;
+  double learning_rate = 0;
+  double grad_norm = 0;
+  double tokens_per_second = 0;
+  double seconds_left = 0;
+  /// Mean loss on what is held out, when this step evaluated.
+  std::optional<double> held_out_loss{};
+  /// The same in bits per byte of that text; of plain text alone.
+  std::optional<double> held_out_bits_per_byte{};
+  /// Share of the held-out examples whose answer greedy generation says right to the end; of fine-tuning alone.
+  std::optional<double> held_out_right{};
+};
+
 /// Training a model from nothing on plain text.
 struct TrainOptions {
   /// Text files, UTF-8. A line `<|endoftext|>` is the token of that name where the tokenizer has it.
@@ -72,19 +90,7 @@ struct TrainOptions {
   /// Stops after the running step; the state is saved.
   std::optional<CancelToken> cancel;
 
-  struct Step {
-    int64_t step = 0;
-    int64_t total_steps = 0;
-    double loss = 0;
-    double learning_rate = 0;
-    double grad_norm = 0;
-    double tokens_per_second = 0;
-    double seconds_left = 0;
-    /// Mean loss on the held-out text, when this step evaluated.
-    std::optional<double> held_out_loss;
-    /// The same in bits per byte of that text.
-    std::optional<double> held_out_bits_per_byte;
-  };
+  using Step = TrainingStep;
   /// Called after every step.
   std::function<void(const Step&)> on_step;
 };
@@ -101,8 +107,8 @@ struct TrainResult {
 };
 
 /// Trains and writes a Hugging Face model directory (config.json, tokenizer.json, generation_config.json,
-/// model.safetensors) at `options.output`, saving a state from which the next call goes on as if never stopped.
-/// Throws LMError.
+/// model.safetensors) at `options.output`, saving a state from which the next call goes on as if never stopped. Beside
+/// them lie metrics.jsonl, a line a step, and loss.svg, the curve. One run at a time in a directory. Throws LMError.
 TrainResult train(const TrainOptions& options);
 
 }  // namespace dstorch

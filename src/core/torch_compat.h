@@ -37,6 +37,15 @@ typename StateMap::key_type optimizer_state_key(const at::Tensor& parameter) {
   }
 }
 
+/// Whether autocast is on for CPU ops of this thread.
+inline bool cpu_autocast() {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+  return at::autocast::is_autocast_enabled(at::kCPU);
+#else
+  return at::autocast::is_cpu_enabled();
+#endif
+}
+
 /// Runs CPU ops in bfloat16 where autocast knows them, while it lives.
 class CpuBfloat16Autocast {
  public:

@@ -40,6 +40,16 @@ int64_t largest_pass(const models::ModelOutline& model, const TorchModelConfig& 
   return most;
 }
 
+/// The most that adapters take beside a pass: the normalized rows, and the products of the widest layers apart with
+/// their changes.
+int64_t adapter_bytes(const models::ModelSizes& sizes, int64_t rows, int64_t sequences) {
+  constexpr int64_t kProducts = 6;
+  const auto widest = std::max({sizes.intermediate_size, sizes.hidden_size, sizes.num_heads * sizes.head_dim});
+  const auto block = rows * (sizes.hidden_size + kProducts * widest);
+  const auto head = sequences * (sizes.hidden_size + 2 * sizes.vocab_size);
+  return static_cast<int64_t>(sizeof(float)) * std::max(block, head);
+}
+
 MemoryPlan plan_context(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
                         int64_t batch) {
   const auto tables = models::table_memory(model.sizes, context);
@@ -100,7 +110,8 @@ MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelCo
   return plan;
 }
 
-engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken) {
+engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken,
+                                   std::shared_ptr<const std::atomic<int>> adapters) {
   require(config.kv_memory >= 0, ErrorKind::invalid_argument,
           "kv_memory must be at least 0 bytes (0 is no bound of its own), got {}", config.kv_memory);
   engine::MemoryBounds bounds;
@@ -113,10 +124,12 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
   } else if (bounds.kv == 0) {
     bounds.kv = machine_memory(config.device).available / 2;
   }
-  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config](int64_t rows, int64_t positions, int64_t sequences) {
+  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config, adapters = std::move(adapters)](
+                    int64_t rows, int64_t positions, int64_t sequences) {
+    const auto changes = adapters->load(std::memory_order_relaxed) > 0 ? adapter_bytes(sizes, rows, sequences) : 0;
     const auto tables = models::table_memory(sizes, positions);
     const auto pass = pass_bytes(sizes, dtype, config, rows, positions, sequences);
-    return tables.kept + std::max(pass, tables.peak - tables.kept) + kSmallTensors;
+    return tables.kept + std::max(pass, tables.peak - tables.kept) + changes + kSmallTensors;
   };
   bounds.plan = [model, config](int64_t positions) { return to_string(plan_generation(model, config, positions, 1)); };
   return bounds;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "dstorch/torch_model.h"
 #include "engine/engine_config.h"
@@ -22,7 +24,9 @@ MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelCo
                            int64_t batch);
 
 /// The bounds an engine of this model has under the config's `memory_limit` and `kv_memory`, `taken` bytes being in use
-/// already; without either, keys and values may take half of the memory that is free now.
-engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken);
+/// already; without either, keys and values may take half of the memory that is free now. `adapters`: how many are
+/// attached.
+engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken,
+                                   std::shared_ptr<const std::atomic<int>> adapters);
 
 }  // namespace dstorch::driver

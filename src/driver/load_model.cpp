@@ -1,5 +1,6 @@
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <set>
 
 #include "core/json.h"
@@ -133,7 +134,8 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   outline.parameters = weights.count();
   outline.weight_bytes = weights.bytes();
   parts.kv_dtype = to_torch(kv_dtype(config, dtype));
-  parts.memory = memory_bounds(outline, config, account->use(config.device).total.bytes);
+  const auto adapters = std::make_shared<std::atomic<int>>(0);
+  parts.memory = memory_bounds(outline, config, account->use(config.device).total.bytes, adapters);
   const auto& sizes = outline.sizes;
   loaded.info = {sizes.model_type,
                  weights.count(),
@@ -148,6 +150,10 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
     loaded.mapped = checkpoint;
   }
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
+  loaded.adapters = std::make_shared<AdapterShelf>(*loaded.engine(), account, adapters);
+  if (config.adapter) {
+    loaded.adapters->attach("", *config.adapter);
+  }
 }
 
 void set_plain(const Architecture& architecture, std::shared_ptr<SimpleTransformer> network, LoadedModel& loaded) {
@@ -290,6 +296,7 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
 
 LoadedModel::~LoadedModel() {
   const MemoryScope scope(account, MemoryKind::other);
+  adapters.reset();
   model = PlainModel{};
 }
 
@@ -316,8 +323,12 @@ std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const st
     } catch (...) {
       rethrow_as("Failed to load model from path: " + config.model_path->string(), ErrorKind::internal);
     }
+    require(!config.adapter || loaded->adapters, ErrorKind::unsupported,
+            "an adapter needs a language model from a directory with config.json; the model loaded is {}",
+            loaded->info.model_type);
     return loaded;
   }
+  require(!config.adapter, ErrorKind::unsupported, "an adapter needs a language model, not the plain architecture");
   if (!config.architecture) {
     // The one wrong option that has the framework's phrase before it, as it has there.
     throw LMError(ErrorKind::invalid_argument, "Failed to initialize Torch model",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "driver/adapter_shelf.h"
 #include "dstorch/simple_transformer.h"
 #include "dstorch/torch_model.h"
 #include "engine/engine.h"
@@ -45,6 +46,8 @@ struct LoadedModel {
   std::shared_ptr<MemoryAccount> account;
   ModelInfo info;
   std::variant<PlainModel, ScriptedModel, DecoderModel> model;
+  /// Of a language model that was built here; null for the others.
+  std::shared_ptr<AdapterShelf> adapters;
 
   /// The files that weights are used from in place; null where none are.
   std::shared_ptr<const Checkpoint> mapped;

@@ -43,7 +43,10 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   run.batch = options.batch > 0 ? options.batch : run.batch;
   run.sequence = options.context > 0 ? options.context : std::min(limit, run.sequence);
   run.lora_rank = options.training == Training::lora ? options.lora_rank : 0;
-  run.bfloat16 = run.lora_rank == 0 && training::trains_in_bfloat16(options.bfloat16, config.device);
+  run.checkpointing = options.checkpointing;
+  require(run.lora_rank > 0 || !run.checkpointing, ErrorKind::invalid_argument,
+          "checkpointing is planned for adapters alone (--train lora)");
+  run.bfloat16 = training::trains_in_bfloat16(options.bfloat16, config.device);
   return training::plan_training(model, run);
 }
 

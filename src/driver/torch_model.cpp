@@ -71,6 +71,19 @@ int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t
   return wanted;
 }
 
+/// Where the adapters of calls are. Throws LMError{unsupported} for a model that has none.
+driver::AdapterShelf& shelf_of(const LoadedModel& loaded) {
+  require(loaded.adapters != nullptr, ErrorKind::unsupported,
+          "adapters need a language model from a directory with config.json; the model loaded is {}",
+          loaded.info.model_type);
+  return *loaded.adapters;
+}
+
+/// The adapter that calls go through which name none; may be null.
+std::shared_ptr<const nn::Adapter> default_adapter(const LoadedModel& loaded) {
+  return loaded.adapters ? loaded.adapters->find("") : nullptr;
+}
+
 /// Whether a text prompt is answered by the numbers of a plain network.
 bool answers_plainly(const LoadedModel& loaded) {
   const auto* engine = loaded.engine();
@@ -139,14 +152,14 @@ class TorchModel::Impl {
 
   std::vector<float> logits(std::span<const int64_t> prompt) {
     const auto loaded = life_.loaded();
-    return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt); });
+    return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt, default_adapter(*loaded)); });
   }
 
   std::vector<float> logits(std::string_view prompt) {
     const auto loaded = life_.loaded();
     return guarded([&] {
       if (!answers_plainly(*loaded)) {
-        return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt));
+        return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt), default_adapter(*loaded));
       }
       const MemoryScope scope(memory_, MemoryKind::activations);
       const auto output = driver::run_plainly(*loaded, prompt).to(at::kCPU, at::kFloat).contiguous();
@@ -156,7 +169,8 @@ class TorchModel::Impl {
 
   std::vector<float> embed(std::string_view text) {
     const auto loaded = life_.loaded();
-    return guarded([&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text)); });
+    return guarded(
+        [&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text), default_adapter(*loaded)); });
   }
 
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) {
@@ -166,7 +180,7 @@ class TorchModel::Impl {
       require(tokens.size() >= 2, ErrorKind::invalid_argument, "perplexity needs a text of at least two tokens, got {}",
               tokens.size());
       PerplexityResult result;
-      result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress);
+      result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress, default_adapter(*loaded));
       result.tokens = static_cast<int64_t>(tokens.size()) - 1;
       result.bytes = static_cast<int64_t>(text.size());
       result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens));
@@ -191,6 +205,7 @@ class TorchModel::Impl {
     auto& engine = engine_of(loaded);
     engine::check_options(options, engine.model().sizes().vocab_size);
     engine.check_tokens(call.prompt);
+    auto adapter = options.adapter.empty() ? default_adapter(loaded) : shelf_of(loaded).find(options.adapter);
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
     const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default);
     const auto seed = options.seed ? *options.seed : draw_seed();
@@ -199,8 +214,10 @@ class TorchModel::Impl {
     if (count == 0) {
       outbox->end({});
     } else {
-      engine.submit(std::make_shared<engine::GenerationSequence>(
-          std::move(call.prompt), options, count, seed, engine.tokenizer(), std::move(call.end_tokens), outbox));
+      auto sequence = std::make_shared<engine::GenerationSequence>(
+          std::move(call.prompt), options, count, seed, engine.tokenizer(), std::move(call.end_tokens), outbox);
+      sequence->adapter = std::move(adapter);
+      engine.submit(std::move(sequence));
     }
     return PendingGeneration(
         std::make_unique<PendingGeneration::State>(std::move(outbox), std::move(on_token), prompt_tokens, seed));
@@ -306,6 +323,21 @@ std::vector<float> TorchModel::logits(std::span<const int64_t> prompt) { return 
 
 PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCallback& on_progress) {
   return impl_->perplexity(text, on_progress);
+}
+
+void TorchModel::attach_adapter(const std::string& name, const std::filesystem::path& directory) {
+  require(!name.empty(), ErrorKind::invalid_argument, "an adapter must have a name");
+  shelf_of(*impl_->life().loaded()).attach(name, directory);
+}
+
+void TorchModel::detach_adapter(std::string_view name) {
+  require(!name.empty(), ErrorKind::invalid_argument, "an adapter must have a name");
+  shelf_of(*impl_->life().loaded()).detach(name);
+}
+
+std::vector<std::string> TorchModel::adapters() const {
+  const auto loaded = impl_->life().loaded();
+  return loaded->adapters ? loaded->adapters->names() : std::vector<std::string>();
 }
 
 ModelInfo TorchModel::info() const { return impl_->life().loaded()->info; }

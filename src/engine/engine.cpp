@@ -9,6 +9,22 @@
 #include "ops/pass_threads.h"
 
 namespace dstorch::engine {
+namespace {
+
+/// Where `adapter` is in `adapters`, put there if it is not yet; -1 for none.
+int32_t place_of(std::vector<const nn::Adapter*>& adapters, const nn::Adapter* adapter) {
+  if (adapter == nullptr) {
+    return -1;
+  }
+  const auto it = std::find(adapters.begin(), adapters.end(), adapter);
+  const auto place = it - adapters.begin();
+  if (it == adapters.end()) {
+    adapters.push_back(adapter);
+  }
+  return static_cast<int32_t>(place);
+}
+
+}  // namespace
 
 Engine::Engine(EngineConfig config) : config_(std::move(config)), admission_(config_) {
   const auto& layout = config_.model->kv_layout();
@@ -190,6 +206,7 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
       share.sequence->pages->prepare(first, first + share.count);
       span.pages = share.sequence->pages->ids();
     }
+    span.adapter = place_of(batch.adapters, sequence.adapter.get());
     batch.spans.push_back(std::move(span));
     for (int64_t i = 0; i < share.count; ++i, ++row) {
       tokens.data_ptr<int64_t>()[row] = sequence.tokens()[static_cast<std::size_t>(first + i)];
@@ -228,7 +245,12 @@ void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidde
   }
   const auto rows = last_rows.size() == 1 ? hidden.narrow(0, last_rows.front(), 1)
                                           : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
-  const auto logits = config_.model->logits(rows).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
+  ops::Batch batch;  // of the rows that logits are made from
+  for (const auto* asker : askers) {
+    const auto place = static_cast<int64_t>(batch.spans.size());
+    batch.spans.push_back({.first = place, .count = 1, .adapter = place_of(batch.adapters, asker->adapter.get())});
+  }
+  const auto logits = config_.model->logits_of(rows, batch).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
   const auto vocab = logits.size(1);
   ops::for_each_in_parallel(static_cast<int64_t>(askers.size()), [&](int64_t i) {
     auto& sequence = *askers[static_cast<std::size_t>(i)];

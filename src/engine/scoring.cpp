@@ -107,7 +107,7 @@ class LossSequence : public ScoringSequence<double> {
     const auto begin = std::max<int64_t>(skip_ - first, 0);
     for (int64_t at = begin; at < hidden.size(0); at += kHeadRows) {
       const auto rows = std::min(kHeadRows, hidden.size(0) - at);
-      loss_ += loss_of(model, hidden.narrow(0, at, rows), window_.data() + first + at + 1);
+      loss_ += loss_of(model, hidden.narrow(0, at, rows), adapter.get(), window_.data() + first + at + 1);
     }
     rows_done_.store(first + hidden.size(0), std::memory_order_relaxed);
     if (first + hidden.size(0) == length()) {
@@ -120,8 +120,9 @@ class LossSequence : public ScoringSequence<double> {
 
  private:
   /// -sum log p(targets[i] | hidden[i]): hidden [rows, hidden], targets [rows].
-  static double loss_of(models::LanguageModel& model, const at::Tensor& hidden, const int64_t* targets) {
-    const auto logits = model.logits(hidden);  // [rows, vocab]
+  static double loss_of(models::LanguageModel& model, const at::Tensor& hidden, const nn::Adapter* adapter,
+                        const int64_t* targets) {
+    const auto logits = model.logits_of(hidden, ops::Batch::of_rows(hidden.size(0), adapter));  // [rows, vocab]
     const auto target = at::tensor(at::ArrayRef<int64_t>(targets, static_cast<std::size_t>(hidden.size(0))), at::kLong)
                             .to(logits.device());
     const auto chosen = logits.gather(1, target.unsqueeze(1)).squeeze(1).to(at::kDouble);
@@ -142,10 +143,11 @@ void check_fits(const Engine& engine, std::span<const int64_t> tokens) {
 }
 
 template <typename AnySequence>
-auto ask(Engine& engine, std::span<const int64_t> tokens) {
+auto ask(Engine& engine, std::span<const int64_t> tokens, std::shared_ptr<const nn::Adapter> adapter) {
   engine.check_tokens(tokens);
   check_fits(engine, tokens);
   auto sequence = std::make_shared<AnySequence>(tokens);
+  sequence->adapter = std::move(adapter);
   auto result = sequence->result();
   engine.submit(std::move(sequence));
   return result.get();
@@ -153,8 +155,10 @@ auto ask(Engine& engine, std::span<const int64_t> tokens) {
 
 /// One window of a long text; tells of the rows that are done while it waits.
 double loss_of_window(Engine& engine, std::span<const int64_t> window, int64_t skip,
+                      const std::shared_ptr<const nn::Adapter>& adapter,
                       const std::function<bool(int64_t rows)>& on_rows) {
   auto sequence = std::make_shared<LossSequence>(window, skip);
+  sequence->adapter = adapter;
   auto result = sequence->result();
   engine.submit(sequence);
   int64_t told = 0;
@@ -171,18 +175,21 @@ double loss_of_window(Engine& engine, std::span<const int64_t> window, int64_t s
 
 }  // namespace
 
-std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt) {
-  return ask<LogitsSequence>(engine, prompt);
+std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt,
+                               std::shared_ptr<const nn::Adapter> adapter) {
+  return ask<LogitsSequence>(engine, prompt, std::move(adapter));
 }
 
-std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens) {
+std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens,
+                               std::shared_ptr<const nn::Adapter> adapter) {
   require(engine.model().sizes().hidden_size > 0, ErrorKind::unsupported,
           "embed needs a model that shows its hidden states; a {} archive gives logits alone",
           engine.model().sizes().model_type);
-  return ask<MeanSequence>(engine, tokens);
+  return ask<MeanSequence>(engine, tokens, std::move(adapter));
 }
 
-double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress) {
+double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress,
+                               const std::shared_ptr<const nn::Adapter>& adapter) {
   engine.check_tokens(tokens);
   const auto total = static_cast<int64_t>(tokens.size());
   const auto window = std::min(engine.max_context(), total);
@@ -198,7 +205,7 @@ double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, 
     const auto tell = [&](int64_t rows) {
       return !on_progress || on_progress({"tokens", std::max(scored, first + 1 + rows), total});
     };
-    loss += loss_of_window(engine, part, skip, tell);
+    loss += loss_of_window(engine, part, skip, adapter, tell);
     scored = first + window;
     require(tell(window - 1), ErrorKind::cancelled, "scoring was cancelled");
   }

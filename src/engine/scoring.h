@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -8,19 +9,22 @@
 
 namespace dstorch::engine {
 
-// Each waits for its turns beside the sequences that generate. They throw LMError: invalid_argument for ids outside the
-// vocabulary, context_overflow, inference for numbers that are not finite, out_of_memory, cancelled when the engine is
-// closed meanwhile.
+// `adapter` may be null. Each waits for its turns beside the sequences that generate. They throw LMError:
+// invalid_argument for ids outside the vocabulary, context_overflow, inference for numbers that are not finite,
+// out_of_memory, cancelled when the engine is closed meanwhile.
 
 /// The logits for the token after `prompt`, one per vocabulary entry.
-std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt);
+std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt,
+                               std::shared_ptr<const nn::Adapter> adapter = {});
 
 /// The mean over the tokens of the last hidden state after the final norm. Throws LMError{unsupported} for a model
 /// that shows none.
-std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens);
+std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens,
+                               std::shared_ptr<const nn::Adapter> adapter = {});
 
 /// Sum of the negative log-likelihoods (natural logarithm) of all tokens but the first, each predicted once, from at
 /// least half a window before it (or all there is). `on_progress` is called on this thread.
-double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress);
+double negative_log_likelihood(Engine& engine, std::span<const int64_t> tokens, const ProgressCallback& on_progress,
+                               const std::shared_ptr<const nn::Adapter>& adapter = {});
 
 }  // namespace dstorch::engine

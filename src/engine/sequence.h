@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "models/language_model.h"
+#include "nn/adapter.h"
 #include "nn/kv_pool.h"
 
 namespace dstorch::engine {
@@ -56,6 +58,8 @@ class Sequence {
   /// Tokens that were given when it began.
   [[nodiscard]] int64_t prompt_length() const noexcept { return prompt_length_; }
 
+  /// What changes the model for its rows; may be null.
+  std::shared_ptr<const nn::Adapter> adapter;
   std::optional<nn::SequencePages> pages;  // while it runs, with a model that keeps keys and values
 
  protected:

@@ -47,8 +47,8 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
   }
 }
 
-at::Tensor Decoder::embed(const ops::Batch& batch) const {
-  auto x = tokens_->forward(batch.tokens);  // [rows, hidden]
+at::Tensor Decoder::embed(const ops::Batch& batch) {
+  auto x = nn::Pass(batch, ops::backend_of(batch.tokens.device()), {}).embedding(*tokens_);  // [rows, hidden]
   if (!positions_) {
     return x;
   }
@@ -60,10 +60,19 @@ at::Tensor Decoder::embed(const ops::Batch& batch) const {
   return x + positions_->forward(batch.positions());
 }
 
+nn::Pass Decoder::pass(const ops::Batch& batch) {
+  return {batch, ops::backend_of(batch.tokens.device()), rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{}};
+}
+
+at::Tensor Decoder::block(int64_t index, at::Tensor x, const ops::Batch& batch) {
+  const auto place = static_cast<std::size_t>(index);
+  return blocks_[place]->forward(std::move(x), pass(batch), slots_[place]);
+}
+
 at::Tensor Decoder::hidden(const ops::Batch& batch) {
   const auto& backend = ops::backend_of(batch.tokens.device());
   const auto held = backend.hold != nullptr ? backend.hold() : nullptr;
-  const nn::Pass pass(batch, backend, rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{});
+  const auto pass = this->pass(batch);
   auto x = embed(batch);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     if (batch.abandoned && batch.abandoned()) {
@@ -76,6 +85,13 @@ at::Tensor Decoder::hidden(const ops::Batch& batch) {
 
 at::Tensor Decoder::final_norm(const at::Tensor& hidden) {
   return ops::backend_of(hidden.device()).norm(hidden, norm_->weights());
+}
+
+at::Tensor Decoder::logits_of(const at::Tensor& hidden, const ops::Batch& rows) {
+  if (!head_ || rows.adapters.empty()) {
+    return logits(hidden);
+  }
+  return nn::Pass(rows, ops::backend_of(hidden.device()), {}).norm_linear(hidden, *norm_, {head_.get()});
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) {

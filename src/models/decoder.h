@@ -51,11 +51,16 @@ class Decoder : public LanguageModel {
   [[nodiscard]] const ModelSizes& sizes() const override { return config_.sizes; }
   [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
   at::Tensor hidden(const ops::Batch& batch) override;
+  [[nodiscard]] int64_t num_blocks() const override { return config_.sizes.num_layers; }
+  at::Tensor embed(const ops::Batch& batch) override;
+  at::Tensor block(int64_t index, at::Tensor x, const ops::Batch& batch) override;
   at::Tensor final_norm(const at::Tensor& hidden) override;
   at::Tensor logits(const at::Tensor& hidden) override;
+  at::Tensor logits_of(const at::Tensor& hidden, const ops::Batch& rows) override;
 
  private:
-  [[nodiscard]] at::Tensor embed(const ops::Batch& batch) const;
+  /// The pass of a batch through the blocks. Keeps a reference.
+  [[nodiscard]] nn::Pass pass(const ops::Batch& batch);
 
   DecoderConfig config_;
   std::unique_ptr<nn::Rope> rope_;

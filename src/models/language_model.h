@@ -49,11 +49,23 @@ class LanguageModel : public torch::nn::Module {
   /// The stack of layers: a batch -> [rows, hidden], before the final norm. Undefined when the batch was abandoned.
   virtual at::Tensor hidden(const ops::Batch& batch) = 0;
 
-  /// The final norm: what `embed` averages. [.., hidden] -> [.., hidden]
+  // What `hidden` does, piece by piece, for training that keeps little: the embedding, then each of the blocks.
+  /// 0 for models that have no pieces.
+  [[nodiscard]] virtual int64_t num_blocks() const { return 0; }
+  /// A batch -> [rows, hidden]
+  virtual at::Tensor embed(const ops::Batch& /*batch*/) { return {}; }
+  /// x [rows, hidden] -> [rows, hidden]; x may be overwritten where no gradient is asked for.
+  virtual at::Tensor block(int64_t /*index*/, at::Tensor /*x*/, const ops::Batch& /*batch*/) { return {}; }
+
+  /// The final norm: what `embed` of the public API averages. [.., hidden] -> [.., hidden]
   virtual at::Tensor final_norm(const at::Tensor& hidden) = 0;
 
   /// The final norm and the head: [.., hidden] -> float [.., vocab].
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
+
+  /// The same for rows of sequences with adapters, which may change the head. `rows`: spans of `hidden`, and their
+  /// adapters.
+  virtual at::Tensor logits_of(const at::Tensor& hidden, const ops::Batch& /*rows*/) { return logits(hidden); }
 
   /// Whole sequences, tokens int64 [sequences, length] -> logits float [sequences, length, vocab], differentiable.
   at::Tensor forward(const at::Tensor& tokens) {

@@ -49,8 +49,8 @@ struct TrainingShape {
   int64_t largest_transposed = 0;
   /// Of the adapters: rank, numbers in all of them and in those of one block; 0 trains the weights themselves.
   int64_t lora_rank = 0;
-  /// Bytes of a number in the weights below adapters, which are widened to float32 for each product.
-  int64_t weight_size = 4;
+  /// Beside adapters: keep only what goes into each block.
+  bool checkpointing = false;
   int64_t lora_parameters = 0;
   int64_t lora_block_parameters = 0;
 };

@@ -1,4 +1,5 @@
-// What a step of training allocates, block by block: keep it beside train/step.cpp and the composed ops.
+// What a step of training allocates, block by block: keep it beside train/step.cpp, train/example_pass.cpp (adapters)
+// and the composed ops.
 
 #include <algorithm>
 
@@ -11,6 +12,8 @@ namespace {
 constexpr int64_t kFloat = 4;
 constexpr int64_t kHalf = 2;
 constexpr int64_t kIndex = 8;
+/// Rows that go through the head together beside adapters.
+constexpr int64_t kHeadRows = 256;
 
 using Block = Ledger::Block;
 using Blocks = std::vector<Block>;
@@ -37,8 +40,12 @@ class Step {
 
   void run() {
     const auto batch = ledger_.take(2 * tokens_ * kIndex, MemoryKind::other);
-    forward();
-    backward();
+    if (lora()) {
+      run_adapters();
+    } else {
+      forward();
+      backward();
+    }
     update();
   }
 
@@ -56,10 +63,10 @@ class Step {
   Block numbers(int64_t count) { return ledger_.take(product_ * count); }
   Block narrow(int64_t width) { return numbers(tokens_ * width); }
 
-  /// Where a product reads a copy of its weights, in bfloat16 under autocast or widened, its input's gradient needs
-  /// that too.
+  /// Where a product reads a copy of its weights, in bfloat16 under autocast, its input's gradient needs that too. What
+  /// lies below adapters is in the format of the products already.
   void weights(int64_t count, Blocks& saved) {
-    if (shape_.bfloat16 || (lora() && shape_.weight_size != kFloat)) {
+    if (shape_.bfloat16 && !lora()) {
       saved.push_back(numbers(count));
     }
   }
@@ -81,7 +88,16 @@ class Step {
   /// What goes from the first matrix of an adapter to its second, for each of `products` products.
   void adapters(int64_t products, Blocks& saved) {
     if (lora()) {
-      saved.push_back(rows(products * shape_.lora_rank));
+      saved.push_back(narrow(products * shape_.lora_rank));
+    }
+  }
+
+  /// What an adapter makes before it is added to the product, of so many numbers a token.
+  void adapted(int64_t width) {
+    if (lora()) {
+      const auto plain = narrow(width);
+      const auto change = narrow(width);
+      const auto scaled = narrow(width);
     }
   }
 
@@ -185,8 +201,9 @@ class Step {
     {
       const auto products = sizes_.rms_norm ? 3 : 1;
       const auto normed = norm_for(products, layer.attention_norm);
-      if (!lora() || layers_.size() > 1) {  // what comes from a frozen table has no gradient
-        weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
+      weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
+      if (lora() && shape_.bfloat16) {  // of the block's matrices, for the passes
+        layer.attention_norm.push_back(numbers(shape_.lora_block_parameters));
       }
       adapters(products, layer.attention_norm);
       const auto parts = narrow(query_size() + 2 * key_size());
@@ -206,6 +223,7 @@ class Step {
         layer.mlp.push_back(narrow(width));
         layer.mlp.push_back(narrow(width));
       }
+      adapted(width);
       layer.mlp_output.push_back(narrow(width));
       weights(sizes_.hidden_size * width, layer.mlp_output);
       adapters(1, layer.mlp_output);
@@ -213,15 +231,67 @@ class Step {
     return residual();
   }
 
-  void forward() {
-    Block x;
-    {
+  Block embed() {
+    auto x = rows(sizes_.hidden_size);
+    if (sizes_.rotated_layers == 0) {
+      const auto positions = floats(shape_.sequence * sizes_.hidden_size);
       x = rows(sizes_.hidden_size);
-      if (sizes_.rotated_layers == 0) {
-        const auto positions = floats(shape_.sequence * sizes_.hidden_size);
-        x = rows(sizes_.hidden_size);
+    }
+    return x;
+  }
+
+  /// With adapters: the head takes some rows at a time, forward and backward.
+  void head_in_pieces() {
+    const auto rows_together = std::min<int64_t>(kHeadRows, tokens_);
+    const auto logits = rows_together * sizes_.vocab_size;
+    const auto states = rows(sizes_.hidden_size);
+    const auto norm_parts = floats(3 * rows_together * sizes_.hidden_size);
+    Block logarithms;
+    {
+      const auto product = shape_.bfloat16 ? numbers(logits) : Block();
+      const auto widened = floats(logits);
+      logarithms = floats(logits);
+    }
+    const auto outer = floats(logits);
+    const auto inner = floats(logits);
+  }
+
+  /// A step beside frozen weights: the layers forward, the head, the layers backward; with checkpointing each layer
+  /// forward a second time before it goes backward.
+  void run_adapters() {
+    std::vector<Block> inputs;
+    auto x = embed();
+    for (int64_t i = 0; i < sizes_.num_layers; ++i) {
+      if (shape_.checkpointing) {
+        inputs.push_back(std::move(x));
+        x = forward_layer({}, i < sizes_.rotated_layers);
+        layers_.clear();
+      } else {
+        x = forward_layer(std::move(x), i < sizes_.rotated_layers);
       }
     }
+    auto gradient = rows(sizes_.hidden_size);
+    head_in_pieces();
+    auto spread = rows(sizes_.hidden_size);
+    if (!shape_.checkpointing) {
+      while (!layers_.empty()) {
+        backward_layer(layers_.back());
+        layers_.pop_back();
+      }
+      return;
+    }
+    gradient.release();
+    x.release();
+    for (auto i = sizes_.num_layers - 1; i >= 0; --i) {
+      const auto output = forward_layer({}, i < sizes_.rotated_layers);
+      backward_layer(layers_.back());
+      layers_.pop_back();
+      inputs.pop_back();
+    }
+  }
+
+  void forward() {
+    auto x = embed();
     for (int64_t i = 0; i < sizes_.num_layers; ++i) {
       x = forward_layer(std::move(x), i < sizes_.rotated_layers);
     }
@@ -251,13 +321,11 @@ class Step {
       if (shape_.bfloat16) {
         inner = narrow(sizes_.vocab_size);
       }
-      if (!lora()) {
-        const auto product = shape_.bfloat16 ? numbers(sizes_.vocab_size * sizes_.hidden_size) : Block();
-        pending = floats(sizes_.vocab_size * sizes_.hidden_size);
-      }
+      const auto product = shape_.bfloat16 ? numbers(sizes_.vocab_size * sizes_.hidden_size) : Block();
+      pending = floats(sizes_.vocab_size * sizes_.hidden_size);
       gradient = rows(sizes_.hidden_size);
     }
-    if (!sizes_.tied && !lora()) {
+    if (!sizes_.tied) {
       pending.release();
       keep_gradient(sizes_.vocab_size * sizes_.hidden_size);
     }
@@ -266,9 +334,6 @@ class Step {
     while (!layers_.empty()) {
       backward_layer(layers_.back());
       layers_.pop_back();
-    }
-    if (lora()) {
-      return;
     }
     const auto blocks = sizes_.num_layers * shape_.block_parameters;
     const auto head = sizes_.tied ? 0 : sizes_.vocab_size * sizes_.hidden_size;

@@ -2,7 +2,8 @@
 
 namespace dstorch::nn {
 
-Linear::Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias, Layout layout) : layout_(layout) {
+Linear::Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias, Layout layout)
+    : in_(in), out_(out), layout_(layout) {
   weight_ = layout == Layout::out_in ? scope.get_weight("weight", out, in)
                                      : ops::Weight(scope.get("weight", {in, out}, /*transposed=*/true));
   register_parameter("weight", weight_.data, scope.trainable());

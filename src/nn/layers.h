@@ -7,7 +7,8 @@
 
 namespace dstorch::nn {
 
-/// A linear layer: owns its weight and bias, in whatever format they came. Its products are those of nn/pass.h.
+/// A linear layer: owns its weight and bias, in whatever format they came. Its products are those of nn/pass.h, where
+/// the adapters of a batch (nn/adapter.h) change them.
 class Linear : public torch::nn::Module {
  public:
   /// How the checkpoint lays out the weight.
@@ -18,8 +19,13 @@ class Linear : public torch::nn::Module {
 
   Linear(const WeightScope& scope, int64_t in, int64_t out, bool bias, Layout layout = Layout::out_in);
   [[nodiscard]] ops::LinearWeights weights() const;
+  [[nodiscard]] int64_t in_features() const { return in_; }
+  [[nodiscard]] int64_t out_features() const { return out_; }
+  [[nodiscard]] Layout layout() const { return layout_; }
 
  private:
+  int64_t in_;
+  int64_t out_;
   Layout layout_;
   ops::Weight weight_;  // in the checkpoint's layout; `data` is the parameter
   at::Tensor bias_;
@@ -46,6 +52,8 @@ class Embedding : public torch::nn::Module {
   [[nodiscard]] at::Tensor forward(const at::Tensor& indices) const { return weight_.rows_at(indices); }
   /// The same table as the head's weight.
   [[nodiscard]] ops::LinearWeights as_head() const { return {weight_, {}}; }
+  [[nodiscard]] int64_t count() const { return weight_.rows; }
+  [[nodiscard]] int64_t features() const { return weight_.columns; }
 
  private:
   ops::Weight weight_;

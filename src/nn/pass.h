@@ -1,20 +1,24 @@
 #pragma once
 
+#include <c10/util/SmallVector.h>
+
 #include <initializer_list>
 
+#include "nn/adapter.h"
 #include "nn/layers.h"
 #include "ops/backend.h"
 
 namespace dstorch::nn {
 
 /// One pass of a batch through a model: what goes through, and the operations of its device by layer. Activations are
-/// [rows, features]. This is where a layer's weights, and later its adapters, meet the rows of each span.
+/// [rows, features]. This is where a layer's weights, and the adapters of the batch, meet the rows of each span.
 class Pass {
  public:
   /// `rope`: the angles of every position of the batch; undefined for models without. Keeps references.
-  Pass(const ops::Batch& batch, const ops::Backend& backend, ops::RopeTable rope)
-      : batch_(batch), backend_(backend), rope_(std::move(rope)) {}
+  Pass(const ops::Batch& batch, const ops::Backend& backend, ops::RopeTable rope);
 
+  /// The vectors of the batch's tokens: [rows, features].
+  [[nodiscard]] at::Tensor embedding(const Embedding& table) const;
   [[nodiscard]] at::Tensor norm(const at::Tensor& x, const Norm& norm) const;
   /// norm(x) through each of the layers, side by side: [rows, in] -> [rows, sum of outs].
   [[nodiscard]] at::Tensor norm_linear(const at::Tensor& x, const Norm& norm,
@@ -31,9 +35,25 @@ class Pass {
   [[nodiscard]] const ops::Batch& batch() const { return batch_; }
 
  private:
+  /// Rows, one after the other, that go through the same adapter.
+  struct Run {
+    int64_t first = 0;
+    int64_t count = 0;
+    const Adapter* adapter = nullptr;
+  };
+
+  [[nodiscard]] bool changes(std::initializer_list<const Linear*> linears) const;
+  /// What an adapter adds to the product with x [rows, in]: [rows, out].
+  [[nodiscard]] at::Tensor change_of(const at::Tensor& x, const LowRank& change) const;
+  /// linear(x) with the change of the run's adapter, for rows of that run alone.
+  [[nodiscard]] at::Tensor changed(const at::Tensor& x, const Linear& linear, const Run& run) const;
+  [[nodiscard]] at::Tensor plain(const at::Tensor& x, const ops::LinearWeights& weights) const;
+
   const ops::Batch& batch_;
   const ops::Backend& backend_;
   ops::RopeTable rope_;
+  c10::SmallVector<Run, 4> runs_;
+  bool whole_ = false;  // the first run has all rows
 };
 
 }  // namespace dstorch::nn

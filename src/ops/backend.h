@@ -16,6 +16,7 @@ struct Backend {
   at::Tensor (*linear_residual)(const at::Tensor& x, const LinearWeights& linear, at::Tensor residual);
   at::Tensor (*norm_mlp)(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate,
                          const LinearWeights& up, Activation activation);
+  at::Tensor (*gate)(const at::Tensor& gates, const at::Tensor& factors, Activation activation);
   at::Tensor (*attention)(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                           const Batch& batch, const LayerSlot& slot);
 

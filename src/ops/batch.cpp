@@ -15,6 +15,15 @@ Batch Batch::of_sequences(const at::Tensor& tokens) {
   return batch;
 }
 
+Batch Batch::of_rows(int64_t count, const nn::Adapter* adapter) {
+  Batch batch;
+  batch.spans.push_back({.first = 0, .count = count, .adapter = adapter == nullptr ? -1 : 0});
+  if (adapter != nullptr) {
+    batch.adapters.push_back(adapter);
+  }
+  return batch;
+}
+
 at::Tensor Batch::positions() const {
   std::vector<at::Tensor> parts;
   parts.reserve(spans.size());

@@ -4,10 +4,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "ops/cpu/types.h"
+
+namespace dstorch::nn {
+class Adapter;
+}
 
 namespace dstorch::ops {
 
@@ -34,7 +39,7 @@ struct Span {
   /// By group: the page ids of positions 0 to 63, 64 to 127, ... up to the span's last; -1 where a window has passed.
   /// No groups: the span is a whole sequence, from position 0, and nothing is kept of it.
   std::vector<std::span<const int32_t>> pages{};
-  /// Which adapter its rows go through; -1 is none.
+  /// Which of the batch's adapters its rows go through; -1 is none.
   int32_t adapter = -1;
 };
 
@@ -45,11 +50,17 @@ struct Batch {
   std::vector<Span> spans;
   /// Of the model's pool; null where no span has pages.
   const std::vector<PageGroup>* groups = nullptr;
+  /// What spans name by their place. They live as long as the pass.
+  std::vector<const nn::Adapter*> adapters{};
+  /// Training: decides what the dropout of adapters leaves out. Unset: nothing.
+  std::optional<uint64_t> dropout_seed{};
   /// Asked between layers: true when nobody wants the result any more. May be empty.
   std::function<bool()> abandoned;
 
   /// Of each row in its sequence: int64 [rows], where the tokens are.
   [[nodiscard]] at::Tensor positions() const;
+  /// `count` rows with one adapter, or with none (null).
+  static Batch of_rows(int64_t count, const nn::Adapter* adapter);
   /// Whole sequences without pages, tokens int64 [sequences, length]: how models are trained.
   static Batch of_sequences(const at::Tensor& tokens);
   /// Their common length when all spans are whole sequences of one length; 0 otherwise.

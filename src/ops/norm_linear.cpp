@@ -1,5 +1,6 @@
 #include "ops/norm_linear.h"
 
+#include "core/torch_compat.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu_views.h"
 #include "ops/fast_path.h"
@@ -8,6 +9,9 @@
 namespace dstorch::ops {
 
 at::Tensor linear_reference(const at::Tensor& x, const LinearWeights& linear) {
+  if (compat::cpu_autocast() && x.device().is_cpu() && linear.weight.format == nullptr) {
+    return at::linear(x, linear.weight.data, linear.bias);  // autocast brings all of it to its dtype, without a detour
+  }
   const auto dtype = x.scalar_type();
   return at::linear(x, linear.weight.dense(dtype), linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());
 }

@@ -30,6 +30,25 @@ at::Tensor norm_mlp_reference(const at::Tensor& x, const NormWeights& norm, cons
   return up.weight.defined() ? gated * linear_reference(normed, up) : gated;
 }
 
+at::Tensor gate_reference(const at::Tensor& gates, const at::Tensor& factors, Activation activation) {
+  const auto gated = activate(gates, activation);
+  return factors.defined() ? gated * factors : gated;
+}
+
+at::Tensor gate(const at::Tensor& gates, const at::Tensor& factors, Activation activation) {
+  if (!fast_path_allowed(gates) || (factors.defined() && !fast_path_allowed(factors))) {
+    return gate_reference(gates, factors, activation);
+  }
+  const auto input = gates.contiguous();
+  const auto factor = factors.defined() ? factors.contiguous() : at::Tensor();
+  auto y = at::empty_like(input);
+  cpu::gate({.gates = rows_of(input),
+             .factors = factor.defined() ? factor.data_ptr<float>() : nullptr,
+             .activation = activation,
+             .y = y.data_ptr<float>()});
+  return y;
+}
+
 at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate, const LinearWeights& up,
                     Activation activation) {
   const bool gated = up.weight.defined();

@@ -11,6 +11,9 @@ namespace dstorch::training {
 /// The state of a run in its output directory.
 inline constexpr const char* kStateFile = "training_state.safetensors";
 
+/// The one saved before it, of runs that keep two.
+inline constexpr const char* kPreviousStateFile = "training_state.previous.safetensors";
+
 /// The key, in the metadata of `model.safetensors`, of the mark of the run that wrote it.
 inline constexpr const char* kRunMarkKey = "dstorch_run";
 

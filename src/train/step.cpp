@@ -13,13 +13,6 @@
 namespace dstorch::training {
 namespace {
 
-/// Undefined rather than zero: the next backward pass then writes gradients instead of adding to them.
-void drop_gradients(torch::nn::Module& model) {
-  for (auto& parameter : model.parameters()) {
-    parameter.mutable_grad() = at::Tensor();
-  }
-}
-
 /// AdamW would make its moments in its first step, among what is thrown away after it; made here, they are counted for
 /// what they are.
 void make_moments(torch::optim::AdamW& optimizer) {
@@ -43,25 +36,38 @@ void make_moments(torch::optim::AdamW& optimizer) {
   }
 }
 
-/// What is a gradient now, if a hook missed it.
-void tag_gradients(const torch::nn::Module& model) {
-  for (const auto& parameter : model.parameters()) {
-    retag(parameter.grad(), MemoryKind::gradients);
+std::vector<at::Tensor> tensors_of(const Parameters& parameters) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, parameter] : parameters) {
+    tensors.push_back(parameter);
   }
+  return tensors;
 }
 
 }  // namespace
 
-void count_gradients(torch::nn::Module& model) {
-  for (const auto& parameter : model.parameters()) {
+void count_gradients(const Parameters& parameters) {
+  for (const auto& [name, parameter] : parameters) {
     parameter.register_hook([](const at::Tensor& gradient) { retag(gradient, MemoryKind::gradients); });
   }
 }
 
+void count_gradients(const torch::nn::Module& model) { count_gradients(parameters_of(model)); }
+
+void drop_gradients(const Parameters& parameters) {
+  for (auto [name, parameter] : parameters) {
+    parameter.mutable_grad() = at::Tensor();
+  }
+}
+
 std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& model, const AdamWSettings& settings) {
+  return make_optimizer(parameters_of(model), settings);
+}
+
+std::unique_ptr<torch::optim::AdamW> make_optimizer(const Parameters& parameters, const AdamWSettings& settings) {
   std::vector<at::Tensor> matrices;
   std::vector<at::Tensor> others;
-  for (const auto& parameter : model.parameters()) {
+  for (const auto& [name, parameter] : parameters) {
     (parameter.dim() >= 2 ? matrices : others).push_back(parameter);
   }
   const auto options = [&](double weight_decay) {
@@ -70,44 +76,62 @@ std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& mod
     return result;
   };
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(matrices, options(settings.weight_decay));
+  if (!matrices.empty()) {
+    groups.emplace_back(matrices, options(settings.weight_decay));
+  }
   if (!others.empty()) {
     groups.emplace_back(others, options(0.0));
   }
   return std::make_unique<torch::optim::AdamW>(groups);
 }
 
-StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch,
-                      double learning_rate, double clip_norm, bool bfloat16, int64_t step) {
+void require_finite_loss(double loss, int64_t step) {
+  require(std::isfinite(loss), ErrorKind::inference,
+          "the loss of step {} is not finite ({}): try a lower learning rate or a longer warm-up", step, loss);
+}
+
+double update(const Parameters& parameters, torch::optim::AdamW& optimizer, double learning_rate, double clip_norm,
+              double loss, int64_t step) {
   const MemoryScope scope(MemoryKind::activations);
-  StepResult result;
-  {
-    at::Tensor loss;
-    {
-      const compat::CpuBfloat16Autocast autocast(bfloat16);
-      loss = next_token_loss(model.forward(batch.inputs), batch.targets);
-    }
-    result.loss = loss.item<double>();
-    require(std::isfinite(result.loss), ErrorKind::inference,
-            "the loss of step {} is not finite ({}): try a lower learning rate or a longer warm-up", step, result.loss);
-    const BackwardMemoryScope backward(MemoryKind::activations);
-    loss.backward();
+  for (const auto& [name, parameter] : parameters) {
+    retag(parameter.grad(), MemoryKind::gradients);  // those that no hook saw
   }
-  tag_gradients(model);
   const double limit = clip_norm > 0 ? clip_norm : std::numeric_limits<double>::infinity();
-  result.grad_norm = torch::nn::utils::clip_grad_norm_(model.parameters(), limit);
-  if (!std::isfinite(result.grad_norm)) {
-    drop_gradients(model);
+  const double norm = torch::nn::utils::clip_grad_norm_(tensors_of(parameters), limit);
+  if (!std::isfinite(norm)) {
+    drop_gradients(parameters);
     fail(ErrorKind::inference,
          "the gradients of step {} are not finite (loss {}): try a lower learning rate or a longer warm-up", step,
-         result.loss);
+         loss);
   }
   for (auto& group : optimizer.param_groups()) {
     group.options().set_lr(learning_rate);
   }
   make_moments(optimizer);
   optimizer.step();
-  drop_gradients(model);
+  drop_gradients(parameters);
+  return norm;
+}
+
+double backward_pass(models::LanguageModel& model, const Batch& batch, bool bfloat16, int64_t step) {
+  const MemoryScope scope(MemoryKind::activations);
+  at::Tensor loss;
+  {
+    const compat::CpuBfloat16Autocast autocast(bfloat16);
+    loss = next_token_loss(model.forward(batch.inputs), batch.targets);
+  }
+  const auto value = loss.item<double>();
+  require_finite_loss(value, step);
+  const BackwardMemoryScope backward(MemoryKind::activations);
+  loss.backward();
+  return value;
+}
+
+StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch,
+                      double learning_rate, double clip_norm, bool bfloat16, int64_t step) {
+  StepResult result;
+  result.loss = backward_pass(model, batch, bfloat16, step);
+  result.grad_norm = update(parameters_of(model), optimizer, learning_rate, clip_norm, result.loss, step);
   return result;
 }
 

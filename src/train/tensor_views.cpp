@@ -24,7 +24,8 @@ DType dtype_of(at::ScalarType type) {
   }
 }
 
-/// The bytes of a contiguous CPU tensor; valid as long as the tensor's storage.
+}  // namespace
+
 TensorView view_of(const at::Tensor& tensor) {
   TensorView view;
   view.dtype = dtype_of(tensor.scalar_type());
@@ -33,8 +34,6 @@ TensorView view_of(const at::Tensor& tensor) {
   view.storage = {static_cast<const std::byte*>(tensor.data_ptr()), tensor.nbytes()};
   return view;
 }
-
-}  // namespace
 
 DeferredTensor to_be_saved(std::string name, const at::Tensor& tensor, at::ScalarType type) {
   return {std::move(name), dtype_of(type), tensor.sizes().vec(), [tensor = tensor.detach(), type](const auto& write) {

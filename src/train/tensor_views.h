@@ -9,6 +9,10 @@
 
 namespace dstorch::training {
 
+/// The bytes of a contiguous CPU tensor, without a name; valid as long as the tensor's storage. Throws
+/// LMError{internal} for a dtype that models do not have.
+TensorView view_of(const at::Tensor& tensor);
+
 /// `tensor`, of any device, to be saved as `type`: brought to the CPU, and converted, when it is written.
 DeferredTensor to_be_saved(std::string name, const at::Tensor& tensor, at::ScalarType type);
 

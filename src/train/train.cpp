@@ -1,20 +1,17 @@
 #include "dstorch/train.h"
 
-#include <algorithm>
-#include <chrono>
-
 #include "core/throw.h"
 #include "device/machine_memory.h"
 #include "device/memory_account.h"
 #include "device/torch_types.h"
 #include "dstorch/log.h"
 #include "models/registry.h"
-#include "ops/fork.h"
 #include "ops/pass_threads.h"
 #include "train/advice.h"
 #include "train/check_options.h"
 #include "train/evaluate.h"
 #include "train/initialize.h"
+#include "train/loop.h"
 #include "train/model_directory.h"
 #include "train/output_directory.h"
 #include "train/processor.h"
@@ -27,9 +24,6 @@
 namespace dstorch {
 namespace training {
 namespace {
-
-namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 uint64_t fnv1a(std::string_view bytes) {
   uint64_t hash = 0xCBF29CE484222325ULL;
@@ -102,181 +96,117 @@ std::shared_ptr<models::LanguageModel> make_model(const TrainOptions& options, c
   return model;
 }
 
-void make_directory(const fs::path& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  require(fs::is_directory(directory), ErrorKind::io, "cannot make the directory {}: {}", directory.string(),
-          error ? error.message() : "a file of that name exists");
-}
-
-/// Smooths the time of a step over about the last twenty.
-class Pace {
+/// A model and the text that it learns to go on with.
+class Pretraining : public Trainee {
  public:
-  void add(double seconds) {
-    mean_ = steps_ == 0 ? seconds : mean_ + (seconds - mean_) / static_cast<double>(std::min<int64_t>(steps_ + 1, 20));
-    ++steps_;
-  }
-  [[nodiscard]] double seconds_per_step() const noexcept { return mean_; }
-
- private:
-  double mean_ = 0;
-  int64_t steps_ = 0;
-};
-
-class Run {
- public:
-  Run(const TrainOptions& options, const std::shared_ptr<MemoryAccount>& memory)
+  Pretraining(const TrainOptions& options, bool bfloat16)
       : options_(options),
-        memory_(memory, MemoryKind::other),
-        threads_(options.threads, ops::PassThreads::LibTorch::team),
-        bfloat16_(trains_in_bfloat16(options.bfloat16, options.device)),
+        bfloat16_(bfloat16),
         tokenizer_(Tokenizer::load(options.tokenizer)),
         files_(read_files(options, *tokenizer_)),
         model_(make_model(options, files_, *tokenizer_, bfloat16_)),
+        parameters_(parameters_of(*model_)),
         data_(load_text_data(options.data, options.held_out, options.held_out_fraction, *tokenizer_)),
-        evaluates_(can_evaluate(data_.held_out, *tokenizer_, tokenizer_->token_to_id(kEndOfText))),
+        first_context_(tokenizer_->token_to_id(kEndOfText)),
+        evaluates_(can_evaluate(data_.held_out, *tokenizer_, first_context_)),
         sampler_(data_.train.ids, options.batch_size, options.sequence_length, options.seed),
-        optimizer_(make_optimizer(*model_, {options.beta1, options.beta2, options.epsilon, options.weight_decay})),
-        identity_(identify(options, files_, data_)),
-        schedule_{options.learning_rate, options.min_learning_rate, options.warmup_steps, options.steps} {
+        identity_(identify(options, files_, data_)) {
     files_.run_mark = run_mark(identity_);
-    count_gradients(*model_);
-  }
-
-  TrainResult run() {
     require(data_.train.bytes > 0, ErrorKind::invalid_argument,
             "the text to learn from must have more than lines of {}: it has {} tokens and no text", kEndOfText,
             data_.train.size());
-    advise(options_);
-    resume();
+  }
+
+  [[nodiscard]] const Parameters& parameters() const override { return parameters_; }
+  [[nodiscard]] int64_t tokens() const override { return options_.batch_size * options_.sequence_length; }
+
+  double learn(int64_t step) override {
+    const auto device = to_torch(options_.device);
+    auto made = sampler_.batch(step);
+    return backward_pass(*model_, {made.inputs.to(device), made.targets.to(device)}, bfloat16_, step + 1);
+  }
+
+  std::optional<Scores> evaluate() override {
+    if (!evaluates_) {
+      return std::nullopt;
+    }
+    const auto found = training::evaluate(*model_, data_.held_out, *tokenizer_, first_context_, options_.batch_size,
+                                          options_.sequence_length, bfloat16_);
+    return Scores{found.loss, found.bits_per_byte, std::nullopt};
+  }
+
+  void prepare_directory() const {
     if (!options_.overwrite) {
       require_own_directory(options_.output, identity_, files_.sources);
     }
     clean_directory(options_.output);
-    make_directory(options_.output);
+  }
+
+  void tell() const {
     if (!evaluates_) {
       log(LogLevel::info, "no text is held out: there will be no held-out loss");
     }
     log(LogLevel::info,
         fmt::format("learning from {} tokens, evaluating on {}; {} windows an epoch; {}", data_.train.size(),
                     data_.held_out.size(), sampler_.windows_per_epoch(), bfloat16_ ? "bfloat16" : "float32"));
-    save();  // A directory that cannot be written is better known before the work than after.
-    while (progress_.step < options_.steps && !cancelled()) {
-      one_step();
-    }
-    return finish();
   }
+
+  void write() const { write_model_directory(options_.output, *model_, files_, options_.save_dtype); }
+
+  [[nodiscard]] const RunIdentity& identity() const noexcept { return identity_; }
 
  private:
-  [[nodiscard]] bool cancelled() const { return options_.cancel && options_.cancel->cancelled(); }
-
-  [[nodiscard]] fs::path state_path() const { return options_.output / kStateFile; }
-
-  void resume() {
-    if (!fs::exists(state_path())) {
-      return;
-    }
-    if (options_.overwrite && (!options_.resume || !is_training_state_of(state_path(), identity_))) {
-      return;
-    }
-    require(options_.resume, ErrorKind::invalid_argument,
-            "{} holds the state of an earlier run: resume it, delete it, overwrite it (--overwrite), or choose another "
-            "directory",
-            state_path().string());
-    progress_ = load_training_state(state_path(), *model_, *optimizer_, identity_);
-    log(LogLevel::info, fmt::format("going on after step {}", progress_.step));
-  }
-
-  void save() {
-    save_training_state(state_path(), *model_, *optimizer_, progress_, identity_);
-    saved_ = progress_.step;
-  }
-
-  Batch batch(int64_t step) {
-    const auto device = to_torch(options_.device);
-    auto made = sampler_.batch(step);
-    return {made.inputs.to(device), made.targets.to(device)};
-  }
-
-  void one_step() {
-    const auto start = Clock::now();
-    const auto step = progress_.step;
-    TrainOptions::Step report;
-    report.learning_rate = schedule_.at(step);
-    const auto result =
-        train_step(*model_, *optimizer_, batch(step), report.learning_rate, options_.clip_norm, bfloat16_, step + 1);
-    progress_ = {step + 1, result.loss};
-    pace_.add(std::chrono::duration<double>(Clock::now() - start).count());
-    report.step = progress_.step;
-    report.total_steps = options_.steps;
-    report.loss = result.loss;
-    report.grad_norm = result.grad_norm;
-    report.tokens_per_second =
-        static_cast<double>(options_.batch_size * options_.sequence_length) / pace_.seconds_per_step();
-    report.seconds_left = static_cast<double>(options_.steps - progress_.step) * pace_.seconds_per_step();
-    const bool last = progress_.step == options_.steps;
-    if (last || (options_.eval_every > 0 && progress_.step % options_.eval_every == 0)) {
-      if (const auto evaluation = evaluate_now()) {
-        report.held_out_loss = evaluation->loss;
-        report.held_out_bits_per_byte = evaluation->bits_per_byte;
-      }
-    }
-    if (options_.save_every > 0 && progress_.step % options_.save_every == 0) {
-      save();
-    }
-    if (options_.on_step) {
-      options_.on_step(report);
-    }
-  }
-
-  std::optional<Evaluation> evaluate_now() {
-    if (!evaluates_) {
-      return std::nullopt;
-    }
-    evaluation_ = evaluate(*model_, data_.held_out, *tokenizer_, tokenizer_->token_to_id(kEndOfText),
-                           options_.batch_size, options_.sequence_length, bfloat16_);
-    evaluated_ = progress_.step;
-    return evaluation_;
-  }
-
-  TrainResult finish() {
-    if (saved_ != progress_.step) {
-      save();
-    }
-    write_model_directory(options_.output, *model_, files_, options_.save_dtype);
-    TrainResult result;
-    result.steps = progress_.step;
-    result.loss = progress_.loss;
-    result.finished = progress_.step >= options_.steps;
-    if (result.finished && evaluated_ != progress_.step) {
-      evaluate_now();
-    }
-    if (evaluated_ == progress_.step) {
-      result.held_out_loss = evaluation_.loss;
-      result.held_out_bits_per_byte = evaluation_.bits_per_byte;
-    }
-    return result;
-  }
-
   const TrainOptions& options_;
-  MemoryScope memory_;
-  ops::PassThreads threads_;
   bool bfloat16_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   ModelFiles files_;
   std::shared_ptr<models::LanguageModel> model_;
+  Parameters parameters_;
   TextData data_;
+  std::optional<int64_t> first_context_;
   bool evaluates_;
   WindowSampler sampler_;
-  std::unique_ptr<torch::optim::AdamW> optimizer_;
   RunIdentity identity_;
-  Schedule schedule_;
-  RunProgress progress_;
-  Pace pace_;
-  Evaluation evaluation_;
-  int64_t evaluated_ = -1;
-  int64_t saved_ = -1;
 };
+
+LoopOptions loop_options(const TrainOptions& options) {
+  LoopOptions loop;
+  loop.directory = options.output;
+  loop.steps = options.steps;
+  loop.optimizer = {options.beta1, options.beta2, options.epsilon, options.weight_decay};
+  loop.schedule = {options.learning_rate, options.min_learning_rate, options.warmup_steps, options.steps};
+  loop.clip_norm = options.clip_norm;
+  loop.eval_every = options.eval_every;
+  loop.save_every = options.save_every;
+  loop.resume = options.resume;
+  loop.overwrite = options.overwrite;
+  loop.cancel = options.cancel;
+  loop.on_step = options.on_step;
+  return loop;
+}
+
+TrainResult run(const TrainOptions& options, const std::shared_ptr<MemoryAccount>& account) {
+  const MemoryScope memory(account, MemoryKind::other);
+  const ops::PassThreads threads(options.threads, ops::PassThreads::LibTorch::team);
+  Pretraining trainee(options, trains_in_bfloat16(options.bfloat16, options.device));
+  advise(options);
+  const auto how = loop_options(options);
+  Loop loop(trainee, how, trainee.identity());
+  loop.resume();
+  trainee.prepare_directory();
+  trainee.tell();
+  loop.run();
+  trainee.write();
+  TrainResult result;
+  result.steps = loop.progress().step;
+  result.loss = loop.progress().loss;
+  result.finished = loop.finished();
+  if (const auto scores = result.finished ? loop.scores() : std::nullopt) {
+    result.held_out_loss = scores->loss;
+    result.held_out_bits_per_byte = scores->bits_per_byte;
+  }
+  return result;
+}
 
 }  // namespace
 }  // namespace training
@@ -288,7 +218,7 @@ TrainResult train(const TrainOptions& options) {
     const bool counted = count_memory(options.device);
     const auto memory = std::make_shared<MemoryAccount>();
     memory->set_limit(options.device, options.memory_limit);
-    auto result = training::Run(options, memory).run();
+    auto result = training::run(options, memory);
     result.memory = memory->use(options.device);
     // Totals of the process, where this LibTorch tells those at least.
     if (!counted && machine_memory(options.device).total > 0) {

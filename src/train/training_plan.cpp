@@ -29,11 +29,12 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
   MemoryPlan plan;
   if (run.lora_rank > 0) {
     shape.lora_rank = run.lora_rank;
-    shape.weight_size = static_cast<int64_t>(size_of(model.dtype));
+    shape.checkpointing = run.checkpointing;
     shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
     shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
-    plan.dtype = model.dtype;
-    part(plan, MemoryKind::weights) = model.weight_bytes + 4 * shape.lora_parameters;
+    plan.dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;
+    part(plan, MemoryKind::weights) =
+        static_cast<int64_t>(size_of(plan.dtype)) * model.parameters + 4 * shape.lora_parameters;
   } else {
     plan.dtype = DType::float32;
     part(plan, MemoryKind::weights) = 4 * model.parameters;

@@ -17,6 +17,7 @@ struct PlannedRun {
   bool bfloat16 = false;
   /// Adapters of this rank on every product of the blocks are trained; 0 trains the weights themselves.
   int64_t lora_rank = 0;
+  bool checkpointing = false;
 };
 
 /// What a step of it takes at most.

@@ -16,6 +16,7 @@ namespace {
 constexpr const char* kFormat = "dstorch training state 2";
 constexpr const char* kWeight = "weight:";
 constexpr const char* kFirstMoment = "exp_avg:";
+constexpr const char* kBest = "best:";
 constexpr const char* kSecondMoment = "exp_avg_sq:";
 /// A tensor, because only what comes last can tell of all that comes before it.
 constexpr const char* kChecksum = "checksum";
@@ -129,31 +130,42 @@ bool is_training_state_of(const std::filesystem::path& path, const RunIdentity& 
   }
 }
 
-void save_training_state(const std::filesystem::path& path, const torch::nn::Module& model,
-                         torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity) {
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters,
+                         torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity,
+                         const std::vector<at::Tensor>& best) {
   std::vector<DeferredTensor> tensors;
   const auto add = [&](std::string name, const at::Tensor& tensor) {
     tensors.push_back(to_be_saved(std::move(name), tensor, tensor.scalar_type()));
   };
-  for (const auto& entry : model.named_parameters()) {
-    add(kWeight + entry.key(), entry.value());
-    const auto it = optimizer.state().find(compat::optimizer_state_key<StateMap>(entry.value()));
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto& [name, parameter] = parameters[i];
+    add(kWeight + name, parameter);
+    const auto it = optimizer.state().find(compat::optimizer_state_key<StateMap>(parameter));
     if (it != optimizer.state().end()) {
       const auto& moments = static_cast<const torch::optim::AdamWParamState&>(*it->second);
-      add(kFirstMoment + entry.key(), moments.exp_avg());
-      add(kSecondMoment + entry.key(), moments.exp_avg_sq());
+      add(kFirstMoment + name, moments.exp_avg());
+      add(kSecondMoment + name, moments.exp_avg_sq());
+    }
+    if (!best.empty()) {
+      add(kBest + name, best[i]);
     }
   }
   std::map<std::string, std::string> metadata(identity.begin(), identity.end());
   metadata["format"] = kFormat;
   metadata["step"] = std::to_string(progress.step);
   metadata["loss"] = fmt::format("{}", progress.loss);
+  if (progress.best_loss) {
+    metadata["best_loss"] = fmt::format("{}", *progress.best_loss);
+    metadata["worse"] = std::to_string(progress.worse);
+    metadata["stopped"] = progress.stopped ? "1" : "0";
+  }
   add_checksum(tensors, metadata);
   save_deferred_safetensors(path, tensors, metadata);
 }
 
-RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Module& model,
-                                torch::optim::AdamW& optimizer, const RunIdentity& identity) {
+RunProgress load_training_state(const std::filesystem::path& path, const Parameters& parameters,
+                                torch::optim::AdamW& optimizer, const RunIdentity& identity,
+                                std::vector<at::Tensor>* best) {
   const auto file = open_state(path, identity);
   const auto& metadata = file->metadata();
   RunProgress progress;
@@ -161,20 +173,27 @@ RunProgress load_training_state(const std::filesystem::path& path, torch::nn::Mo
   progress.loss = number_of<double>(metadata, "loss", path);
   require(progress.step >= 0, ErrorKind::format, "{}: \"step\" must be at least 0, it is {}", path.string(),
           progress.step);
+  if (metadata.contains("best_loss")) {
+    progress.best_loss = number_of<double>(metadata, "best_loss", path);
+    progress.worse = number_of<int64_t>(metadata, "worse", path);
+    progress.stopped = number_of<int>(metadata, "stopped", path) != 0;
+  }
   const at::NoGradGuard no_grad;
-  for (auto& entry : model.named_parameters()) {
-    auto& parameter = entry.value();
-    const auto read = [&](const char* prefix) {
-      return tensor_of(find_view(*file, prefix + entry.key(), path), parameter.sizes());
+  for (const auto& [name, parameter] : parameters) {
+    const auto read = [&, &name = name, &parameter = parameter](const char* prefix) {
+      return tensor_of(find_view(*file, prefix + name, path), parameter.sizes());
     };
     parameter.copy_(read(kWeight));
+    if (best != nullptr && progress.best_loss) {
+      best->push_back(read(kBest));
+    }
     if (progress.step == 0) {
       continue;
     }
     auto moments = std::make_unique<torch::optim::AdamWParamState>();
     moments->step(progress.step);
     // As the parameter lies in memory, so that updates run over both in one order.
-    const auto read_moment = [&](const char* prefix) {
+    const auto read_moment = [&, &parameter = parameter](const char* prefix) {
       const auto values = read(prefix);
       const MemoryScope scope(MemoryKind::optimizer);
       return at::empty_like(parameter).copy_(values);

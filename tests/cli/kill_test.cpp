@@ -82,9 +82,9 @@ TEST_F(KilledTraining, GoesOnToTheBit) {
   EXPECT_EQ(last.exit_code, 0) << last.err;
   EXPECT_TRUE(content(folder_ / "killed/training_state.safetensors") == state);
   EXPECT_TRUE(content(folder_ / "killed/model.safetensors") == weights);
-  EXPECT_THAT(files_of("killed"),
-              testing::UnorderedElementsAre("training_state.safetensors", "model.safetensors", "config.json",
-                                            "tokenizer.json", "tokenizer_config.json", "generation_config.json"))
+  EXPECT_THAT(files_of("killed"), testing::UnorderedElementsAre(
+                                      "training_state.safetensors", "model.safetensors", "config.json", "metrics.jsonl",
+                                      "loss.svg", "tokenizer.json", "tokenizer_config.json", "generation_config.json"))
       << "something was left over";
   EXPECT_GT(went_on_, 0) << "no run had anything to go on from";
   RecordProperty("hits", hits);

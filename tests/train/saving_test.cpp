@@ -77,7 +77,7 @@ TEST_P(Saving, AStateTakesNoMoreThanOneTensor) {
     parameter.mutable_grad() = at::ones_like(parameter);
   }
   optimizer->step();
-  EXPECT_LE(most_on_the_cpu([&] { save_training_state(folder_ / "state", model_, *optimizer, {}, {}); }),
+  EXPECT_LE(most_on_the_cpu([&] { save_training_state(folder_ / "state", parameters_of(model_), *optimizer, {}, {}); }),
             kInputs * kOutputs * int64_t{sizeof(float)});
   EXPECT_EQ(Checkpoint::open(folder_ / "state")->tensors().size(), 10U) << "and the checksum";
 }

@@ -462,7 +462,7 @@ TEST_F(Train, NothingOfAKilledRunStays) {
     std::ofstream(how.output / (std::string(name) + ".tmp-0123456789abcdef")) << "half";
   }
   train(how);
-  EXPECT_EQ(std::distance(fs::directory_iterator(how.output), {}), 6);
+  EXPECT_EQ(std::distance(fs::directory_iterator(how.output), {}), 8) << "the six, metrics.jsonl and loss.svg";
 }
 
 TEST_F(Train, AnExplodingLossStopsAndKeepsTheLastState) {

@@ -41,8 +41,10 @@ void run(const BenchArguments&) { hand_over(); }
 void run(const ChatArguments&) { hand_over(); }
 void run(const DevicesArguments&) { hand_over(); }
 void run(const EmbedArguments&) { hand_over(); }
+void run(const FinetuneArguments&) { hand_over(); }
 void run(const GenerateArguments&) { hand_over(); }
 void run(const LogitsArguments&) { hand_over(); }
+void run(const MergeArguments&) { hand_over(); }
 void run(const PerplexityArguments&) { hand_over(); }
 void run(const PlanArguments&) { hand_over(); }
 void run(const TrainArguments&) { hand_over(); }

@@ -23,6 +23,9 @@ TorchModelConfig model_config(const ModelArguments& arguments) {
   config.kv_memory = arguments.kv_memory;
   config.allow_scripts = arguments.allow_scripts;
   config.copy_weights = arguments.copy_weights;
+  if (!arguments.adapter.empty()) {
+    config.adapter = arguments.adapter;
+  }
   return config;
 }
 

@@ -63,6 +63,7 @@ void run(const PlanArguments& arguments) {
   what.context = arguments.model.context;
   what.batch = arguments.batch;
   what.lora_rank = arguments.lora_rank;
+  what.checkpointing = arguments.checkpointing;
   what.training = arguments.train.empty()     ? Training::none
                   : arguments.train == "full" ? Training::full
                                               : Training::lora;

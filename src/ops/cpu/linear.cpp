@@ -370,6 +370,20 @@ void run_mlp(const MlpCall& call) {
                [&]<class X>(const Room<X>& room, Chunks& chunks) { mlp_chunks(call, plan, room, chunks); });
 }
 
+void run_gate(const GateCall& call) {
+  constexpr int64_t kUnit = 4096;  // numbers
+  MlpCall bare;
+  bare.up.data = call.factors;
+  bare.activation = call.activation;
+  parallel_for((call.gates.count * call.gates.features + kUnit - 1) / kUnit, 1,
+               [&](int64_t begin, int64_t end) HWY_ATTR {
+                 const auto first = begin * kUnit;
+                 const auto count = HWY_MIN(end * kUnit, call.gates.count * call.gates.features) - first;
+                 finish_mlp(bare, call.gates.data + first, call.factors == nullptr ? nullptr : call.factors + first, 0,
+                            call.y + first, count);
+               });
+}
+
 void run_norm_rows(const Rows& x, const Norm& norm, float* y, int64_t y_stride) {
   constexpr int64_t kChunkElements = int64_t{8} << 10;
   const auto unit = HWY_MAX(kChunkElements / x.features, int64_t{1});
@@ -389,6 +403,7 @@ namespace dstorch::ops::cpu {
 
 HWY_EXPORT(run_linear);
 HWY_EXPORT(run_mlp);
+HWY_EXPORT(run_gate);
 HWY_EXPORT(run_norm_rows);
 
 void linear(const LinearCall& call) {
@@ -400,6 +415,12 @@ void linear(const LinearCall& call) {
 void mlp(const MlpCall& call) {
   if (call.x.count > 0) {
     HWY_DYNAMIC_DISPATCH(run_mlp)(call);
+  }
+}
+
+void gate(const GateCall& call) {
+  if (call.gates.count > 0) {
+    HWY_DYNAMIC_DISPATCH(run_gate)(call);
   }
 }
 

@@ -29,6 +29,16 @@ struct MlpCall {
 };
 void mlp(const MlpCall& call);
 
+/// y = act(gates) * factors, or without factors (null) act(gates); all laid out as `gates`, whose rows are contiguous
+/// and one after the other. What `mlp` does after its products, to the bit.
+struct GateCall {
+  Rows gates;
+  const float* factors = nullptr;
+  Activation activation = Activation::silu;
+  float* y = nullptr;
+};
+void gate(const GateCall& call);
+
 /// y[r] = norm(x[r]). y may be x.data where the strides agree.
 void norm(const Rows& x, const Norm& norm, float* y, int64_t y_stride);
 

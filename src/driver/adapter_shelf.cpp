@@ -1,0 +1,51 @@
+#include "driver/adapter_shelf.h"
+
+#include <fmt/ranges.h>
+
+#include "core/throw.h"
+#include "engine/adapter_file.h"
+
+namespace dstorch::driver {
+
+void AdapterShelf::attach(const std::string& name, const std::filesystem::path& directory) {
+  const auto file = engine::AdapterFile::open(directory);
+  const MemoryScope scope(account_, MemoryKind::weights);
+  auto adapter = engine::load_adapter(file, engine_.model());
+  const std::lock_guard lock(mutex_);
+  require(adapters_.try_emplace(name, std::move(adapter)).second, ErrorKind::invalid_argument,
+          "there is an adapter \"{}\" already; detach it first, or choose another name", name);
+  *count_ = static_cast<int>(adapters_.size());
+}
+
+void AdapterShelf::detach(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto it = adapters_.find(name);
+  require(it != adapters_.end(), ErrorKind::not_found, "there is no adapter \"{}\" to detach", name);
+  adapters_.erase(it);  // calls that run keep it, and what was set aside for them
+  *count_ = static_cast<int>(adapters_.size());
+}
+
+std::vector<std::string> AdapterShelf::names() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, adapter] : adapters_) {
+    if (!name.empty()) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+std::shared_ptr<const nn::Adapter> AdapterShelf::find(const std::string& name) const {
+  const auto known = names();
+  const std::lock_guard lock(mutex_);
+  const auto it = adapters_.find(name);
+  if (it != adapters_.end()) {
+    return it->second;
+  }
+  require(name.empty(), ErrorKind::not_found, "there is no adapter \"{}\"; attached are: {}", name,
+          known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  return nullptr;
+}
+
+}  // namespace dstorch::driver

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "device/memory_account.h"
+#include "engine/engine.h"
+#include "nn/adapter.h"
+
+namespace dstorch::driver {
+
+/// The adapters that calls of one model can name. Thread-safe. A call keeps the adapter it began with.
+class AdapterShelf {
+ public:
+  /// `count`: told how many there are.
+  AdapterShelf(const engine::Engine& engine, std::shared_ptr<MemoryAccount> account,
+               std::shared_ptr<std::atomic<int>> count)
+      : engine_(engine), account_(std::move(account)), count_(std::move(count)) {}
+
+  /// Throws LMError: invalid_argument for a name that is taken, and what reading and fitting the files throws.
+  void attach(const std::string& name, const std::filesystem::path& directory);
+  /// Throws LMError{not_found}.
+  void detach(std::string_view name);
+  [[nodiscard]] std::vector<std::string> names() const;
+  /// Null for an empty name unless a default was attached under it. Throws LMError{not_found} that lists the names.
+  [[nodiscard]] std::shared_ptr<const nn::Adapter> find(const std::string& name) const;
+
+ private:
+  const engine::Engine& engine_;
+  std::shared_ptr<MemoryAccount> account_;
+  std::shared_ptr<std::atomic<int>> count_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const nn::Adapter>, std::less<>> adapters_;
+};
+
+}  // namespace dstorch::driver

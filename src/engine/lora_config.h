@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+
+namespace dstorch::engine {
+
+/// Whether `pattern`, a regular expression, matches the whole of `text`. Throws LMError: format, unsupported.
+bool matches_whole(const std::string& pattern, std::string_view text);
+
+/// What an adapter changes and by how much, in the words of PEFT's adapter_config.json.
+struct LoraConfig {
+  int64_t rank = 16;
+  double alpha = 32;
+  double dropout = 0;
+  /// Scales by alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski 2023).
+  bool rslora = false;
+
+  /// A regular expression for whole names of modules; goes before `targets`. "all-linear" is every linear layer but
+  /// the head.
+  std::optional<std::string> target_pattern;
+  /// Names of modules, or what they end with after a dot.
+  std::vector<std::string> targets;
+  /// Layers without it: all.
+  std::vector<int64_t> layers;
+  std::vector<std::string> layers_patterns;
+  std::optional<std::string> exclude_pattern;
+  std::vector<std::string> excludes;
+  /// Modules that are replaced whole.
+  std::vector<std::string> modules_to_save;
+  /// In the order of the file, as the first pattern that matches counts.
+  std::vector<std::pair<std::string, int64_t>> rank_pattern;
+  std::vector<std::pair<std::string, double>> alpha_pattern;
+  std::string base_model;
+
+  /// From the text of adapter_config.json. Throws LMError: unsupported naming what is more than LoRA (DoRA, biases,
+  /// ...), format.
+  static LoraConfig from_json(std::string_view text, const std::string& where);
+
+  /// Whether the linear layer of this name is changed. `is_head`: it makes the logits.
+  [[nodiscard]] bool changes(const std::string& module, bool is_head) const;
+  /// Whether the module is replaced whole.
+  [[nodiscard]] bool replaces(const std::string& module) const;
+  [[nodiscard]] int64_t rank_of(const std::string& module) const;
+  [[nodiscard]] double alpha_of(const std::string& module) const;
+  /// What the product of the two matrices is multiplied with.
+  [[nodiscard]] double scale_of(const std::string& module) const;
+};
+
+/// adapter_config.json of an adapter that changes `modules`. `conv1d`: their weights lie as [in, out] in the base.
+OrderedJson to_peft_json(const LoraConfig& config, const std::vector<std::string>& modules, bool conv1d);
+
+}  // namespace dstorch::engine
