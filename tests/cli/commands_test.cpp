@@ -210,7 +210,7 @@ TEST(Command, AModelForConversationsThatSaysNothingGetsAHint) {
   EXPECT_EQ(hint.out, "\n");
   EXPECT_THAT(hint.err, StartsWith("hint: the model ended its answer at once; --ignore-eos goes on"));
   std::ofstream(folder / "tokenizer_config.json") << R"({"chat_template": "{{ messages }}"})";
-  EXPECT_THAT(dstorch(silent).err, HasSubstr("dstorch template -m " + folder.string() + " --messages FILE writes it"));
+  EXPECT_THAT(dstorch(silent).err, HasSubstr("dstorch generate --chat -m " + folder.string() + " does that"));
   auto speaks = silent;
   speaks.resize(4);
   speaks.insert(speaks.end(), {"--temperature", "0", "--ignore-eos", "--max-tokens", "4"});
