@@ -48,6 +48,10 @@ class Tokenizer {
   /// The token as the vocabulary spells it; empty for an id without a token.
   [[nodiscard]] virtual std::string id_to_token(int64_t id) const = 0;
   [[nodiscard]] virtual bool is_special(int64_t id) const = 0;
+  /// The bytes that the token is in the middle of a text: part of a character, or a space before a word, too. Empty for
+  /// special tokens, the unknown one and ids without a token. A tokenizer from elsewhere that does not say it has those
+  /// of `decode`, and none for parts of characters.
+  [[nodiscard]] virtual std::string token_bytes(int64_t id) const;
 };
 
 /// Decodes ids one by one into text that is always whole characters: a character spread over several tokens comes out

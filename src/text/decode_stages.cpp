@@ -40,6 +40,10 @@ void ByteLevelStage::take(std::string& token) {
   bytes_.clear();
   text_.clear();
   append_from_byte_level(token, bytes_);
+  if (keeps_bytes_) {
+    next().push(bytes_);
+    return;
+  }
   assembler_.push(bytes_, text_);
   if (!text_.empty()) {
     next().push(text_);
@@ -68,7 +72,7 @@ void ByteFallbackStage::flush() {
   if (bytes_.empty()) {
     return;
   }
-  if (is_valid_utf8(bytes_)) {
+  if (keeps_bytes_ || is_valid_utf8(bytes_)) {
     emit(bytes_);
   } else {
     for (std::size_t i = 0; i < bytes_.size(); ++i) {

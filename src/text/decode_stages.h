@@ -38,6 +38,7 @@ class ByteLevelStage final : public WholeTokenStage {
  public:
   using WholeTokenStage::WholeTokenStage;
   void finish() override;
+  void keep_bytes() override { keeps_bytes_ = true; }
 
  protected:
   void take(std::string& token) override;
@@ -46,6 +47,7 @@ class ByteLevelStage final : public WholeTokenStage {
   Utf8Assembler assembler_;
   std::string bytes_;
   std::string text_;
+  bool keeps_bytes_ = false;
 };
 
 /// Runs of "<0x00>" ... "<0xFF>" to text; a run that is no UTF-8 to one U+FFFD for each of its bytes. Whether a run is
@@ -54,6 +56,7 @@ class ByteFallbackStage final : public WholeTokenStage {
  public:
   using WholeTokenStage::WholeTokenStage;
   void finish() override;
+  void keep_bytes() override { keeps_bytes_ = true; }
 
  protected:
   void take(std::string& token) override;
@@ -61,6 +64,7 @@ class ByteFallbackStage final : public WholeTokenStage {
  private:
   void flush();
   std::string bytes_;
+  bool keeps_bytes_ = false;
 };
 
 /// All tokens to one.

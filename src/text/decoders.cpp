@@ -168,6 +168,12 @@ DecodeRun::~DecodeRun() = default;
 DecodeRun::DecodeRun(DecodeRun&&) noexcept = default;
 DecodeRun& DecodeRun::operator=(DecodeRun&&) noexcept = default;
 
+void DecodeRun::keep_bytes() {
+  for (const auto& stage : stages_) {
+    stage->keep_bytes();
+  }
+}
+
 void DecodeRun::push(std::string_view token) {
   output_->given += token.size();
   first_->push(token);

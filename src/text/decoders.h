@@ -26,6 +26,8 @@ class DecodeStage {
   /// A stage says here what it puts in for what was there, before it does. Throws LMError{unsupported} when all stages
   /// together make the text many times longer than its tokens.
   virtual void grow(std::size_t bytes) { next_->grow(bytes); }
+  /// Hand on bytes that are no whole characters as they are.
+  virtual void keep_bytes() {}
 
  protected:
   [[nodiscard]] DecodeStage& next() const noexcept { return *next_; }
@@ -60,6 +62,8 @@ class DecodeRun {
   DecodeRun(DecodeRun&&) noexcept;
   DecodeRun& operator=(DecodeRun&&) noexcept;
 
+  /// Bytes that are no whole characters stay what they are, instead of U+FFFD.
+  void keep_bytes();
   void push(std::string_view token);
   void finish();
   /// The text made since the last call.

@@ -37,6 +37,7 @@ class SentencePieceStage final : public WholeTokenStage {
     end_bytes();
     next().finish();
   }
+  void keep_bytes() override { keeps_bytes_ = true; }
 
  protected:
   void take(std::string& token) override {
@@ -52,7 +53,7 @@ class SentencePieceStage final : public WholeTokenStage {
     }
     if (type == Type::unknown) {
       at_start_ = false;
-      emit(table_->unk_surface);
+      emit(keeps_bytes_ ? std::string_view() : std::string_view(table_->unk_surface));
       return;
     }
     std::string_view piece = token;
@@ -91,10 +92,10 @@ class SentencePieceStage final : public WholeTokenStage {
   void drain(bool ended) {
     while (!bytes_.empty()) {
       const Utf8Step step = next_utf8(bytes_);
-      if (step.kind == Utf8Step::Kind::incomplete && !ended) {
+      if (step.kind == Utf8Step::Kind::incomplete && !ended && !keeps_bytes_) {
         return;
       }
-      const bool valid = step.kind == Utf8Step::Kind::valid;
+      const bool valid = keeps_bytes_ || step.kind == Utf8Step::Kind::valid;
       emit(valid ? std::string_view(bytes_).substr(0, step.length) : kReplacement);
       bytes_.erase(0, valid ? step.length : 1);
     }
@@ -104,6 +105,7 @@ class SentencePieceStage final : public WholeTokenStage {
 
   std::shared_ptr<const PieceTable> table_;
   bool at_start_ = true;
+  bool keeps_bytes_ = false;
   std::string bytes_;
 };
 

@@ -31,6 +31,34 @@ void StreamingTokenizer::push(int64_t id, bool skip_special_tokens, DecodeRun& r
   }
 }
 
+// A token means what it adds between two others.
+std::string StreamingTokenizer::token_bytes(int64_t id) const {
+  constexpr std::string_view kOther = "a";
+  if (id < 0 || id >= vocab_size() || is_special(id)) {
+    return {};
+  }
+  const auto between = [&](std::string_view token) {
+    DecodeRun run(decoder());
+    run.keep_bytes();
+    run.push(kOther);
+    if (!token.empty()) {
+      run.push(token);
+    }
+    run.push(kOther);
+    run.finish();
+    return run.take();
+  };
+  const auto token = id_to_token(id);
+  if (token.empty()) {
+    return {};
+  }
+  const auto without = between({});
+  const auto text = between(token);
+  const auto before = kOther.size();
+  const auto after = without.size() - before;
+  return text.size() < without.size() ? std::string() : text.substr(before, text.size() - before - after);
+}
+
 }  // namespace text
 
 namespace {

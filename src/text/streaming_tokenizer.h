@@ -13,6 +13,7 @@ namespace dstorch::text {
 class StreamingTokenizer : public Tokenizer {
  public:
   [[nodiscard]] std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const final;
+  [[nodiscard]] std::string token_bytes(int64_t id) const final;
 
   [[nodiscard]] virtual const Decoder& decoder() const = 0;
   /// Hands the token of `id` to `run`, or nothing for a special one to be skipped.

@@ -3,6 +3,7 @@
 #include "core/atomic_file.h"
 #include "core/throw.h"
 #include "text/load.h"
+#include "text/utf8.h"
 
 namespace dstorch {
 namespace {
@@ -16,6 +17,14 @@ std::shared_ptr<const Tokenizer> load_json(const fs::path& path) {
 }
 
 }  // namespace
+
+std::string Tokenizer::token_bytes(int64_t id) const {
+  if (is_special(id)) {
+    return {};
+  }
+  auto text = decode(std::span(&id, 1));
+  return text.find(text::kReplacement) == std::string::npos ? text : std::string();
+}
 
 std::shared_ptr<const Tokenizer> Tokenizer::from_json(std::string_view json) {
   return text::tokenizer_from_json(json, "tokenizer.json");
