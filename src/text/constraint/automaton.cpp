@@ -1,0 +1,165 @@
+#include "text/constraint/automaton.h"
+
+#include <algorithm>
+
+#include "core/throw.h"
+
+namespace dstorch::text::constraint {
+namespace {
+
+/// Items that one automaton may hold, and one position.
+constexpr std::size_t kMostItems = 20'000'000;
+constexpr std::size_t kMostItemsAtOnce = 20'000;
+
+uint64_t mix(uint64_t hash, uint64_t value) {
+  hash ^= value + 0x9E3779B97F4A7C15ULL + (hash << 6U) + (hash >> 2U);
+  return hash * 0xBF58476D1CE4E5B9ULL;
+}
+
+}  // namespace
+
+Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distance> distances)
+    : network_(std::move(network)),
+      distances_(std::move(distances)),
+      stacks_(distances_),
+      slot_(network_->size(), 0),
+      slot_round_(network_->size(), 0) {
+  positions_.push_back({});
+  next_.assign(network_->byte_classes(), kDead);
+  ++round_;
+  add(network_->start(0), Stacks::kBottom);
+  close();
+  start_ = intern();
+}
+
+std::size_t Automaton::memory() const noexcept {
+  constexpr std::size_t kHashEntry = 48;
+  constexpr std::size_t kStack = 160;
+  return positions_.size() * (sizeof(Known) + kHashEntry) + items_.size() * sizeof(Item) +
+         next_.size() * sizeof(Position) + stacks_.size() * kStack;
+}
+
+Automaton::Position Automaton::compute(Position position, uint8_t byte) {
+  ++round_;
+  const auto known = positions_[position];
+  for (uint32_t i = 0; i < known.item_count; ++i) {
+    const auto item = items_[known.first_item + i];
+    for (const auto& edge : network_->edges(item.state)) {
+      if (edge.first <= byte && byte <= edge.last) {
+        add(edge.target, item.stacks);
+      }
+    }
+  }
+  close();
+  const auto next = intern();
+  next_[known.next + network_->byte_class(byte)] = next;
+  return next;
+}
+
+void Automaton::add(uint32_t state, Stacks::Id stacks) {
+  if (slot_round_[state] != round_) {
+    slot_round_[state] = round_;
+    slot_[state] = static_cast<uint32_t>(draft_.size());
+    require(draft_.size() < kMostItemsAtOnce, ErrorKind::unsupported,
+            "the constraint is too ambiguous: one text can be read in more than {} ways", kMostItemsAtOnce);
+    draft_.push_back({state, stacks});
+    queued_.push_back(1);
+    waiting_.push_back(slot_[state]);
+    return;
+  }
+  auto& item = draft_[slot_[state]];
+  const auto united = stacks_.unite(item.stacks, stacks);
+  if (united == item.stacks) {
+    return;
+  }
+  item.stacks = united;
+  if (queued_[slot_[state]] == 0) {
+    queued_[slot_[state]] = 1;
+    waiting_.push_back(slot_[state]);
+  }
+}
+
+// Adds what calls and returns lead to without a byte.
+void Automaton::close() {
+  accepts_ = false;
+  while (!waiting_.empty()) {
+    const auto at = waiting_.back();
+    waiting_.pop_back();
+    queued_[at] = 0;
+    const auto item = draft_[at];
+    if (network_->final(item.state)) {
+      accepts_ = accepts_ || stacks_.has_empty(item.stacks);
+      const auto tops = stacks_.tops(item.stacks);
+      const std::vector<Stacks::Frame> frames(tops.begin(), tops.end());
+      for (const auto& frame : frames) {
+        add(frame.state, frame.below);
+      }
+    }
+    for (const auto& call : network_->calls(item.state)) {
+      // Where nothing is left to do after the call, its return is this one's.
+      const auto below = network_->at_end(call.target) ? item.stacks : stacks_.push(call.target, item.stacks);
+      add(network_->start(call.rule), below);
+    }
+  }
+}
+
+Automaton::Position Automaton::intern() {
+  Distance nearest = accepts_ ? 0 : kNoWay;
+  std::erase_if(draft_, [&](const Item& item) {
+    const auto distance = distances_[item.state] + stacks_.distance(item.stacks);
+    nearest = std::min(nearest, distance);
+    return distance >= kNoWay || network_->edges(item.state).empty();
+  });
+  std::sort(draft_.begin(), draft_.end());
+  uint64_t hash = accepts_ ? 1 : 2;
+  for (const auto& item : draft_) {
+    hash = mix(hash, (static_cast<uint64_t>(item.state) << 32U) | item.stacks);
+  }
+  Position found = kDead;
+  bool is_known = draft_.empty() && !accepts_;
+  const auto range = by_hash_.equal_range(hash);
+  for (auto it = range.first; it != range.second && !is_known; ++it) {
+    const auto& known = positions_[it->second];
+    is_known = known.accepts == accepts_ && std::equal(draft_.begin(), draft_.end(), items_.begin() + known.first_item,
+                                                       items_.begin() + known.first_item + known.item_count);
+    found = it->second;
+  }
+  if (!is_known) {
+    require(items_.size() < kMostItems, ErrorKind::unsupported,
+            "the constraint needs too much memory: it has more than {} states", kMostItems);
+    found = static_cast<Position>(positions_.size());
+    positions_.push_back({static_cast<uint32_t>(items_.size()), static_cast<uint32_t>(draft_.size()),
+                          static_cast<uint32_t>(next_.size()), nearest, accepts_});
+    items_.insert(items_.end(), draft_.begin(), draft_.end());
+    next_.resize(next_.size() + network_->byte_classes(), kUnknown);
+    by_hash_.emplace(hash, found);
+  }
+  draft_.clear();
+  queued_.clear();
+  return found;
+}
+
+std::optional<uint8_t> Automaton::forced(Position position) {
+  if (accepts(position)) {
+    return std::nullopt;
+  }
+  const auto known = positions_[position];
+  std::optional<uint8_t> only;
+  for (uint32_t i = 0; i < known.item_count; ++i) {
+    for (const auto& edge : network_->edges(items_[known.first_item + i].state)) {
+      for (int byte = edge.first; byte <= edge.last; ++byte) {
+        const auto candidate = static_cast<uint8_t>(byte);
+        if (only == candidate || step(position, candidate) == kDead) {
+          continue;
+        }
+        if (only) {
+          return std::nullopt;
+        }
+        only = candidate;
+      }
+    }
+  }
+  return only;
+}
+
+}  // namespace dstorch::text::constraint

@@ -1,0 +1,383 @@
+#include "text/constraint/schema_node.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <map>
+#include <memory>
+#include <numeric>
+
+#include "core/throw.h"
+#include "text/constraint/formats.h"
+#include "text/constraint/regex_parser.h"
+
+namespace dstorch::text::constraint {
+namespace {
+
+constexpr int kMostReferences = 64;
+
+[[noreturn]] void fail_word(const std::string& word, std::string_view must) {
+  fail(ErrorKind::format, "the JSON schema: \"{}\" must be {}", word, must);
+}
+
+int64_t count_of(const std::string& word, const OrderedJson& value) {
+  if (value.is_number_unsigned() && value.get<uint64_t>() < (uint64_t{1} << 53U)) {
+    return static_cast<int64_t>(value.get<uint64_t>());
+  }
+  if (value.is_number_float() && value.get<double>() >= 0 && value.get<double>() < 0x1p53 &&
+      value.get<double>() == static_cast<double>(static_cast<int64_t>(value.get<double>()))) {
+    return static_cast<int64_t>(value.get<double>());
+  }
+  fail_word(word, "a whole number that is not negative");
+}
+
+Decimal number_of(const std::string& word, const OrderedJson& value) {
+  if (!value.is_number()) {
+    fail_word(word, "a number");
+  }
+  return Decimal::parse(value.dump());
+}
+
+const OrderedJson& schema_of(const std::string& word, const OrderedJson& value) {
+  if (!value.is_object() && !value.is_boolean()) {
+    fail_word(word, "a schema: an object, true or false");
+  }
+  return value;
+}
+
+const OrderedJson& schemas_of(const std::string& word, const OrderedJson& value) {
+  if (!value.is_object()) {
+    fail_word(word, "an object of schemas");
+  }
+  for (const auto& [name, schema] : value.items()) {
+    schema_of(word, schema);
+  }
+  return value;
+}
+
+const OrderedJson& list_of(const std::string& word, const OrderedJson& value) {
+  if (!value.is_array() || value.empty()) {
+    fail_word(word, "a list of schemas");
+  }
+  for (const auto& schema : value) {
+    schema_of(word, schema);
+  }
+  return value;
+}
+
+std::string text_of(const std::string& word, const OrderedJson& value) {
+  if (!value.is_string()) {
+    fail_word(word, "a string");
+  }
+  return value.get<std::string>();
+}
+
+struct TypeName {
+  uint8_t types;
+  bool integer;
+};
+
+TypeName type_of(const OrderedJson& name) {
+  static const std::map<std::string, TypeName> kTypes = {{"null", {kNull, false}},     {"boolean", {kBoolean, false}},
+                                                         {"number", {kNumber, false}}, {"integer", {kNumber, true}},
+                                                         {"string", {kString, false}}, {"array", {kArray, false}},
+                                                         {"object", {kObject, false}}};
+  const auto found = name.is_string() ? kTypes.find(name.get<std::string>()) : kTypes.end();
+  if (found == kTypes.end()) {
+    fail_word("type", "null, boolean, integer, number, string, array or object, or a list of these");
+  }
+  return found->second;
+}
+
+void add_types(SchemaNode& node, const OrderedJson& value) {
+  if (value.is_array() && value.empty()) {
+    fail_word("type", "a type, or a list that is not empty");
+  }
+  uint8_t types = 0;
+  bool whole = true;
+  for (const auto& name : value.is_array() ? value : OrderedJson::array({value})) {
+    const auto type = type_of(name);
+    types = static_cast<uint8_t>(types | type.types);
+    whole = whole && (type.types != kNumber || type.integer);
+  }
+  node.types = static_cast<uint8_t>(node.types & types);
+  node.number.integer = node.number.integer || ((types & kNumber) != 0 && whole);
+}
+
+void add_values(SchemaNode& node, const OrderedJson& values) {
+  std::vector<OrderedJson> kept;
+  for (const auto& value : values) {
+    const bool held = !node.values || std::any_of(node.values->begin(), node.values->end(),
+                                                  [&](const auto& known) { return known == value; });
+    if (held && std::find(kept.begin(), kept.end(), value) == kept.end()) {
+      kept.push_back(value);
+    }
+  }
+  node.values = std::move(kept);
+}
+
+void add_minimum(NumberLimits& limits, Decimal value, bool excluded) {
+  const int order = limits.minimum ? compare(value, *limits.minimum) : 1;
+  limits.above_minimum = order == 0 ? limits.above_minimum || excluded : order > 0 ? excluded : limits.above_minimum;
+  limits.minimum = order > 0 ? std::move(value) : std::move(limits.minimum);
+}
+
+void add_maximum(NumberLimits& limits, Decimal value, bool excluded) {
+  const int order = limits.maximum ? compare(value, *limits.maximum) : -1;
+  limits.below_maximum = order == 0 ? limits.below_maximum || excluded : order < 0 ? excluded : limits.below_maximum;
+  limits.maximum = order < 0 ? std::move(value) : std::move(limits.maximum);
+}
+
+// The least number that both divide. Throws LMError{unsupported} when it has too many digits.
+Decimal common_multiple(const Decimal& a, const Decimal& b) {
+  const auto scale = std::max(a.fraction.size(), b.fraction.size());
+  const auto scaled = [&](const Decimal& number) {
+    auto digits = number.whole + number.fraction + std::string(scale - number.fraction.size(), '0');
+    int64_t value = 0;
+    require(digits.size() <= 9, ErrorKind::unsupported, "the JSON schema: multipleOf {} has too many digits",
+            number.text());
+    std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return value;
+  };
+  const auto multiple = std::lcm(scaled(a), scaled(b));
+  return Decimal::parse(std::to_string(multiple) + "e-" + std::to_string(scale));
+}
+
+void add_multiple(NumberLimits& limits, const Decimal& step) {
+  if (step.zero() || step.negative) {
+    fail_word("multipleOf", "a number above 0");
+  }
+  limits.multiple_of = limits.multiple_of ? common_multiple(*limits.multiple_of, step) : step;
+}
+
+void add_required(SchemaNode& node, const OrderedJson& names) {
+  if (!names.is_array()) {
+    fail_word("required", "a list of names");
+  }
+  for (const auto& entry : names) {
+    const auto name = text_of("required", entry);
+    if (std::find(node.required.begin(), node.required.end(), name) == node.required.end()) {
+      node.required.push_back(name);
+    }
+  }
+}
+
+using Word = std::function<void(SchemaNode&, const std::string&, const OrderedJson&)>;
+
+void at_least(int64_t& limit, int64_t value) { limit = std::max(limit, value); }
+void at_most(int64_t& limit, int64_t value) { limit = std::min(limit, value); }
+
+const std::map<std::string, Word>& words() {
+  static const std::map<std::string, Word> kWords = {
+      {"type", [](auto& node, const auto&, const auto& v) { add_types(node, v); }},
+      {"const", [](auto& node, const auto&, const auto& v) { add_values(node, OrderedJson::array({v})); }},
+      {"enum",
+       [](auto& node, const auto& word, const auto& v) {
+         if (!v.is_array() || v.empty()) {
+           fail_word(word, "a list of values");
+         }
+         add_values(node, v);
+       }},
+      {"minimum", [](auto& node, const auto& w, const auto& v) { add_minimum(node.number, number_of(w, v), false); }},
+      {"exclusiveMinimum",
+       [](auto& node, const auto& w, const auto& v) { add_minimum(node.number, number_of(w, v), true); }},
+      {"maximum", [](auto& node, const auto& w, const auto& v) { add_maximum(node.number, number_of(w, v), false); }},
+      {"exclusiveMaximum",
+       [](auto& node, const auto& w, const auto& v) { add_maximum(node.number, number_of(w, v), true); }},
+      {"multipleOf", [](auto& node, const auto& w, const auto& v) { add_multiple(node.number, number_of(w, v)); }},
+      {"minLength", [](auto& node, const auto& w, const auto& v) { at_least(node.min_length, count_of(w, v)); }},
+      {"maxLength", [](auto& node, const auto& w, const auto& v) { at_most(node.max_length, count_of(w, v)); }},
+      {"pattern", [](auto& node, const auto& w, const auto& v) { node.patterns.push_back(text_of(w, v)); }},
+      {"format", [](auto& node, const auto& w, const auto& v) { node.formats.push_back(text_of(w, v)); }},
+      {"minItems", [](auto& node, const auto& w, const auto& v) { at_least(node.min_items, count_of(w, v)); }},
+      {"maxItems", [](auto& node, const auto& w, const auto& v) { at_most(node.max_items, count_of(w, v)); }},
+      {"uniqueItems",
+       [](auto& node, const auto& word, const auto& v) {
+         if (!v.is_boolean()) {
+           fail_word(word, "true or false");
+         }
+         node.unique_items = node.unique_items || v.template get<bool>();
+       }},
+      {"minProperties",
+       [](auto& node, const auto& w, const auto& v) { at_least(node.min_properties, count_of(w, v)); }},
+      {"maxProperties", [](auto& node, const auto& w, const auto& v) { at_most(node.max_properties, count_of(w, v)); }},
+      {"required", [](auto& node, const auto&, const auto& v) { add_required(node, v); }},
+      {"propertyNames",
+       [](auto& node, const auto& w, const auto& v) { node.property_names.push_back(&schema_of(w, v)); }},
+      {"prefixItems",
+       [](auto& node, const auto& w, const auto& v) {
+         for (const auto& schema : list_of(w, v)) {
+           node.items.back().prefix.push_back(&schema);
+         }
+       }},
+      {"items", [](auto& node, const auto& w, const auto& v) { node.items.back().rest = &schema_of(w, v); }},
+      {"properties",
+       [](auto& node, const auto& w, const auto& v) { node.properties.back().named = &schemas_of(w, v); }},
+      {"patternProperties",
+       [](auto& node, const auto& w, const auto& v) { node.properties.back().patterns = &schemas_of(w, v); }},
+      {"additionalProperties",
+       [](auto& node, const auto& w, const auto& v) { node.properties.back().additional = &schema_of(w, v); }},
+  };
+  return kWords;
+}
+
+bool is_annotation(const std::string& word) {
+  static const std::vector<std::string> kWords = {"title",    "description", "default", "examples",
+                                                  "$comment", "$schema",     "$id",     "deprecated",
+                                                  "readOnly", "writeOnly",   "$defs",   "definitions"};
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+}
+
+}  // namespace
+
+SchemaReader::SchemaReader(std::string_view text) {
+  parse_json(text, "the JSON schema");  // says what is wrong with it
+  document_ = OrderedJson::parse(text);
+}
+
+const OrderedJson& SchemaReader::target(const std::string& reference) const {
+  require(reference.starts_with('#'), ErrorKind::unsupported,
+          "the JSON schema: $ref \"{}\" is not supported; it must refer to a part of the same schema, as "
+          "\"#/$defs/name\" does",
+          reference);
+  try {
+    std::string pointer;  // the part of a URI: "%25" is "%"
+    for (std::size_t at = 1; at < reference.size(); ++at) {
+      unsigned byte = 0;
+      if (reference[at] == '%' && at + 2 < reference.size() &&
+          std::from_chars(&reference[at + 1], &reference[at + 1] + 2, byte, 16).ptr == &reference[at + 1] + 2) {
+        pointer += static_cast<char>(byte);
+        at += 2;
+      } else {
+        pointer += reference[at];
+      }
+    }
+    return schema_of("$ref", document_.at(OrderedJson::json_pointer(pointer)));
+  } catch (const OrderedJson::exception&) {
+    fail(ErrorKind::format, "the JSON schema: $ref \"{}\" refers to nothing in it", reference);
+  }
+}
+
+const OrderedJson* SchemaReader::resolve(const OrderedJson* schema) const {
+  for (int i = 0; i < kMostReferences; ++i) {
+    if (!schema->is_object() || !schema->contains("$ref")) {
+      return schema;
+    }
+    for (const auto& [word, value] : schema->items()) {
+      if (word != "$ref" && !is_annotation(word)) {
+        return schema;
+      }
+    }
+    schema = &target(text_of("$ref", schema->at("$ref")));
+  }
+  fail(ErrorKind::format, "the JSON schema: $ref \"{}\" leads to itself", schema->at("$ref").dump());
+}
+
+void SchemaReader::add(SchemaNode& node, const OrderedJson& schema, int depth) const {
+  require(depth < kMostReferences, ErrorKind::format,
+          "the JSON schema: a $ref or allOf leads to itself, or nests too deep");
+  schema_of("a schema", schema);
+  if (schema.is_boolean()) {
+    node.types = schema.get<bool>() ? node.types : 0;
+    return;
+  }
+  add_words(node, schema, depth);
+}
+
+void SchemaReader::add_words(SchemaNode& node, const OrderedJson& schema, int depth) const {
+  const auto has = [&](const char* word) { return schema.contains(word); };
+  if (has("prefixItems") || has("items")) {
+    node.items.emplace_back();
+  }
+  if (has("properties") || has("patternProperties") || has("additionalProperties")) {
+    node.properties.emplace_back();
+  }
+  for (const auto& [word, value] : schema.items()) {
+    if (const auto known = words().find(word); known != words().end()) {
+      known->second(node, word, value);
+    } else if (word == "anyOf" || word == "oneOf") {
+      SchemaNode::Alternatives alternatives{word == "oneOf", {}};
+      for (const auto& alternative : list_of(word, value)) {
+        alternatives.schemas.push_back(&alternative);
+      }
+      node.alternatives.push_back(std::move(alternatives));
+    } else {
+      require(word == "allOf" || word == "$ref" || is_annotation(word), ErrorKind::unsupported,
+              "the JSON schema: \"{}\" is not supported", word);
+    }
+  }
+  // These add entries of their own.
+  if (has("$ref")) {
+    add(node, target(text_of("$ref", schema["$ref"])), depth + 1);
+  }
+  if (has("allOf")) {
+    for (const auto& part : list_of("allOf", schema["allOf"])) {
+      add(node, part, depth + 1);
+    }
+  }
+}
+
+SchemaNode SchemaReader::read(const Schemas& schemas) const {
+  SchemaNode node;
+  for (const auto* schema : schemas) {
+    add(node, *schema);
+  }
+  return node;
+}
+
+Schemas SchemaReader::of_property(const SchemaNode& node, const std::string& name) {
+  Schemas schemas;
+  for (const auto& layer : node.properties) {
+    bool evaluated = false;
+    if (layer.named != nullptr && layer.named->contains(name)) {
+      schemas.push_back(&layer.named->at(name));
+      evaluated = true;
+    }
+    if (layer.patterns != nullptr) {
+      for (const auto& [pattern, schema] : layer.patterns->items()) {
+        if (matches_pattern(pattern, name)) {
+          schemas.push_back(&schema);
+          evaluated = true;
+        }
+      }
+    }
+    if (!evaluated && layer.additional != nullptr) {
+      schemas.push_back(layer.additional);
+    }
+  }
+  return schemas;
+}
+
+Schemas SchemaReader::of_item(const SchemaNode& node, std::size_t index) {
+  Schemas schemas;
+  for (const auto& layer : node.items) {
+    if (index < layer.prefix.size()) {
+      schemas.push_back(layer.prefix[index]);
+    } else if (layer.rest != nullptr) {
+      schemas.push_back(layer.rest);
+    }
+  }
+  return schemas;
+}
+
+CharDfa string_dfa(const SchemaNode& node) {
+  CharDfa dfa = complement(CharDfa{});
+  if (node.min_length > 0 || node.max_length != kUnbounded) {
+    dfa = length_dfa(node.min_length, node.max_length);
+  }
+  for (const auto& format : node.formats) {
+    dfa = intersect(dfa, make_dfa(format_language(format), "format " + format), "format " + format);
+  }
+  for (const auto& pattern : node.patterns) {
+    const auto where = "the JSON schema: pattern \"" + pattern + "\"";
+    dfa = intersect(dfa, find_dfa(parse_regex(pattern, where), where), where);
+  }
+  return dfa;
+}
+
+bool matches_pattern(const std::string& pattern, const std::string& text) {
+  const auto where = "the JSON schema: pattern \"" + pattern + "\"";
+  return find_dfa(parse_regex(pattern, where), where).accepts(text);
+}
+
+}  // namespace dstorch::text::constraint

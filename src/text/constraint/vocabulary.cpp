@@ -1,0 +1,174 @@
+#include "text/constraint/vocabulary.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "text/utf8.h"
+
+namespace dstorch::text::constraint {
+namespace {
+
+/// Longer tokens are never in an answer.
+constexpr std::size_t kLongestToken = 4096;
+
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const auto most = std::min(a.size(), b.size());
+  std::size_t common = 0;
+  while (common < most && a[common] == b[common]) {
+    ++common;
+  }
+  return common;
+}
+
+}  // namespace
+
+std::vector<std::string> bytes_of_tokens(const Tokenizer& tokenizer) {
+  std::vector<std::string> tokens(static_cast<std::size_t>(tokenizer.vocab_size()));
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    tokens[id] = tokenizer.token_bytes(static_cast<int64_t>(id));
+  }
+  return tokens;
+}
+
+int plain_chars(std::string_view text) noexcept {
+  if (!is_valid_utf8(text)) {
+    return -1;
+  }
+  int count = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || c == '"' || c == '\\') {
+      return -1;
+    }
+    count += (byte & 0xC0U) == 0x80U ? 0 : 1;
+  }
+  return count;
+}
+
+TokenTree::TokenTree(std::span<const std::string> tokens, std::span<const uint32_t> sorted) {
+  std::size_t bytes = 1;
+  for (const auto id : sorted) {
+    bytes += tokens[id].size();
+  }
+  nodes_.reserve(bytes / 2);
+  std::vector<uint32_t> path = {0};  // the nodes from the root to the last token
+  std::string_view last;
+  for (const auto id : sorted) {
+    const std::string_view token = tokens[id];
+    const auto common = common_prefix(last, token);
+    while (path.size() > common + 1) {
+      nodes_[path.back()].end = static_cast<uint32_t>(nodes_.size());
+      path.pop_back();
+    }
+    for (std::size_t i = common; i < token.size(); ++i) {
+      path.push_back(static_cast<uint32_t>(nodes_.size()));
+      nodes_.push_back({0, -1, static_cast<uint16_t>(i + 1), static_cast<uint8_t>(token[i])});
+    }
+    auto& node = nodes_[path.back()];
+    node.token = node.token < 0 ? static_cast<int32_t>(id) : node.token;
+    depth_ = std::max(depth_, token.size());
+    last = token;
+  }
+  for (const auto node : path) {
+    nodes_[node].end = static_cast<uint32_t>(nodes_.size());
+  }
+}
+
+uint32_t TokenTree::child(uint32_t node, uint8_t byte) const noexcept {
+  for (uint32_t next = node + 1; next < nodes_[node].end; next = nodes_[next].end) {
+    if (nodes_[next].byte >= byte) {
+      return nodes_[next].byte == byte ? next : 0;
+    }
+  }
+  return 0;
+}
+
+Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)), next_same_(tokens_.size(), -1) {
+  std::vector<uint32_t> sorted;
+  for (uint32_t id = 0; id < tokens_.size(); ++id) {
+    if (tokens_[id].size() > kLongestToken) {
+      tokens_[id].clear();
+    }
+    if (!tokens_[id].empty()) {
+      sorted.push_back(id);
+    }
+    if (tokens_[id].size() == 1) {
+      single_.set(static_cast<uint8_t>(tokens_[id].front()));
+    }
+  }
+  std::sort(sorted.begin(), sorted.end(), [this](uint32_t a, uint32_t b) {
+    const int order = tokens_[a].compare(tokens_[b]);
+    return order != 0 ? order < 0 : a < b;
+  });
+  for (std::size_t i = 1; i < sorted.size(); ++i) {
+    if (tokens_[sorted[i - 1]] == tokens_[sorted[i]]) {
+      next_same_[sorted[i - 1]] = static_cast<int32_t>(sorted[i]);
+    }
+  }
+  all_ = TokenTree(tokens_, sorted);
+
+  const auto tree_of = [&](auto&& belongs) {
+    std::vector<uint32_t> chosen;
+    std::copy_if(sorted.begin(), sorted.end(), std::back_inserter(chosen), belongs);
+    return TokenTree(tokens_, chosen);
+  };
+  std::vector<int> plain(tokens_.size(), -1);
+  for (const auto id : sorted) {
+    plain[id] = plain_chars(tokens_[id]);
+  }
+  int more_than = 0;
+  for (const auto most : kPlainGroups) {
+    PlainGroup group;
+    group.least_chars = static_cast<std::size_t>(more_than) + 1;
+    group.most_chars = most;
+    group.bits.assign((tokens_.size() + 63) / 64, 0);
+    const auto belongs = [&](uint32_t id) { return plain[id] > more_than && plain[id] <= static_cast<int>(most); };
+    group.tree = tree_of(belongs);
+    for (const auto id : sorted) {
+      group.bits[id / 64] |= static_cast<uint64_t>(belongs(id)) << (id % 64);
+    }
+    plain_.push_back(std::move(group));
+    more_than = static_cast<int>(most);
+  }
+  others_ = tree_of([&](uint32_t id) { return plain[id] < 1 || plain[id] > more_than; });
+  quoted_ = tree_of([&](uint32_t id) { return std::count(tokens_[id].begin(), tokens_[id].end(), '"') >= 2; });
+  unsplittable_ = tree_of([this](uint32_t id) { return tokens_[id].size() > 1 && !can_be_split(tokens_[id]); });
+}
+
+const Vocabulary& Vocabulary::bytes() {
+  static const Vocabulary kBytes = [] {
+    std::vector<std::string> tokens(256);
+    for (std::size_t byte = 0; byte < tokens.size(); ++byte) {
+      tokens[byte] = std::string(1, static_cast<char>(byte));
+    }
+    return Vocabulary(std::move(tokens));
+  }();
+  return kBytes;
+}
+
+bool Vocabulary::can_be_split(std::string_view token) const {
+  if (std::all_of(token.begin(), token.end(), [this](char c) { return has_byte(static_cast<uint8_t>(c)); })) {
+    return true;
+  }
+  std::vector<char> reached(token.size() + 1, 0);
+  reached[0] = 1;
+  for (std::size_t begin = 0; begin < token.size(); ++begin) {
+    if (reached[begin] == 0) {
+      continue;
+    }
+    uint32_t node = 0;
+    for (std::size_t end = begin; end < token.size(); ++end) {
+      node = all_.child(node, static_cast<uint8_t>(token[end]));
+      if (node == 0) {
+        break;
+      }
+      const bool whole = begin == 0 && end + 1 == token.size();
+      reached[end + 1] = static_cast<char>(reached[end + 1] != 0 || (all_.nodes()[node].token >= 0 && !whole));
+    }
+  }
+  return reached[token.size()] != 0;
+}
+
+}  // namespace dstorch::text::constraint

@@ -1,0 +1,257 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "constraint_vocabulary.h"
+#include "core/json.h"
+#include "dstorch/constraint.h"
+#include "dstorch/error.h"
+#include "schema_validator.h"
+#include "support/paths.h"
+#include "text/constraint/sample.h"
+
+namespace dstorch {
+namespace {
+
+using test::SchemaValidator;
+using text::constraint::LanguageSampler;
+using text::constraint::Masks;
+using text::constraint::Matcher;
+using text::constraint::Vocabulary;
+
+const OrderedJson& cases() {
+  static const OrderedJson kCases =
+      OrderedJson::parse(std::ifstream(test::source_dir() / "tests/text/data/constraint.json"));
+  return kCases;
+}
+
+/// Of even numbers without white space, of odd ones with it.
+Constraint constraint_of(const OrderedJson& schema, std::size_t number) {
+  return Constraint::json_schema(schema.dump(),
+                                 number % 2 == 0 ? Constraint::WhiteSpace::none : Constraint::WhiteSpace::bounded);
+}
+
+std::string error_of(const std::string& schema) {
+  try {
+    static_cast<void>(Constraint::json_schema(schema));
+  } catch (const LMError& e) {
+    return std::string(to_string(e.kind())) + ": " + e.what();
+  }
+  return "no error";
+}
+
+// Not a test: writes what tools/make_constraint_fixtures.py judges.
+TEST(ConstraintSchema, WritesAnswers) {
+  const char* const schemas = std::getenv("DSTORCH_CONSTRAINT_SCHEMAS");
+  if (schemas == nullptr) {
+    GTEST_SKIP() << "for tools/make_constraint_fixtures.py";
+  }
+  auto out = OrderedJson::array();
+  std::size_t number = 0;
+  for (const auto& schema : OrderedJson::parse(std::ifstream(schemas))) {
+    LanguageSampler sampler(constraint_of(schema, number).network());
+    Rng rng(++number);
+    auto texts = OrderedJson::array();
+    for (std::size_t i = 0; i < 40; ++i) {
+      texts.push_back(sampler.draw(rng, i % 4 == 0 ? 5 : i % 4 == 1 ? 30 : 200));
+    }
+    out.push_back(std::move(texts));
+  }
+  std::ofstream(std::getenv("DSTORCH_CONSTRAINT_ANSWERS")) << out;
+}
+
+TEST(ConstraintSchema, TakesWhatAnotherValidatorTakesAndNothingThatItDoesNot) {
+  ASSERT_GE(cases().size(), 200U);
+  std::size_t number = 0;
+  for (const auto& test_case : cases()) {
+    const auto constraint = constraint_of(test_case["schema"], number++);
+    const SchemaValidator validator(test_case["schema"]);
+    for (const auto& text : test_case["accepted"]) {
+      EXPECT_TRUE(constraint.matches(text.get<std::string>())) << test_case["schema"] << "\n" << text;
+      EXPECT_TRUE(validator.accepts_text(text)) << test_case["schema"] << "\n" << text;
+    }
+    for (const auto& text : test_case["rejected"]) {
+      EXPECT_FALSE(constraint.matches(text.get<std::string>())) << test_case["schema"] << "\n" << text;
+      EXPECT_FALSE(validator.accepts_text(text)) << test_case["schema"] << "\n" << text;
+    }
+  }
+}
+
+// Tokens that cross every border, drawn without any sense, with as few of them as are enough and with more.
+TEST(ConstraintSchema, EveryAnswerOfRandomTokensIsOfTheSchema) {
+  const auto vocabulary = std::make_shared<const Vocabulary>(test::crossing_tokens(3, 1500));
+  std::size_t number = 0;
+  for (const auto& test_case : cases()) {
+    const auto constraint = constraint_of(test_case["schema"], number++);
+    const SchemaValidator validator(test_case["schema"]);
+    const auto masks = std::make_shared<Masks>(constraint.network(), vocabulary);
+    const int64_t least = masks->automaton().distance(masks->automaton().start());
+    Rng rng(number);
+    for (int i = 0; i < 12; ++i) {
+      const auto budget = least + static_cast<int64_t>(i % 3 == 0 ? 0 : i % 3 == 1 ? rng.below(20) : 150);
+      const auto answer = test::random_answer(Matcher(masks, budget), *vocabulary, rng);
+      EXPECT_TRUE(validator.accepts_text(answer)) << test_case["schema"] << "\n" << answer;
+    }
+  }
+}
+
+TEST(ConstraintSchema, EveryTextOfTheLanguageCanComeHoweverItIsCut) {
+  const auto vocabulary = std::make_shared<const Vocabulary>(test::crossing_tokens(5, 1500));
+  std::size_t number = 0;
+  for (const auto& test_case : cases()) {
+    const auto constraint = constraint_of(test_case["schema"], number++);
+    const auto masks = std::make_shared<Masks>(constraint.network(), vocabulary);
+    LanguageSampler sampler(constraint.network());
+    Rng rng(number);
+    for (int i = 0; i < 6; ++i) {
+      const auto text = sampler.draw(rng, 60);
+      Matcher matcher(masks, 100000);
+      for (const auto id : test::random_cut(*vocabulary, text, rng)) {
+        ASSERT_TRUE(matcher.allows(id)) << test_case["schema"] << "\n"
+                                        << text << "\n"
+                                        << vocabulary->token(static_cast<std::size_t>(id));
+        matcher.accept(id);
+      }
+      EXPECT_TRUE(matcher.complete()) << test_case["schema"] << "\n" << text;
+    }
+  }
+}
+
+TEST(ConstraintSchema, PropertiesComeInOrderAndExtraOnesAfterThem) {
+  const auto constraint = Constraint::json_schema(
+      R"({"type": "object", "properties": {"b": {"const": 1}, "a": {"const": 2}}, "required": ["a"], "additionalProperties": {"const": 3}})");
+  EXPECT_TRUE(constraint.matches(R"({"b":1,"a":2})"));
+  EXPECT_TRUE(constraint.matches(R"({"a": 2, "z": 3, "c": 3})"));
+  EXPECT_FALSE(constraint.matches(R"({"a":2,"b":1})"));
+  EXPECT_FALSE(constraint.matches(R"({"z":3,"a":2})"));
+  EXPECT_FALSE(constraint.matches(R"({"a":2,"z":3,"z":3})"));
+  EXPECT_FALSE(constraint.matches(R"({"a":2,"b":3})"));
+  EXPECT_FALSE(constraint.matches(R"({"b":1})"));
+}
+
+TEST(ConstraintSchema, WhatASchemaDoesNotNameIsLeftOutUnlessItSaysSo) {
+  EXPECT_FALSE(Constraint::json_schema(R"({"type": "object", "properties": {"a": {}}})").matches(R"({"q":1})"));
+  EXPECT_TRUE(Constraint::json_schema(R"({"type": "object"})").matches(R"({"q":1})"));
+}
+
+TEST(ConstraintSchema, WhiteSpaceIsBounded) {
+  const auto bounded = Constraint::json_schema(R"({"type": "array", "items": {"type": "integer"}})");
+  EXPECT_TRUE(bounded.matches("[1,2]"));
+  EXPECT_TRUE(bounded.matches("[ 1, 2 ]"));
+  EXPECT_TRUE(bounded.matches("[\n  1,\n  2\n]"));
+  EXPECT_FALSE(bounded.matches("[  1]"));
+  EXPECT_FALSE(bounded.matches("[1 ,2]"));
+  EXPECT_FALSE(bounded.matches("[1] "));
+  EXPECT_FALSE(bounded.matches("[\n" + std::string(17, ' ') + "1]"));
+  EXPECT_FALSE(Constraint::json_schema(R"({"type": "array"})", Constraint::WhiteSpace::none).matches("[ ]"));
+}
+
+TEST(ConstraintSchema, UnknownWordsAreNamed) {
+  for (const std::string word :
+       {"if", "not", "dependentRequired", "unevaluatedProperties", "contains", "$anchor", "nullable", "id"}) {
+    EXPECT_THAT(error_of(R"({")" + word + R"(": {}})"),
+                testing::AllOf(testing::StartsWith("unsupported"), testing::HasSubstr("\"" + word + "\"")));
+    EXPECT_THAT(error_of(R"({"type": "object", "properties": {"a": {"items": {")" + word + R"(": {}}}}})"),
+                testing::HasSubstr("\"" + word + "\""));
+  }
+  EXPECT_THAT(error_of(R"({"type": "string", "format": "regex"})"), testing::HasSubstr("\"regex\""));
+  EXPECT_THAT(error_of(R"({"type": "array", "uniqueItems": true})"), testing::HasSubstr("uniqueItems"));
+  EXPECT_THAT(error_of(R"({"$ref": "https://example.com/other"})"), testing::HasSubstr("https://example.com/other"));
+}
+
+TEST(ConstraintSchema, WhatIsNoSchemaIsAnError) {
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"", "JSON"},
+      {"{", "JSON"},
+      {"1", "a schema"},
+      {R"({"type": "text"})", "\"type\""},
+      {R"({"type": []})", "\"type\""},
+      {R"({"enum": []})", "\"enum\""},
+      {R"({"enum": 1})", "\"enum\""},
+      {R"({"minLength": -1})", "\"minLength\""},
+      {R"({"maxItems": 1.5})", "\"maxItems\""},
+      {R"({"minimum": "1"})", "\"minimum\""},
+      {R"({"multipleOf": 0})", "\"multipleOf\""},
+      {R"({"required": "a"})", "\"required\""},
+      {R"({"required": [1]})", "\"required\""},
+      {R"({"properties": []})", "\"properties\""},
+      {R"({"properties": {"a": 1}})", "\"properties\""},
+      {R"({"anyOf": []})", "\"anyOf\""},
+      {R"({"allOf": {}})", "\"allOf\""},
+      {R"({"uniqueItems": 1})", "\"uniqueItems\""},
+      {R"({"$ref": "#/$defs/a"})", "#/$defs/a"},
+      {R"({"$ref": "#"})", "leads to itself"},
+      {R"({"allOf": [{"$ref": "#"}]})", "leads to itself"},
+      {R"({"pattern": "(", "type": "string"})", "pattern"},
+  };
+  for (const auto& [schema, named] : wrong) {
+    EXPECT_THAT(error_of(schema), testing::AllOf(testing::StartsWith("format"), testing::HasSubstr(named))) << schema;
+  }
+}
+
+TEST(ConstraintSchema, OneOfMustShowThatItsSchemasAreApart) {
+  EXPECT_THAT(error_of(R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})"), testing::HasSubstr("oneOf"));
+  EXPECT_THAT(error_of(R"({"oneOf": [{"type": "object", "properties": {"a": {"const": 1}}}, {"type": "object"}]})"),
+              testing::HasSubstr("oneOf"));
+  EXPECT_THAT(error_of(R"({"oneOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]})"),
+              testing::HasSubstr("oneOf"));
+  EXPECT_THAT(error_of(R"({"oneOf": [{"enum": [1, 2]}, {"enum": [2, 3]}]})"), testing::HasSubstr("oneOf"));
+}
+
+/// Hostile schemas: what would be exponential, deep, or huge. None takes long: the test's own limit is the time.
+TEST(ConstraintSchema, WhatWouldBeTooLargeIsAnError) {
+  std::string nested = R"({"type": "integer"})";
+  for (int i = 0; i < 60; ++i) {
+    nested = R"({"type": "array", "items": )" + nested + "}";
+  }
+  EXPECT_EQ(error_of(nested), "no error");
+  std::string deep = "{}";
+  for (int i = 0; i < 5000; ++i) {
+    deep = R"({"items": )" + deep + "}";
+  }
+  EXPECT_THAT(error_of(deep), testing::StartsWith("format"));
+  // 2^30 alternatives.
+  std::string choices = R"({"allOf": [)";
+  for (int i = 0; i < 30; ++i) {
+    choices += std::string(i > 0 ? "," : "") + R"({"anyOf": [{"minLength": )" + std::to_string(i) +
+               R"(}, {"maxLength": 99}]})";
+  }
+  EXPECT_THAT(error_of(choices + "]}"), testing::StartsWith("unsupported"));
+  // Each part twice in the next.
+  std::string doubling = R"({"$ref": "#/$defs/a30", "$defs": {"a0": {"type": "integer"})";
+  for (int i = 0; i < 30; ++i) {
+    const auto part = R"({"$ref": "#/$defs/a)" + std::to_string(i) + "\"}";
+    doubling += R"(, "a)" + std::to_string(i + 1) + R"(": {"type": "array", "prefixItems": [)" + part + "," + part +
+                R"(], "minItems": 2, "items": false})";
+  }
+  EXPECT_EQ(error_of(doubling + "}}"), "no error");
+  EXPECT_THAT(error_of(R"({"type": "string", "minLength": 1000000000})"), testing::HasSubstr("minLength"));
+  EXPECT_THAT(error_of(R"({"type": "array", "minItems": 1000000000})"), testing::HasSubstr("minItems"));
+  EXPECT_THAT(error_of(R"({"type": "string", "pattern": "^((a{1000}){1000}){1000}$"})"),
+              testing::StartsWith("unsupported"));
+  EXPECT_THAT(error_of(R"({"type": "string", "pattern": "(a|b)*a(a|b){30}"})"), testing::StartsWith("unsupported"));
+  EXPECT_THAT(error_of(R"({"type": "integer", "multipleOf": 99999999999})"), testing::StartsWith("unsupported"));
+  EXPECT_THAT(error_of(R"({"type": "number", "minimum": 1e308, "maximum": 1.7e308, "multipleOf": 77777})"),
+              testing::StartsWith("unsupported"));
+  EXPECT_THAT(error_of(R"({"type": "object", "minProperties": 100000})"), testing::HasSubstr("minProperties"));
+  EXPECT_EQ(error_of(R"({"type": "string", "maxLength": 1000000000})"), "no error");
+  EXPECT_EQ(error_of(R"({"type": "array", "maxItems": 1000000000, "items": {"type": "string", "maxLength": 1000000}})"),
+            "no error");
+}
+
+TEST(ConstraintSchema, ASchemaThatAllowsNothingIsAnErrorBeforeTheFirstToken) {
+  const auto masks = [](const char* schema) {
+    return std::make_shared<Masks>(Constraint::json_schema(schema).network(),
+                                   std::shared_ptr<const Vocabulary>(&Vocabulary::bytes(), [](const auto*) {}));
+  };
+  for (const char* schema : {"false", R"({"allOf": [{"type": "string"}, {"type": "null"}]})",
+                             R"({"type": "string", "minLength": 2, "maxLength": 1})",
+                             R"({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]})"}) {
+    EXPECT_THROW(Matcher(masks(schema), 1000), LMError) << schema;
+  }
+}
+
+}  // namespace
+}  // namespace dstorch
