@@ -48,6 +48,14 @@ struct ConversationArguments {
   std::string variables;
 };
 
+/// What the answer must be; at most one of them.
+struct ConstraintArguments {
+  std::string json_schema;  // the schema, or a file that holds it
+  std::string regex;
+  std::vector<std::string> choices;
+  std::string grammar;  // a file
+};
+
 struct GenerateArguments {
   ModelArguments model;
   PromptArguments prompt;
@@ -57,6 +65,7 @@ struct GenerateArguments {
   /// A file with a conversation, instead of a prompt.
   std::string messages;
   ConversationArguments conversation;
+  ConstraintArguments constraint;
   bool json = false;
 };
 

@@ -38,6 +38,23 @@ void check_chat(const GenerateArguments& arguments) {
   refuse(asks && !arguments.chat && !messages, "--system, --tools and --variables are for --chat and --messages");
 }
 
+void add_constraint(CLI::App& command, ConstraintArguments& constraint) {
+  constexpr const char* kGroup = "What the answer must be";
+  std::vector<CLI::Option*> options = {
+      add_text(command, "--json-schema", constraint.json_schema, "FILE-OR-JSON", "JSON of this schema"),
+      add_text(command, "--regex", constraint.regex, "R", "A text that this regular expression matches as a whole"),
+      add_texts(command, "--choice", constraint.choices, "TEXT", "One of these texts; may be repeated"),
+      add_text(command, "--grammar", constraint.grammar, "FILE", "A text of this GBNF grammar")};
+  for (auto* option : options) {
+    option->group(kGroup);
+    for (auto* other : options) {
+      if (other != option) {
+        option->excludes(other);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void add_generate(CLI::App& app) {
@@ -47,6 +64,7 @@ void add_generate(CLI::App& app) {
              "Token ids to continue instead of a text");
   add_chat_options(command, *arguments);
   add_generation_options(command, arguments->generation);
+  add_constraint(command, arguments->constraint);
   add_model_options(command, arguments->model);
   constexpr const char* kOutput = "Output";
   add_number(command, "--logprobs", arguments->generation.options.logprobs,

@@ -4,6 +4,7 @@
 
 #include "dstorch/chat.h"
 #include "dstorch/checkpoint.h"
+#include "dstorch/constraint.h"
 #include "dstorch/conversation.h"
 #include "dstorch/device.h"
 #include "dstorch/dtype.h"

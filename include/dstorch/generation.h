@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "dstorch/constraint.h"
+
 namespace dstorch {
 
 /// Asks running work to stop, from any thread. Copies share one flag.
@@ -61,6 +63,10 @@ struct GenerationOptions {
   bool ignore_eos = false;
   /// Put the model's special tokens into the text too.
   bool skip_special_tokens = true;
+  /// What the answer must be, see docs/constraints.md. It ends when it is complete, and is always completed within
+  /// max_tokens (which, where it is not said, grows to what the shortest answer needs); a constraint wins over
+  /// logit_bias. Needs a tokenizer; not with stop_sequences, which would cut the answer.
+  std::optional<Constraint> constraint{};
   TokenCallback on_token{};
   /// Stops at once, from another thread; the finish reason is then `cancelled`.
   std::optional<CancelToken> cancel{};
@@ -70,7 +76,7 @@ struct GenerationOptions {
 };
 
 enum class FinishReason { stop, length, cancelled };
-/// "stop" (an end token or a stop string), "length", "cancelled".
+/// "stop" (an end token or a stop string; a constraint's text that nothing can follow), "length", "cancelled".
 std::string_view to_string(FinishReason reason) noexcept;
 
 struct Usage {

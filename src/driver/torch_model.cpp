@@ -57,13 +57,19 @@ std::vector<int64_t> encode(const LoadedModel& loaded, std::string_view text) {
   return tokenizer->encode(text);
 }
 
-/// How many tokens to make after `prompt` of them; `by_default` of them at most where nobody says. Throws
-/// LMError{context_overflow}.
-int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context, int64_t by_default) {
+/// How many tokens to make after `prompt` of them; `by_default` of them at most where nobody says, and no fewer than
+/// the `needed` of a constraint's shortest answer. Throws LMError{context_overflow}.
+int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context, int64_t by_default,
+                       int64_t needed) {
   const int64_t room = context - prompt;
   require(room >= 0, ErrorKind::context_overflow,
           "the prompt has {} tokens, {} more than the context of {}; shorten it", prompt, -room, context);
-  const auto wanted = options.max_tokens.value_or(std::min(room, by_default));
+  require(
+      needed <= room, ErrorKind::context_overflow,
+      "the shortest answer that the constraint allows needs {} tokens, and after a prompt of {} the context of {} has "
+      "room for {}; shorten the prompt",
+      needed, prompt, context, room);
+  const auto wanted = options.max_tokens.value_or(std::min(room, std::max(by_default, needed)));
   require(wanted <= room, ErrorKind::context_overflow,
           "a prompt of {} tokens and max_tokens {} need {} more positions than the context of {}; shorten the prompt "
           "or ask for at most {} tokens",
@@ -207,23 +213,35 @@ class TorchModel::Impl {
     engine.check_tokens(call.prompt);
     auto adapter = options.adapter.empty() ? default_adapter(loaded) : shelf_of(loaded).find(options.adapter);
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
-    const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default);
+    const auto needed = options.constraint ? engine.tokens_needed(*options.constraint) : 0;
+    const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default, needed);
+    auto constraint = options.constraint
+                          ? engine.constrain(*options.constraint, count,
+                                             options.ignore_eos ? std::set<int64_t>() : call.end_tokens)
+                          : nullptr;
     const auto seed = options.seed ? *options.seed : draw_seed();
     auto outbox = std::make_shared<engine::Outbox>(options.cancel);
     auto on_token = std::exchange(options.on_token, {});
     if (count == 0) {
       outbox->end({});
     } else {
-      auto sequence = std::make_shared<engine::GenerationSequence>(
-          std::move(call.prompt), options, count, seed, engine.tokenizer(), std::move(call.end_tokens), outbox);
-      sequence->adapter = std::move(adapter);
-      engine.submit(std::move(sequence));
+      auto sequence = std::make_shared<engine::GenerationSequence>(std::move(call.prompt), options, count, seed,
+                                                                   engine.tokenizer(), std::move(call.end_tokens),
+                                                                   outbox, std::move(constraint));
+      if (sequence->finished()) {
+        sequence->deliver();  // all of it was forced
+      } else {
+        sequence->adapter = std::move(adapter);
+        engine.submit(std::move(sequence));
+      }
     }
     return PendingGeneration(
         std::make_unique<PendingGeneration::State>(std::move(outbox), std::move(on_token), prompt_tokens, seed));
   }
 
   PendingGeneration answer_plainly(const LoadedModel& loaded, std::string_view prompt, GenerationOptions options) {
+    require(!options.constraint, ErrorKind::unsupported,
+            "a constraint is of a language model's text; this model puts out numbers");
     const MemoryScope scope(memory_, MemoryKind::activations);
     GenerationResult result;
     result.text = driver::plain_text(driver::run_plainly(loaded, prompt));

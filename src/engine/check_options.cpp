@@ -40,6 +40,9 @@ void check_options(const GenerationOptions& options, int64_t vocab_size) {
     require(!std::isnan(bias) && bias != std::numeric_limits<double>::infinity(), ErrorKind::invalid_argument,
             "logit_bias of token {} must be a number or -infinity, got {}", token, bias);
   }
+  require(!options.constraint || options.stop_sequences.empty(), ErrorKind::invalid_argument,
+          "a constraint and stop_sequences must not be set together: a stop string would cut the answer, which ends by "
+          "itself when it is complete");
   for (const auto& stop : options.stop_sequences) {
     require(!stop.empty(), ErrorKind::invalid_argument, "stop_sequences must not hold an empty string");
   }

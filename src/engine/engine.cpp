@@ -26,7 +26,10 @@ int32_t place_of(std::vector<const nn::Adapter*>& adapters, const nn::Adapter* a
 
 }  // namespace
 
-Engine::Engine(EngineConfig config) : config_(std::move(config)), admission_(config_) {
+Engine::Engine(EngineConfig config)
+    : config_(std::move(config)),
+      admission_(config_),
+      constraints_(config_.tokenizer, config_.end_tokens, config_.model->sizes().vocab_size) {
   const auto& layout = config_.model->kv_layout();
   if (!layout.groups.empty()) {
     pool_ = std::make_unique<nn::KvPool>(layout, at::TensorOptions().dtype(config_.kv_dtype).device(config_.device),
@@ -214,10 +217,33 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
   }
   batch.tokens = tokens.to(config_.device);
   batch.groups = pool_ ? &pool_->groups() : nullptr;
+  const auto preparation = prepare_beside(shares);
   batch.abandoned = [shares] {
     return std::all_of(shares.begin(), shares.end(), [](const auto& share) { return share.sequence->cancelled(); });
   };
   return config_.model->hidden(batch);
+}
+
+Companion::Job Engine::prepare_beside(std::span<const StepShare> shares) {
+  std::vector<Sequence*> preparing;
+  for (const auto& share : shares) {
+    // Whoever still reads its prompt after this step does not draw a token in it.
+    if (share.sequence->pending() == share.count && share.sequence->wants_preparation()) {
+      preparing.push_back(share.sequence);
+    }
+  }
+  if (preparing.empty()) {
+    return {};
+  }
+  return companion_.start([preparing = std::move(preparing)] {
+    for (auto* sequence : preparing) {
+      try {
+        sequence->prepare();
+      } catch (...) {
+        // Tried again, and told, where it is needed.
+      }
+    }
+  });
 }
 
 void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidden) {

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "engine/admission.h"
+#include "engine/answer_constraint.h"
+#include "engine/companion.h"
 #include "engine/engine_config.h"
 #include "engine/sequence.h"
 #include "nn/kv_pool.h"
@@ -40,6 +42,15 @@ class Engine {
   /// Pages of keys and values that sequences hold. While nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
 
+  /// A constraint of an answer of at most `budget` tokens, for this model's vocabulary; `end_tokens`: those that may end it. Throws LMError: unsupported
+  /// without a tokenizer; as Matcher does. Any thread.
+  std::shared_ptr<AnswerConstraint> constrain(const Constraint& constraint, int64_t budget,
+                                              std::set<int64_t> end_tokens) {
+    return constraints_.make(constraint, budget, std::move(end_tokens));
+  }
+  /// Tokens that the shortest answer needs.
+  int64_t tokens_needed(const Constraint& constraint) { return constraints_.tokens_needed(constraint); }
+
   // What does not change, for any thread.
   [[nodiscard]] const models::LanguageModel& model() const noexcept { return *config_.model; }
   [[nodiscard]] const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept { return config_.tokenizer; }
@@ -55,10 +66,12 @@ class Engine {
   void admit();
   void step();
   at::Tensor forward(std::span<const StepShare> shares);
+  Companion::Job prepare_beside(std::span<const StepShare> shares);
   void hand_out(std::span<const StepShare> shares, const at::Tensor& hidden);
 
   EngineConfig config_;
   Admission admission_;
+  ConstraintStore constraints_;
 
   // Between threads.
   std::mutex mutex_;
@@ -72,6 +85,7 @@ class Engine {
   // The worker's alone.
   std::unique_ptr<nn::KvPool> pool_;
   std::vector<std::shared_ptr<Sequence>> running_;  // in the order in which they came
+  Companion companion_;
 
   std::mutex close_mutex_;
   std::thread worker_;

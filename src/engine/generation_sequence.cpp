@@ -13,35 +13,79 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const GenerationOptions& options,
                                        int64_t max_tokens, uint64_t seed, std::shared_ptr<const Tokenizer> tokenizer,
-                                       std::set<int64_t> end_tokens, std::shared_ptr<Outbox> outbox)
+                                       std::set<int64_t> end_tokens, std::shared_ptr<Outbox> outbox,
+                                       std::shared_ptr<AnswerConstraint> constraint)
     : Sequence(prompt, static_cast<int64_t>(prompt.size()) + max_tokens),
       sampler_(options, seed),
       text_(std::move(tokenizer), options),
       end_tokens_(options.ignore_eos ? std::set<int64_t>() : std::move(end_tokens)),
-      outbox_(std::move(outbox)) {
+      outbox_(std::move(outbox)),
+      constraint_(std::move(constraint)),
+      asks_always_(options.logprobs.has_value()) {
   sampler_.add_prompt(tokens());
+  if (constraint_) {
+    sampler_.constrain(constraint_);
+    jump_ahead();
+  }
 }
 
 void GenerationSequence::on_logits(std::span<float> logits) {
-  const auto token = sampler_.next(logits);
-  const auto now = Clock::now();
-  if (first_token_ == Clock::time_point{}) {
-    first_token_ = now;
+  std::optional<int64_t> forced;
+  if (!forced_.empty()) {
+    forced = forced_.front();
+    forced_.pop_front();
   }
+  const auto token = sampler_.next(logits, forced);
+  if (first_token_ == Clock::time_point{}) {
+    first_token_ = Clock::now();
+  }
+  take(token);
+  if (constraint_ && forced_.empty()) {
+    jump_ahead();
+  }
+}
+
+// The token becomes part of the answer, which may end with it.
+void GenerationSequence::take(int64_t token) {
   add(token);
   const bool last = end_tokens_.contains(token);
-  made_ = {token, last ? std::string() : text_.push(token), sampler_.logprob(), seconds_between(start_, now)};
-  if (last || text_.stop_sequence()) {
+  std::string text;
+  if (!last) {
+    text = constraint_ ? text_.push_bytes(constraint_->bytes_of(token)) : text_.push(token);
+  }
+  made_.push_back({token, std::move(text), sampler_.logprob(), seconds_between(start_, Clock::now())});
+  if (last || text_.stop_sequence() || (constraint_ && constraint_->over())) {
     end(FinishReason::stop);
   } else if (length() == capacity()) {
     end(FinishReason::length);
   }
 }
 
-void GenerationSequence::deliver() {
-  if (made_) {
-    outbox_->push(*std::exchange(made_, std::nullopt));
+// Takes what the constraint forces without asking the model for it.
+void GenerationSequence::jump_ahead() {
+  if (ending_) {
+    return;
   }
+  if (constraint_->over()) {
+    end(FinishReason::stop);  // the empty text
+    return;
+  }
+  const auto forced = constraint_->forced(tokens());
+  if (asks_always_) {
+    forced_.assign(forced.begin(), forced.end());
+    return;
+  }
+  for (const auto token : forced) {
+    sampler_.skip(token);
+    take(token);
+  }
+}
+
+void GenerationSequence::deliver() {
+  for (auto& made : made_) {
+    outbox_->push(std::move(made));
+  }
+  made_.clear();
   if (error_) {
     outbox_->fail(error_);
   } else if (ending_) {

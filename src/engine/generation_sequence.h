@@ -1,9 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <set>
+#include <vector>
 
+#include "engine/answer_constraint.h"
 #include "engine/outbox.h"
 #include "engine/sampler.h"
 #include "engine/sequence.h"
@@ -14,12 +17,15 @@ namespace dstorch::engine {
 /// A prompt that is continued, token by token.
 class GenerationSequence : public Sequence {
  public:
-  /// `max_tokens`, at least 1, decides instead of the options'.
+  /// `max_tokens`, at least 1, decides instead of the options'. `constraint`: the options' own, for as many tokens; may
+  /// be null, else there is a tokenizer. What it forces from the start is there at once; the sequence may be finished.
   GenerationSequence(std::vector<int64_t> prompt, const GenerationOptions& options, int64_t max_tokens, uint64_t seed,
                      std::shared_ptr<const Tokenizer> tokenizer, std::set<int64_t> end_tokens,
-                     std::shared_ptr<Outbox> outbox);
+                     std::shared_ptr<Outbox> outbox, std::shared_ptr<AnswerConstraint> constraint = nullptr);
 
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
+  [[nodiscard]] bool wants_preparation() const override { return constraint_ && constraint_->needs_preparation(); }
+  void prepare() override { constraint_->prepare(); }
   void on_logits(std::span<float> logits) override;
   void on_cancelled() override { end(FinishReason::cancelled); }
   void on_error(std::exception_ptr error) noexcept override { error_ = std::move(error); }
@@ -29,16 +35,21 @@ class GenerationSequence : public Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void take(int64_t token);
+  void jump_ahead();
   void end(FinishReason reason);
 
   Sampler sampler_;
   TextOutput text_;
   std::set<int64_t> end_tokens_;  // none when they are ignored
   std::shared_ptr<Outbox> outbox_;
+  std::shared_ptr<AnswerConstraint> constraint_;
+  bool asks_always_;            // what is forced, too: its log-probabilities are wanted
+  std::deque<int64_t> forced_;  // comes next, once the model was asked
   Clock::time_point start_ = Clock::now();
   Clock::time_point first_token_{};
   // Not delivered yet.
-  std::optional<TokenMade> made_;
+  std::vector<TokenMade> made_;
   std::optional<Ending> ending_;
   std::exception_ptr error_;
 };

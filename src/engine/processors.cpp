@@ -43,6 +43,16 @@ void Processors::apply(std::span<float> logits) const {
   for (const auto& [token, bias] : options_.logit_bias) {
     logit_of(token) += static_cast<float>(bias);
   }
+  if (constraint_) {
+    constraint_->apply(logits);
+  }
+}
+
+void Processors::accept(int64_t token) {
+  ++generated_[token];
+  if (constraint_) {
+    constraint_->accept(token);
+  }
 }
 
 }  // namespace dstorch::engine

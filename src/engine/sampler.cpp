@@ -58,16 +58,20 @@ std::size_t checked_argmax(std::span<const float> logits) {
 Sampler::Sampler(const GenerationOptions& options, uint64_t seed)
     : options_(options), rng_(seed), processors_(options) {}
 
-int64_t Sampler::next(std::span<float> logits) {
+int64_t Sampler::next(std::span<float> logits, std::optional<int64_t> forced) {
   const auto best = checked_argmax(logits);
   const auto largest = logits[best];
   std::vector<float> raw;
   if (options_.logprobs) {
     raw.assign(logits.begin(), logits.end());
   }
-  processors_.apply(logits);
   int64_t token = 0;
-  if (options_.temperature == 0 || options_.top_k == 1) {
+  if (!forced) {
+    processors_.apply(logits);
+  }
+  if (forced) {
+    token = *forced;
+  } else if (options_.temperature == 0 || options_.top_k == 1) {
     token = static_cast<int64_t>(processors_.change_anything() ? checked_argmax(logits) : best);
   } else {
     collect_candidates(logits);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/rng.h"
@@ -12,7 +14,7 @@
 namespace dstorch::engine {
 
 /// Turns logits into the next token, by the options of one sequence. The steps, in order: the processors (penalties,
-/// bias), temperature, top-k, top-p, min-p, one draw. One thread at a time.
+/// bias, constraint), temperature, top-k, top-p, min-p, one draw. One thread at a time.
 class Sampler {
  public:
   Sampler(const GenerationOptions& options, uint64_t seed);
@@ -20,9 +22,16 @@ class Sampler {
   /// Counts `tokens` as seen in the prompt.
   void add_prompt(std::span<const int64_t> tokens) { processors_.add_prompt(tokens); }
 
+  void constrain(std::shared_ptr<AnswerConstraint> constraint) { processors_.constrain(std::move(constraint)); }
+
   /// logits [vocab], overwritten. Throws LMError{inference} when they leave nothing to choose from (NaN, all
-  /// -infinity).
-  int64_t next(std::span<float> logits);
+  /// -infinity). `forced` is taken whatever they are.
+  int64_t next(std::span<float> logits, std::optional<int64_t> forced = std::nullopt);
+  /// `token` comes next without the model being asked.
+  void skip(int64_t token) {
+    logprob_.reset();
+    processors_.accept(token);
+  }
 
   /// What is recorded of the last token, if logprobs are asked for.
   [[nodiscard]] const std::optional<TokenLogprob>& logprob() const noexcept { return logprob_; }

@@ -32,6 +32,10 @@ class Sequence {
   virtual ~Sequence() = default;
 
   [[nodiscard]] virtual Wants wants() const = 0;
+  /// Whether `prepare` has something to do.
+  [[nodiscard]] virtual bool wants_preparation() const { return false; }
+  /// What `on_logits` will need, done while the model is at work. On a thread of the worker's, before `on_logits`.
+  virtual void prepare() {}
   /// logits [vocab], may be overwritten. On one of the threads of the worker's pool, beside others' `on_logits`.
   virtual void on_logits(std::span<float> /*logits*/) {}
   /// hidden [count, hidden] of the positions from `first` on.

@@ -36,6 +36,12 @@ std::string TextOutput::hidden_text(int64_t token) const {
   return seen ? content : std::string();
 }
 
+std::string TextOutput::push_bytes(std::string_view bytes) {
+  std::string text;
+  assembler_.push(bytes, text);
+  return text;
+}
+
 std::string TextOutput::finish() {
   if (!decoder_ || stop_) {
     return {};

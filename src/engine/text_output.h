@@ -4,11 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dstorch/generation.h"
 #include "dstorch/tokenizer.h"
 #include "text/stop_matcher.h"
+#include "text/utf8.h"
 
 namespace dstorch::engine {
 
@@ -23,6 +25,9 @@ class TextOutput {
   /// The text that `token` lets out; often empty. Ids past the tokenizer's, which models have whose tables are padded,
   /// have none.
   std::string push(int64_t token);
+  /// The characters that `bytes` complete, as they are: of answers whose text is to be just that. Stop strings are not
+  /// looked for. Not together with `push`.
+  std::string push_bytes(std::string_view bytes);
   /// What is still held back. Nothing once a stop string came.
   std::string finish();
   /// The stop string that came, if one did: nothing is let out after it.
@@ -44,6 +49,7 @@ class TextOutput {
   };
   std::deque<Run> runs_;  // of the text that is held back
   std::optional<StreamDecoder> decoder_;
+  text::Utf8Assembler assembler_;
   int64_t vocab_size_ = 0;  // the tokenizer's; 0 without one
   std::optional<std::string> stop_;
 };

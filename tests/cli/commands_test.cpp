@@ -133,6 +133,34 @@ TEST(Command, GenerateStreamsTheTextThatJsonHas) {
   EXPECT_EQ(dstorch(from_input, {.input = kPrompt}).out, text + "\n");
 }
 
+TEST(Command, GenerateHoldsTheAnswerToWhatIsAsked) {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("dstorch-typed-{}", getpid());
+  std::filesystem::create_directories(folder);
+  const auto schema_file = folder / "schema.json";
+  const auto grammar_file = folder / "numbers.gbnf";
+  const std::string schema = R"({"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]})";
+  std::ofstream(schema_file) << schema;
+  std::ofstream(grammar_file) << "root ::= \"(\" root \")\" | [0-9]{2}\n";
+  const auto answer = [](const std::string& option, const std::string& value) {
+    const auto result = dstorch({"generate", kPrompt, "--temperature", "1.5", "--seed", "5", option, value});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  };
+  const auto typed = answer("--json-schema", schema);
+  EXPECT_TRUE(json::parse(typed)["size"].is_number_integer()) << typed;
+  EXPECT_EQ(answer("--json-schema", schema_file.string()), typed);
+  EXPECT_THAT(answer("--regex", "[a-f]{3}"), testing::MatchesRegex("[a-f][a-f][a-f]\n"));
+  EXPECT_THAT(answer("--choice", "yes, it is"), "yes, it is\n");
+  EXPECT_THAT(answer("--grammar", grammar_file.string()), testing::ContainsRegex("[0-9][0-9]"));
+
+  EXPECT_EQ(dstorch({"generate", kPrompt, "--regex", "a", "--choice", "b"}).exit_code, 2);
+  EXPECT_EQ(dstorch({"generate", kPrompt, "--regex", "a", "--stop", "b"}).exit_code, 2);
+  EXPECT_EQ(dstorch({"generate", kPrompt, "--json-schema", R"({"if": {}})"}).exit_code, 1);
+  EXPECT_EQ(dstorch({"generate", kPrompt, "--grammar", (folder / "none").string()}).exit_code, 1);
+  EXPECT_THAT(dstorch({"generate", kPrompt, "--regex", "[a-f]{30}", "--max-tokens", "2"}).err, HasSubstr("needs "));
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Command, TokenizeGoesThereAndBack) {
   const auto ids = json_of(dstorch({"tokenize", "libfoo-dev", "-m", model(), "--json"}))["ids"];
   ASSERT_TRUE(ids.is_array());

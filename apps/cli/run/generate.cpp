@@ -3,6 +3,9 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -50,6 +53,34 @@ class Printer {
   std::exception_ptr error_;
 };
 
+std::string text_of_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) {
+    throw LMError(ErrorKind::not_found, fmt::format("{} cannot be read; give a file", path.string()));
+  }
+  return text.str();
+}
+
+std::optional<Constraint> constraint_of(const ConstraintArguments& arguments) {
+  if (!arguments.json_schema.empty()) {
+    const auto begin = arguments.json_schema.find_first_not_of(" \t\r\n");
+    const bool is_json = begin != std::string::npos && arguments.json_schema[begin] == '{';
+    return Constraint::json_schema(is_json ? arguments.json_schema : text_of_file(arguments.json_schema));
+  }
+  if (!arguments.regex.empty()) {
+    return Constraint::regex(arguments.regex);
+  }
+  if (!arguments.choices.empty()) {
+    return Constraint::choice(arguments.choices);
+  }
+  if (!arguments.grammar.empty()) {
+    return Constraint::grammar(text_of_file(arguments.grammar));
+  }
+  return std::nullopt;
+}
+
 void show_speed(const GenerationResult& result) {
   if (const auto speed = speed_of(result); !speed.empty() && has_moving_lines()) {
     say(dim(speed));
@@ -91,6 +122,7 @@ void explain_silence(const GenerateArguments& arguments, const GenerationResult&
 GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel& model, const std::string& text,
                                  StatusLine& line) {
   auto generation = arguments.generation.options;
+  generation.constraint = constraint_of(arguments.constraint);
   generation.cancel = interrupt_token();
   Printer printer(line);
   if (arguments.json) {
