@@ -215,19 +215,18 @@ class TorchModel::Impl {
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
     const auto needed = options.constraint ? engine.tokens_needed(*options.constraint) : 0;
     const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default, needed);
-    auto constraint = options.constraint
-                          ? engine.constrain(*options.constraint, count,
-                                             options.ignore_eos ? std::set<int64_t>() : call.end_tokens)
-                          : nullptr;
+    auto constraint = options.constraint ? engine.constrain(*options.constraint, count,
+                                                            options.ignore_eos ? std::set<int64_t>() : call.end_tokens)
+                                         : nullptr;
     const auto seed = options.seed ? *options.seed : draw_seed();
     auto outbox = std::make_shared<engine::Outbox>(options.cancel);
     auto on_token = std::exchange(options.on_token, {});
     if (count == 0) {
       outbox->end({});
     } else {
-      auto sequence = std::make_shared<engine::GenerationSequence>(std::move(call.prompt), options, count, seed,
-                                                                   engine.tokenizer(), std::move(call.end_tokens),
-                                                                   outbox, std::move(constraint));
+      auto sequence =
+          std::make_shared<engine::GenerationSequence>(std::move(call.prompt), options, count, seed, engine.tokenizer(),
+                                                       std::move(call.end_tokens), outbox, std::move(constraint));
       if (sequence->finished()) {
         sequence->deliver();  // all of it was forced
       } else {

@@ -100,8 +100,7 @@ std::shared_ptr<AnswerConstraint> ConstraintStore::make(const Constraint& constr
                                                         std::set<int64_t> end_tokens) {
   auto masks = masks_of(constraint);
   text::constraint::Matcher matcher(masks, budget);
-  return std::make_shared<AnswerConstraint>(std::move(matcher), std::move(masks), tokenizer_,
-                                            std::move(end_tokens));
+  return std::make_shared<AnswerConstraint>(std::move(matcher), std::move(masks), tokenizer_, std::move(end_tokens));
 }
 
 int64_t ConstraintStore::tokens_needed(const Constraint& constraint) {

@@ -42,8 +42,8 @@ class Engine {
   /// Pages of keys and values that sequences hold. While nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
 
-  /// A constraint of an answer of at most `budget` tokens, for this model's vocabulary; `end_tokens`: those that may end it. Throws LMError: unsupported
-  /// without a tokenizer; as Matcher does. Any thread.
+  /// A constraint of an answer of at most `budget` tokens, for this model's vocabulary; `end_tokens`: those that may
+  /// end it. Throws LMError: unsupported without a tokenizer; as Matcher does. Any thread.
   std::shared_ptr<AnswerConstraint> constrain(const Constraint& constraint, int64_t budget,
                                               std::set<int64_t> end_tokens) {
     return constraints_.make(constraint, budget, std::move(end_tokens));
