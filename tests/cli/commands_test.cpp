@@ -153,6 +153,8 @@ TEST(Command, GenerateHoldsTheAnswerToWhatIsAsked) {
   EXPECT_THAT(answer("--choice", "yes, it is"), "yes, it is\n");
   EXPECT_THAT(answer("--grammar", grammar_file.string()), testing::ContainsRegex("[0-9][0-9]"));
 
+  const auto trees = (source_dir() / "examples/trees").string();
+  EXPECT_EQ(dstorch({"generate", "--chat", "What is a pine?", "-m", trees, "--choice", "a tree"}).out, "a tree\n");
   EXPECT_EQ(dstorch({"generate", kPrompt, "--regex", "a", "--choice", "b"}).exit_code, 2);
   EXPECT_EQ(dstorch({"generate", kPrompt, "--regex", "a", "--stop", "b"}).exit_code, 2);
   EXPECT_EQ(dstorch({"generate", kPrompt, "--json-schema", R"({"if": {}})"}).exit_code, 1);

@@ -150,6 +150,7 @@ GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel&
 GenerationResult answer(const GenerateArguments& arguments, TorchModel& model, const std::vector<Message>& messages,
                         StatusLine& line) {
   auto options = chat_options(model, arguments.conversation, arguments.generation);
+  options.generation->constraint = constraint_of(arguments.constraint);
   options.generation->cancel = interrupt_token();
   check_conversation(model, messages, options);
   AnswerPrinter printer(line);
