@@ -1,6 +1,5 @@
 // Teaches the bundled model to name a Debian package's section from what it is described as, with LoRA and in full, and
 // sets what that comes to beside two simpler ways: always the most common section, and logistic regression on words.
-// docs/finetuning.md has what it prints for the whole list.
 //
 //   example_package_sections [TRAIN.tsv HELD-OUT.tsv OUTPUT [EPOCHS]]
 //
