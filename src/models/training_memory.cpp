@@ -39,7 +39,7 @@ class Step {
         product_(shape.bfloat16 ? kHalf : kFloat) {}
 
   void run() {
-    const auto batch = ledger_.take(2 * tokens_ * kIndex, MemoryKind::other);
+    const auto batch = ledger_.take(2 * tokens_ * kIndex, lora() ? MemoryKind::activations : MemoryKind::other);
     if (lora()) {
       run_adapters();
     } else {

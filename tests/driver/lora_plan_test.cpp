@@ -96,7 +96,13 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
     training::update(adapter.parameters(), *optimizer, 1e-2, 1.0, last, step);
   }
   EXPECT_LT(last, first) << "the adapters learn";
-  test::expect_close(plan, account->use({}), 0.1);
+  // Together within a tenth, and no kind off by more than a tenth of all.
+  const auto measured = account->use({});
+  const auto most = 0.1 * static_cast<double>(measured.total.peak);
+  EXPECT_NEAR(static_cast<double>(plan.total), static_cast<double>(measured.total.peak), most);
+  for (const auto kind : {MemoryKind::activations, MemoryKind::gradients, MemoryKind::optimizer, MemoryKind::other}) {
+    EXPECT_NEAR(static_cast<double>(plan[kind]), static_cast<double>(measured[kind].peak), most) << to_string(kind);
+  }
   EXPECT_EQ(plan[MemoryKind::weights], account->use({})[MemoryKind::weights].peak);
 }
 

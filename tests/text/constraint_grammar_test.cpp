@@ -37,6 +37,7 @@ class ReferenceGrammar {
       text += name_of(rule) + " ::= ";
       for (std::size_t i = 0; i < rules_[rule].size(); ++i) {
         text += i > 0 ? " | " : "";
+        text += rules_[rule][i].empty() ? "\"\"" : "";  // a rule of nothing at all would go on in the next line
         for (const auto& part : rules_[rule][i]) {
           const auto what = part.kind == Part::Kind::rule        ? name_of(part.rule)
                             : part.kind == Part::Kind::character ? "\"" + part.text + "\""

@@ -268,6 +268,7 @@ void linear_chunks(const LinearCall& call, const Plan& plan, const Room<X>& room
   }
 }
 
+/// `up_row` is null where there are no factors.
 HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const float* up_row, int64_t first, float* y,
                            int64_t outputs) {
   for (int64_t n = 0; n < outputs; n += kLanes) {
@@ -277,7 +278,7 @@ HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const flo
       v = hn::Add(v, load_any(call.gate.bias, first + n, width));
     }
     v = activate(call.activation, v);
-    if (call.up.data != nullptr) {
+    if (up_row != nullptr) {
       auto factor = load_upto<float>(up_row, n, width);
       if (call.up.bias.data != nullptr) {
         factor = hn::Add(factor, load_any(call.up.bias, first + n, width));
@@ -303,8 +304,8 @@ void mlp_chunks(const MlpCall& call, const Plan& plan, const Room<X>& room, Chun
         multiply(rows, call.x.features, call.up, n, outputs, ups, plan.panel, room.tile);
       }
       for (int64_t i = 0; i < rows.count; ++i) {
-        finish_mlp(call, gates + i * plan.panel, ups + i * plan.panel, n, call.y + (piece.row + i) * call.y_stride + n,
-                   outputs);
+        finish_mlp(call, gates + i * plan.panel, call.up.data != nullptr ? ups + i * plan.panel : nullptr, n,
+                   call.y + (piece.row + i) * call.y_stride + n, outputs);
       }
     }
   }
@@ -373,7 +374,6 @@ void run_mlp(const MlpCall& call) {
 void run_gate(const GateCall& call) {
   constexpr int64_t kUnit = 4096;  // numbers
   MlpCall bare;
-  bare.up.data = call.factors;
   bare.activation = call.activation;
   parallel_for((call.gates.count * call.gates.features + kUnit - 1) / kUnit, 1,
                [&](int64_t begin, int64_t end) HWY_ATTR {

@@ -51,7 +51,7 @@ void check_type(const OrderedJson& type, const std::string& where) {
 void check_named(const OrderedJson& schemas, const std::string& where) {
   require(schemas.is_object(), kWrong, "{} must be an object, it is {}", where, shown(schemas));
   for (const auto& [name, schema] : schemas.items()) {
-    check_schema(schema, where + "." + name);
+    check_schema(schema, fmt::format("{}.{}", where, name));
   }
 }
 
@@ -75,9 +75,8 @@ void check_keyword(const std::string& key, const OrderedJson& value, const std::
     check_type(value, where);
   } else if (key == "properties" || key == "patternProperties" || key == "$defs" || key == "definitions") {
     check_named(value, place);
-  } else if (key == "anyOf" || key == "oneOf" || key == "allOf" || key == "prefixItems") {
-    check_list(value, place);
-  } else if (key == "items" && value.is_array()) {
+  } else if (key == "anyOf" || key == "oneOf" || key == "allOf" || key == "prefixItems" ||
+             (key == "items" && value.is_array())) {
     check_list(value, place);
   } else if (key == "items" || key == "additionalProperties" || key == "not") {
     check_schema(value, place);

@@ -50,7 +50,7 @@ class Automaton {
   struct Item {
     uint32_t state = 0;
     Stacks::Id stacks = 0;
-    auto operator<=>(const Item&) const = default;
+    auto operator<=>(const Item&) const = default;  // NOLINT(modernize-use-nullptr)
   };
   struct Known {
     uint32_t first_item = 0;

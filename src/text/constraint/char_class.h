@@ -10,7 +10,7 @@ struct CodeRange {
   char32_t first = 0;
   char32_t last = 0;
   bool operator==(const CodeRange&) const = default;
-  auto operator<=>(const CodeRange&) const = default;
+  auto operator<=>(const CodeRange&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// A set of code points: sorted ranges that neither touch nor overlap.
@@ -34,7 +34,7 @@ bool contains(const CharClass& chars, char32_t c);
 struct ByteRange {
   uint8_t first = 0;
   uint8_t last = 0;
-  auto operator<=>(const ByteRange&) const = default;
+  auto operator<=>(const ByteRange&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// The UTF-8 forms of the characters of `chars`: each sequence stands for all bytes within its ranges, and each

@@ -116,8 +116,8 @@ class NumberWriter {
     bool nonzero = false;
     Order low = Order::equal;
     Order high = Order::equal;
-    int64_t rest = 0;  // of dividing by the step what is written
-    auto operator<=>(const State&) const = default;
+    int64_t rest = 0;                                // of dividing by the step what is written
+    auto operator<=>(const State&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
   void set_digits(const NumberLimits& limits) {

@@ -59,7 +59,7 @@ class Hops {
     };
     for (uint32_t state = 0; state < network_.size(); ++state) {
       for (const auto& edge : network_.edges(state)) {
-        if ((edge.border & kKeyBegin) != 0) {
+        if ((edge.border & key_begin) != 0) {
           enter(edge.target);
         }
       }
@@ -68,7 +68,7 @@ class Hops {
       const auto state = open.back();
       open.pop_back();
       for (const auto& edge : network_.edges(state)) {
-        if ((edge.border & kKeyEnd) == 0) {
+        if ((edge.border & key_end) == 0) {
           enter(edge.target);
         }
       }
@@ -82,7 +82,7 @@ class Hops {
     for (const auto& edge : network_.edges(from_)) {
       for (int byte = edge.first; byte <= edge.last; ++byte) {
         if (vocabulary_.has_byte(static_cast<uint8_t>(byte))) {
-          hops_.push_back({from_, edge.target, 1U + (edge.border & kKeyReserve)});
+          hops_.push_back({from_, edge.target, 1U + (edge.border & key_reserve)});
           break;
         }
       }
@@ -98,10 +98,10 @@ class Hops {
         return;
       }
       if (tree.nodes()[next].token >= 0) {
-        hops_.push_back({from_, edge.target, cost + (edge.border & kKeyReserve)});
+        hops_.push_back({from_, edge.target, cost + (edge.border & key_reserve)});
       }
       if (tree.nodes()[next].end > next + 1) {
-        follow(next, edge.target, cost + (edge.border & kKeyReserve));
+        follow(next, edge.target, cost + (edge.border & key_reserve));
       }
     };
     for (const auto& edge : network_.edges(state)) {
@@ -132,9 +132,9 @@ class Hops {
           continue;
         }
         if (nodes[next].token >= 0) {
-          hops_.push_back({from_, edge.target, cost + (edge.border & kKeyReserve)});
+          hops_.push_back({from_, edge.target, cost + (edge.border & key_reserve)});
         }
-        follow_all(next, edge.target, cost + (edge.border & kKeyReserve));
+        follow_all(next, edge.target, cost + (edge.border & key_reserve));
       }
     }
   }

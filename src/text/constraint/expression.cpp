@@ -13,8 +13,8 @@ bool is_never(const Expr& expression) { return expression->kind == Expression::K
 }  // namespace
 
 Expr never() {
-  static const Expr kNever = made({});
-  return kNever;
+  static const Expr nowhere = made({});
+  return nowhere;
 }
 
 Expr nothing() { return bytes(""); }

@@ -32,9 +32,9 @@ inline constexpr int64_t kUnbounded = std::numeric_limits<int64_t>::max();
 /// The border of a key that must be new in its object. At its end: how many more tokens than for the shortest key must
 /// be left over, so that a new one can be written when that is taken.
 enum KeyBorder : uint16_t {
-  kKeyReserve = 0x3FFF,
-  kKeyEnd = 0x4000,
-  kKeyBegin = 0x8000,
+  key_reserve = 0x3FFF,
+  key_end = 0x4000,
+  key_begin = 0x8000,
 };
 
 /// What regular expressions, grammars and schemas are all read into.

@@ -35,11 +35,11 @@ std::string duration() {
 }
 
 const std::string& host() {
-  static const std::string kHost = [] {
+  static const std::string name = [] {
     const std::string label = "[A-Za-z0-9]{1,15}(?:-[A-Za-z0-9]{1,15}){0,2}";
     return label + "(?:\\." + label + "){0,3}(?:\\.[A-Za-z]{2,12})";
   }();
-  return kHost;
+  return name;
 }
 
 std::string ipv4() {
@@ -88,10 +88,10 @@ std::map<std::string, Expr, std::less<>> make_formats() {
 }  // namespace
 
 Expr format_language(std::string_view format) {
-  static const auto kFormats = make_formats();
-  const auto known = kFormats.find(format);
+  static const auto formats = make_formats();
+  const auto known = formats.find(format);
   require(
-      known != kFormats.end(), ErrorKind::unsupported,
+      known != formats.end(), ErrorKind::unsupported,
       "the JSON schema: format \"{}\" is not supported; known are date, time, date-time, duration, email, hostname, "
       "ipv4, ipv6, uri and uuid",
       format);

@@ -11,8 +11,8 @@ namespace {
 constexpr int64_t kMostIndent = 16;
 
 const CharClass& raw_chars() {
-  static const CharClass kRaw = negate({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}});
-  return kRaw;
+  static const CharClass raw = negate({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}});
+  return raw;
 }
 
 Expr one_of(std::vector<CodeRange> ranges) { return chars(make_class(std::move(ranges))); }
@@ -83,7 +83,7 @@ Expr JsonLanguage::key_of(const CharDfa& dfa, int reserve) {
     expression.border = border;
     return std::make_shared<const Expression>(std::move(expression));
   };
-  return sequence({quote(kKeyBegin), content_of(dfa), quote(kKeyEnd | reserve)});
+  return sequence({quote(key_begin), content_of(dfa), quote(key_end | reserve)});
 }
 
 Expr JsonLanguage::content_of(const CharDfa& dfa) {

@@ -26,8 +26,8 @@ bool KeyTracker::repeats_anywhere(std::string_view text) const {
 }
 
 const KeyTracker::Keys& KeyTracker::used() const {
-  static const Keys kNone;
-  return open_.empty() || !open_.back() ? kNone : *open_.back();
+  static const Keys none;
+  return open_.empty() || !open_.back() ? none : *open_.back();
 }
 
 // True when `c` ends a key that was there.

@@ -19,7 +19,7 @@ bool Mask::empty() const {
   return std::all_of(bits.begin(), bits.end(), [](uint64_t word) { return word == 0; });
 }
 
-Masks::Masks(std::shared_ptr<const Network> network, std::shared_ptr<const Vocabulary> vocabulary)
+Masks::Masks(const std::shared_ptr<const Network>& network, std::shared_ptr<const Vocabulary> vocabulary)
     : vocabulary_(std::move(vocabulary)),
       automaton_(network, find_distances(*network, *vocabulary_)),
       plain_(utf8_sequences(negate({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}))),

@@ -32,7 +32,7 @@ struct Mask {
 /// A constraint with a vocabulary: makes masks and keeps them. The automaton is for who holds the lock.
 class Masks {
  public:
-  Masks(std::shared_ptr<const Network> network, std::shared_ptr<const Vocabulary> vocabulary);
+  Masks(const std::shared_ptr<const Network>& network, std::shared_ptr<const Vocabulary> vocabulary);
 
   [[nodiscard]] const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
   [[nodiscard]] std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }

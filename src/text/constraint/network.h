@@ -19,13 +19,13 @@ class Network {
     uint8_t last = 0;
     uint16_t border = 0;  ///< See KeyBorder.
     uint32_t target = 0;
-    auto operator<=>(const ByteEdge&) const = default;
+    auto operator<=>(const ByteEdge&) const = default;  // NOLINT(modernize-use-nullptr)
   };
   /// Goes through `rule`, then on in `target`.
   struct CallEdge {
     uint32_t rule = 0;
     uint32_t target = 0;
-    auto operator<=>(const CallEdge&) const = default;
+    auto operator<=>(const CallEdge&) const = default;  // NOLINT(modernize-use-nullptr)
   };
   struct State {
     uint32_t first_edge = 0;

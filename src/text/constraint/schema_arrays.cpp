@@ -71,7 +71,7 @@ Expr SchemaCompiler::unique_items_language(const SchemaNode& node) {
   bool closed = same && !node.items.empty();
   if (closed) {
     for (const auto& item : reader_.expand(schemas)) {
-      closed = closed && (item.values || (item.types & ~(kNull | kBoolean)) == 0);
+      closed = closed && (item.values || (item.types & ~(null_type | boolean_type)) == 0);
       for (const auto& value : item.values.value_or(std::vector<OrderedJson>{nullptr, false, true})) {
         if (reader_.accept(item, value) && std::find(values.begin(), values.end(), value) == values.end()) {
           values.push_back(value);

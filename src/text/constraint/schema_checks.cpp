@@ -17,12 +17,12 @@ int64_t length_of(const std::string& text) {
 }
 
 uint8_t type_bit(const OrderedJson& value) {
-  return value.is_null()      ? kNull
-         : value.is_boolean() ? kBoolean
-         : value.is_number()  ? kNumber
-         : value.is_string()  ? kString
-         : value.is_array()   ? kArray
-                              : kObject;
+  return value.is_null()      ? null_type
+         : value.is_boolean() ? boolean_type
+         : value.is_number()  ? number_type
+         : value.is_string()  ? string_type
+         : value.is_array()   ? array_type
+                              : object_type;
 }
 
 bool accept_string(const SchemaNode& node, const std::string& text) {
@@ -65,13 +65,13 @@ bool SchemaReader::accept(const SchemaNode& node, const OrderedJson& value) cons
     return false;
   }
   switch (type_bit(value)) {
-    case kNumber:
+    case number_type:
       return node.number.accept(Decimal::parse(value.dump()));
-    case kString:
+    case string_type:
       return accept_string(node, value.get_ref<const std::string&>());
-    case kArray:
+    case array_type:
       return accept_array(node, value);
-    case kObject:
+    case object_type:
       return accept_object(node, value);
     default:
       return true;
@@ -177,16 +177,16 @@ bool SchemaReader::disjoint(const SchemaNode& a, const SchemaNode& b, int depth)
              });
     }
   }
-  if ((common & (kNull | kBoolean)) != 0) {
+  if ((common & (null_type | boolean_type)) != 0) {
     return false;
   }
-  if ((common & kNumber) != 0 && !numbers_disjoint(a, b)) {
+  if ((common & number_type) != 0 && !numbers_disjoint(a, b)) {
     return false;
   }
-  if ((common & kString) != 0 && !strings_disjoint(a, b)) {
+  if ((common & string_type) != 0 && !strings_disjoint(a, b)) {
     return false;
   }
-  if ((common & kArray) != 0) {
+  if ((common & array_type) != 0) {
     const auto needed = std::max(a.min_items, b.min_items);
     bool apart = a.max_items < b.min_items || b.max_items < a.min_items;
     for (int64_t i = 0; i < needed && i < kMostNesting && !apart; ++i) {
@@ -196,7 +196,7 @@ bool SchemaReader::disjoint(const SchemaNode& a, const SchemaNode& b, int depth)
       return false;
     }
   }
-  if ((common & kObject) != 0) {
+  if ((common & object_type) != 0) {
     std::set<std::string> needed(a.required.begin(), a.required.end());
     needed.insert(b.required.begin(), b.required.end());
     return std::any_of(needed.begin(), needed.end(),

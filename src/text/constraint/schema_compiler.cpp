@@ -63,12 +63,12 @@ Expr SchemaCompiler::node_language(const SchemaNode& node) {
       ways.push_back(language());
     }
   };
-  add(kNull, [] { return bytes("null"); });
-  add(kBoolean, [] { return choice({bytes("true"), bytes("false")}); });
-  add(kNumber, [&] { return number_language(node); });
-  add(kString, [&] { return string_language(node); });
-  add(kArray, [&] { return array_language(node); });
-  add(kObject, [&] { return object_language(node); });
+  add(null_type, [] { return bytes("null"); });
+  add(boolean_type, [] { return choice({bytes("true"), bytes("false")}); });
+  add(number_type, [&] { return number_language(node); });
+  add(string_type, [&] { return string_language(node); });
+  add(array_type, [&] { return array_language(node); });
+  add(object_type, [&] { return object_language(node); });
   return choice(std::move(ways));
 }
 

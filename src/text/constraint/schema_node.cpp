@@ -78,10 +78,10 @@ struct TypeName {
 };
 
 TypeName type_of(const OrderedJson& name) {
-  static const std::map<std::string, TypeName> kTypes = {{"null", {kNull, false}},     {"boolean", {kBoolean, false}},
-                                                         {"number", {kNumber, false}}, {"integer", {kNumber, true}},
-                                                         {"string", {kString, false}}, {"array", {kArray, false}},
-                                                         {"object", {kObject, false}}};
+  static const std::map<std::string, TypeName> kTypes = {
+      {"null", {null_type, false}},     {"boolean", {boolean_type, false}}, {"number", {number_type, false}},
+      {"integer", {number_type, true}}, {"string", {string_type, false}},   {"array", {array_type, false}},
+      {"object", {object_type, false}}};
   const auto found = name.is_string() ? kTypes.find(name.get<std::string>()) : kTypes.end();
   if (found == kTypes.end()) {
     fail_word("type", "null, boolean, integer, number, string, array or object, or a list of these");
@@ -98,10 +98,10 @@ void add_types(SchemaNode& node, const OrderedJson& value) {
   for (const auto& name : value.is_array() ? value : OrderedJson::array({value})) {
     const auto type = type_of(name);
     types = static_cast<uint8_t>(types | type.types);
-    whole = whole && (type.types != kNumber || type.integer);
+    whole = whole && (type.types != number_type || type.integer);
   }
   node.types = static_cast<uint8_t>(node.types & types);
-  node.number.integer = node.number.integer || ((types & kNumber) != 0 && whole);
+  node.number.integer = node.number.integer || ((types & number_type) != 0 && whole);
 }
 
 void add_values(SchemaNode& node, const OrderedJson& values) {

@@ -15,13 +15,13 @@ namespace dstorch::text::constraint {
 
 /// Types of JSON, as bits.
 enum SchemaType : uint8_t {
-  kNull = 1,
-  kBoolean = 2,
-  kNumber = 4,
-  kString = 8,
-  kArray = 16,
-  kObject = 32,
-  kAnyType = 63,
+  null_type = 1,
+  boolean_type = 2,
+  number_type = 4,
+  string_type = 8,
+  array_type = 16,
+  object_type = 32,
+  any_type = 63,
 };
 
 /// Schemas of one document that all hold for the same value.
@@ -44,7 +44,7 @@ struct SchemaNode {
     Schemas schemas;
   };
 
-  uint8_t types = kAnyType;
+  uint8_t types = any_type;
   std::optional<std::vector<OrderedJson>> values{};  // enum, const
   NumberLimits number{};
   int64_t min_length = 0;

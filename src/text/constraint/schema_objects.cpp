@@ -127,7 +127,7 @@ CharDfa SchemaCompiler::names_dfa(const SchemaNode& node) {
   for (const auto* schema : node.property_names) {
     CharDfa one;
     for (const auto& way : reader_.expand(Schemas{schema})) {
-      if ((way.types & kString) == 0) {
+      if ((way.types & string_type) == 0) {
         continue;
       }
       auto names = string_dfa(way);
