@@ -39,10 +39,10 @@ class Step {
         product_(shape.bfloat16 ? kHalf : kFloat) {}
 
   void run() {
-    const auto batch = ledger_.take(2 * tokens_ * kIndex, lora() ? MemoryKind::activations : MemoryKind::other);
     if (lora()) {
       run_adapters();
     } else {
+      const auto batch = ledger_.take(2 * tokens_ * kIndex, MemoryKind::other);
       forward();
       backward();
     }
@@ -259,6 +259,7 @@ class Step {
   /// A step beside frozen weights: the layers forward, the head, the layers backward; with checkpointing each layer
   /// forward a second time before it goes backward.
   void run_adapters() {
+    const auto batch = ledger_.take(3 * tokens_ * kIndex);  // tokens, rows that predict, and what they predict
     std::vector<Block> inputs;
     auto x = embed();
     for (int64_t i = 0; i < sizes_.num_layers; ++i) {

@@ -89,7 +89,7 @@ TEST_F(Finetune, WithAnAdapterLearnsTheAnswers) {
   ASSERT_EQ(steps.size(), 240U);
   EXPECT_TRUE(steps[79].held_out_loss && !steps[80].held_out_loss);
   ASSERT_TRUE(result.before && result.after);
-  EXPECT_LT(result.after->loss, 0.25 * result.before->loss);
+  EXPECT_LT(result.after->loss, 0.25 * result.before->loss) << "as sure as its small logits let it be";
   EXPECT_EQ(*result.before->right, 0);
   EXPECT_EQ(*result.after->right, 1);
   EXPECT_GT(result.memory[MemoryKind::optimizer].peak, 0);

@@ -90,7 +90,7 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
   const auto tokens = static_cast<double>(which.batch * which.sequence);
   double first = 0;
   double last = 0;
-  for (int64_t step = 1; step <= 3; ++step) {
+  for (int64_t step = 1; step <= 2; ++step) {
     last = training::learn_examples(*model, examples, all, tokens, 0, settings) / tokens;
     first = step == 1 ? last : first;
     training::update(adapter.parameters(), *optimizer, 1e-2, 1.0, last, step);
@@ -110,16 +110,15 @@ INSTANTIATE_TEST_SUITE_P(
     All, LoraPlan,
     testing::Values(Case{"llama", llama_shape(500, 128, 344, 4, 4, 2, true), false, 8, 4, 64},
                     Case{"bfloat16", llama_shape(500, 128, 344, 4, 4, 2, true), true, 8, 4, 64},
-                    Case{"mostly_weights", llama_shape(300, 256, 688, 4, 4, 4, false), true, 4, 1, 8},
+                    Case{"mostly_weights", llama_shape(300, 256, 688, 4, 4, 4, false), true, 4, 2, 8},
                     Case{"much_attention", llama_shape(300, 64, 172, 4, 8, 4, false), false, 4, 2, 256},
                     Case{"a_wide_vocabulary", llama_shape(8000, 128, 344, 2, 4, 2, true), true, 16, 4, 64},
                     Case{"a_wide_vocabulary_in_pieces", llama_shape(8000, 128, 344, 2, 4, 2, true), false, 16, 8, 96},
-                    Case{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), false, 64, 8, 64},
+                    Case{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), false, 64, 4, 32},
                     Case{"gpt2", gpt2_shape(), false, 8, 4, 64},
                     Case{"qwen3", with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "qwen3"), true, 8, 4, 96},
-                    Case{"checkpointing", llama_shape(500, 128, 344, 8, 4, 2, true), false, 8, 4, 64, true},
-                    Case{"checkpointing_in_bfloat16", llama_shape(2000, 128, 344, 8, 4, 2, true), true, 8, 4, 128,
-                         true},
+                    Case{"checkpointing", llama_shape(500, 128, 344, 6, 4, 2, true), false, 8, 2, 64, true},
+                    Case{"checkpointing_in_bfloat16", llama_shape(1000, 128, 344, 6, 4, 2, true), true, 8, 4, 64, true},
                     Case{"checkpointing_gpt2", gpt2_shape(), false, 8, 4, 64, true}),
     [](const auto& which) { return which.param.name; });
 
