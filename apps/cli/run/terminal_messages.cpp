@@ -60,6 +60,8 @@ class TerminalMessages : public MessageReader {
     const char* before = "";
     do {
       interrupted_ = false;
+      // Before the prompt: what is typed at once would else be read as a line of the terminal's own.
+      ::el_set(editor_, EL_PREP_TERM, 1);
       paste_marks(true);
       int count = 0;
       const char* line = ::el_gets(editor_, &count);
