@@ -72,7 +72,7 @@ TEST(Command, TheExamplesOfTheHelpRun) {
   for (const auto& name : commands()) {
     std::istringstream help(dstorch({name, "--help"}).out);
     for (std::string line; !others.contains(name) && std::getline(help, line);) {
-      if (line.starts_with("  dstorch ")) {
+      if (line.starts_with("  dstorch ") && !line.ends_with(" MODEL")) {  // which the reader fills in
         const auto result = run_process({"/bin/sh", "-c", R"(cd "$1" && PATH="$2:$PATH" && eval "$3")", "sh",
                                          folder.string(), build_dir().string(), line});
         EXPECT_EQ(result.exit_code, 0) << line << '\n' << result.err;

@@ -28,7 +28,9 @@ class ReferenceGrammar {
         alternative = random_sequence(rng, rule);
       }
     }
-    rules_.back().push_back({{Part::Kind::character, "a", 0, 1, 1}});  // there is an end
+    for (auto& rule : rules_) {
+      rule.push_back({{Part::Kind::character, "a", 0, 1, 1}});  // there is an end
+    }
   }
 
   [[nodiscard]] std::string gbnf() const {

@@ -166,13 +166,18 @@ OrderedJson tools_to_json(std::span<const Tool> tools) {
   OrderedJson all = OrderedJson::array();
   for (const Tool& tool : tools) {
     const std::string where = fmt::format("tool {} \"{}\"", all.size(), tool.name);
-    all.push_back(tool.json.empty()
-                      ? OrderedJson{{"type", "function"},
-                                    {"function",
-                                     {{"name", tool.name},
-                                      {"description", tool.description},
-                                      {"parameters", parse_object(tool.parameters, where + ": parameters")}}}}
-                      : parse_object(tool.json, where));
+    if (!tool.json.empty()) {
+      all.push_back(parse_object(tool.json, where));
+      continue;
+    }
+    OrderedJson function = OrderedJson::object();
+    function["name"] = tool.name;
+    function["description"] = tool.description;
+    function["parameters"] = parse_object(tool.parameters, where + ": parameters");
+    OrderedJson whole = OrderedJson::object();
+    whole["type"] = "function";
+    whole["function"] = std::move(function);
+    all.push_back(std::move(whole));
   }
   return all;
 }
