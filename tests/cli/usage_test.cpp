@@ -124,7 +124,7 @@ TEST(Usage, NothingAskedForShowsTheHelpAsAnError) {
 TEST(Usage, HelpComesInGroupsAndPlainWords) {
   const auto all = dstorch({"--help"}).out;
   for (const char* group :
-       {" Run a model:\n  generate ", " Look at models and machines:\n  tokenize ", " Train:\n  train "}) {
+       {" Run a model:\n  generate ", " Look at models and machines:\n  tokenize ", " Train:\n  finetune "}) {
     EXPECT_THAT(all, HasSubstr(group));
   }
   const auto help = dstorch({"generate", "--help"}).out;
