@@ -147,10 +147,8 @@ class RegexParser {
   Expr group() {
     if (reader_.take("?:")) {
       // Groups capture nothing here.
-    } else if (reader_.starts_with("?<") && reader_.peek(2) != '=' && reader_.peek(2) != '!') {
-      while (reader_.next() != '>') {
-      }
-    } else if (reader_.starts_with("?P<")) {
+    } else if ((reader_.starts_with("?<") && reader_.peek(2) != '=' && reader_.peek(2) != '!') ||
+               reader_.starts_with("?P<")) {
       while (reader_.next() != '>') {
       }
     } else if (reader_.peek() == '?' || reader_.peek() == '*') {

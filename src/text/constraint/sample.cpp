@@ -8,7 +8,7 @@
 
 namespace dstorch::text::constraint {
 
-LanguageSampler::LanguageSampler(std::shared_ptr<const Network> network)
+LanguageSampler::LanguageSampler(const std::shared_ptr<const Network>& network)
     : automaton_(network, find_distances(*network, Vocabulary::bytes())) {}
 
 std::string LanguageSampler::draw(Rng& rng, std::size_t length) {

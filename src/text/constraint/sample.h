@@ -13,7 +13,7 @@ namespace dstorch::text::constraint {
 /// there, then the shortest way to the end. One thread at a time.
 class LanguageSampler {
  public:
-  explicit LanguageSampler(std::shared_ptr<const Network> network);
+  explicit LanguageSampler(const std::shared_ptr<const Network>& network);
   /// Throws LMError{unsupported} for an empty language.
   std::string draw(Rng& rng, std::size_t length);
 
