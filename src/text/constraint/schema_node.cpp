@@ -78,12 +78,12 @@ struct TypeName {
 };
 
 TypeName type_of(const OrderedJson& name) {
-  static const std::map<std::string, TypeName> kTypes = {
+  static const std::map<std::string, TypeName> known_types = {
       {"null", {null_type, false}},     {"boolean", {boolean_type, false}}, {"number", {number_type, false}},
       {"integer", {number_type, true}}, {"string", {string_type, false}},   {"array", {array_type, false}},
       {"object", {object_type, false}}};
-  const auto found = name.is_string() ? kTypes.find(name.get<std::string>()) : kTypes.end();
-  if (found == kTypes.end()) {
+  const auto found = name.is_string() ? known_types.find(name.get<std::string>()) : known_types.end();
+  if (found == known_types.end()) {
     fail_word("type", "null, boolean, integer, number, string, array or object, or a list of these");
   }
   return found->second;
@@ -168,7 +168,7 @@ void at_least(int64_t& limit, int64_t value) { limit = std::max(limit, value); }
 void at_most(int64_t& limit, int64_t value) { limit = std::min(limit, value); }
 
 const std::map<std::string, Word>& words() {
-  static const std::map<std::string, Word> kWords = {
+  static const std::map<std::string, Word> known_words = {
       {"type", [](auto& node, const auto&, const auto& v) { add_types(node, v); }},
       {"const", [](auto& node, const auto&, const auto& v) { add_values(node, OrderedJson::array({v})); }},
       {"enum",
@@ -218,14 +218,14 @@ const std::map<std::string, Word>& words() {
       {"additionalProperties",
        [](auto& node, const auto& w, const auto& v) { node.properties.back().additional = &schema_of(w, v); }},
   };
-  return kWords;
+  return known_words;
 }
 
 bool is_annotation(const std::string& word) {
-  static const std::vector<std::string> kWords = {"title",    "description", "default", "examples",
-                                                  "$comment", "$schema",     "$id",     "deprecated",
-                                                  "readOnly", "writeOnly",   "$defs",   "definitions"};
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+  static const std::vector<std::string> known_words = {"title",    "description", "default", "examples",
+                                                       "$comment", "$schema",     "$id",     "deprecated",
+                                                       "readOnly", "writeOnly",   "$defs",   "definitions"};
+  return std::find(known_words.begin(), known_words.end(), word) != known_words.end();
 }
 
 }  // namespace

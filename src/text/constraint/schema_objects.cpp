@@ -166,6 +166,7 @@ std::vector<SchemaCompiler::Extra> SchemaCompiler::extras_of(const SchemaNode& n
   require(patterns.size() <= kMostPatterns, ErrorKind::unsupported,
           "the JSON schema: patternProperties must have at most {} patterns, got {}", kMostPatterns, patterns.size());
   std::vector<Expr> named;
+  named.reserve(names.size());
   for (const auto& name : names) {
     named.push_back(bytes(name));
   }

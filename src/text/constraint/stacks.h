@@ -22,7 +22,7 @@ class Stacks {
   struct Frame {
     uint32_t state = 0;  ///< to return to
     Id below = 0;
-    auto operator<=>(const Frame&) const = default;
+    auto operator<=>(const Frame&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
   /// `distances`: of the states, to the ends of their rules.

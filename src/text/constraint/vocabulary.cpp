@@ -138,14 +138,14 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(toke
 }
 
 const Vocabulary& Vocabulary::bytes() {
-  static const Vocabulary kBytes = [] {
+  static const Vocabulary single_bytes = [] {
     std::vector<std::string> tokens(256);
     for (std::size_t byte = 0; byte < tokens.size(); ++byte) {
       tokens[byte] = std::string(1, static_cast<char>(byte));
     }
     return Vocabulary(std::move(tokens));
   }();
-  return kBytes;
+  return single_bytes;
 }
 
 bool Vocabulary::can_be_split(std::string_view token) const {
