@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "help.h"
 #include "model_options.h"
+#include "training_options.h"
 #include "values.h"
 
 namespace dstorch::cli {
@@ -73,26 +74,10 @@ void add_learning(CLI::App& command, FinetuneArguments& arguments) {
   add_choice(command, "--schedule", arguments.schedule, {"linear", "cosine", "constant"}, "After the warm-up")
       ->group(kGroup);
   number("--warmup", options.warmup_steps, "Steps until the largest learning rate; left out, a tenth of all");
-  number("--beta1", options.beta1, "AdamW");
-  number("--beta2", options.beta2, "AdamW");
-  number("--epsilon", options.epsilon, "AdamW");
-  number("--weight-decay", options.weight_decay, "On matrices only");
-  number("--clip", options.clip_norm, "Largest gradient norm; 0 is off");
+  add_optimizer(command, options, kGroup);
   number("--patience", options.patience,
          "End after so many evaluations without a lower held-out loss, with the best weights; 0 is off");
   number("--seed", options.seed, "Of the adapter, the order of the data and what is held out");
-}
-
-void add_rhythm(CLI::App& command, FinetuneArguments& arguments) {
-  constexpr const char* kGroup = "How often";
-  add_number(command, "--eval-every", arguments.options.eval_every,
-             "Evaluate every so many steps; 0 is before the first and after the last only")
-      ->group(kGroup);
-  add_number(command, "--save-every", arguments.options.save_every,
-             "Write the state every so many steps; 0 is at the end only")
-      ->group(kGroup);
-  add_number(command, "--log-every", arguments.log_every, "Steps between progress lines when not on a terminal")
-      ->group(kGroup);
 }
 
 }  // namespace
@@ -105,7 +90,7 @@ void add_finetune(CLI::App& app) {
   add_files(command, *arguments);
   add_what(command, *arguments);
   add_learning(command, *arguments);
-  add_rhythm(command, *arguments);
+  add_rhythm(command, *arguments, "Evaluate every so many steps; 0 is before the first and after the last only");
   add_threads(command, arguments->options.threads);
   add_memory_limit(command, arguments->options.memory_limit);
   add_choice(command, "--bf16", arguments->bfloat16, {"auto", "on", "off"}, "Passes in bfloat16")->group("Model");

@@ -1,6 +1,7 @@
 #include "commands.h"
 #include "help.h"
 #include "model_options.h"
+#include "training_options.h"
 #include "values.h"
 
 namespace dstorch::cli {
@@ -50,24 +51,8 @@ void add_schedule(CLI::App& command, TrainOptions& options) {
   number("--lr", options.learning_rate, "Largest learning rate");
   number("--min-lr", options.min_learning_rate, "Learning rate of the last step");
   number("--warmup", options.warmup_steps, "Steps until the largest learning rate");
-  number("--beta1", options.beta1, "AdamW");
-  number("--beta2", options.beta2, "AdamW");
-  number("--epsilon", options.epsilon, "AdamW");
-  number("--weight-decay", options.weight_decay, "On matrices only");
-  number("--clip", options.clip_norm, "Largest gradient norm; 0 is off");
+  add_optimizer(command, options, kGroup);
   number("--seed", options.seed, "Of the weights and the order of the data");
-}
-
-void add_rhythm(CLI::App& command, TrainArguments& arguments) {
-  constexpr const char* kGroup = "How often";
-  add_number(command, "--eval-every", arguments.options.eval_every,
-             "Evaluate every so many steps; 0 is at the end only")
-      ->group(kGroup);
-  add_number(command, "--save-every", arguments.options.save_every,
-             "Write the state every so many steps; 0 is at the end only")
-      ->group(kGroup);
-  add_number(command, "--log-every", arguments.log_every, "Steps between progress lines when not on a terminal")
-      ->group(kGroup);
 }
 
 }  // namespace
@@ -79,7 +64,7 @@ void add_train(CLI::App& app) {
            ->group(kTrainGroup);
   add_files(command, *arguments);
   add_schedule(command, arguments->options);
-  add_rhythm(command, *arguments);
+  add_rhythm(command, *arguments, "Evaluate every so many steps; 0 is at the end only");
   add_device(command, arguments->device);
   add_threads(command, arguments->options.threads);
   add_memory_limit(command, arguments->options.memory_limit);

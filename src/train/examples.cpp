@@ -1,18 +1,16 @@
 #include "train/examples.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
 #include "core/json.h"
 #include "core/mapped_file.h"
 #include "core/throw.h"
+#include "train/data_lines.h"
 
 namespace dstorch::training {
 namespace {
 
 /// Problems that a message lists.
-constexpr std::size_t kListed = 20;
 
 std::string text_of(const Json& line, const char* key) {
   const auto& value = line.at(key);
@@ -155,8 +153,6 @@ class Reader {
   const ExampleRules& rules_;
 };
 
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
-
 }  // namespace
 
 int64_t Example::learned_count() const {
@@ -174,31 +170,11 @@ std::vector<Example> read_examples(const std::filesystem::path& path, const Exam
     return reader.plain(std::string(text));
   }
   std::vector<Example> examples;
-  std::vector<std::string> problems;
-  std::size_t wrong = 0;
-  int64_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    const auto line = text.substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (is_blank(line)) {
-      continue;
+  read_data_lines(text, path, [&](std::string_view line) {
+    for (auto& example : reader.line(line)) {
+      examples.push_back(std::move(example));
     }
-    try {
-      for (auto& example : reader.line(line)) {
-        examples.push_back(std::move(example));
-      }
-    } catch (const LMError& e) {
-      ++wrong;
-      if (problems.size() < kListed) {
-        problems.push_back(fmt::format("line {}: {}", number, e.what()));
-      }
-    }
-  }
-  require(wrong == 0, ErrorKind::invalid_argument, "{} has {} that cannot be learned from: {}{}", path.string(),
-          wrong == 1 ? "a line" : fmt::format("{} lines", wrong), fmt::join(problems, "; "),
-          wrong > problems.size() ? fmt::format("; and {} more", wrong - problems.size()) : "");
+  });
   return examples;
 }
 

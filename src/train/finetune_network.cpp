@@ -1,7 +1,6 @@
 #include "train/finetune_network.h"
 
 #include <ATen/ATen.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "io/crc32.h"
 #include "io/deferred_tensor.h"
 #include "models/plain_input.h"
+#include "train/data_lines.h"
 #include "train/finetune_model.h"
 #include "train/tensor_views.h"
 
@@ -20,8 +20,6 @@ namespace dstorch::training {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kListed = 20;
 
 at::Tensor numbers(const Json& line, const char* key, int64_t count) {
   const auto& list = line.at(key);
@@ -96,34 +94,14 @@ NetworkData read_network_data(const fs::path& path, const Architecture& architec
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   std::vector<at::Tensor> inputs;
   std::vector<at::Tensor> targets;
-  std::vector<std::string> problems;
-  std::size_t wrong = 0;
-  int64_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    const auto line = text.substr(begin, end - begin);
-    begin = end + 1;
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) {
-      continue;
-    }
-    try {
-      auto pair = read_pair(line, architecture);
-      const bool labels = (targets.empty() ? pair.target : targets.front()).dim() == 1;
-      require((pair.target.dim() == 1) == labels, ErrorKind::format, "must have a {} as the lines before it",
-              labels ? "label" : "target");
-      inputs.push_back(std::move(pair.input));
-      targets.push_back(std::move(pair.target));
-    } catch (const LMError& e) {
-      ++wrong;
-      if (problems.size() < kListed) {
-        problems.push_back(fmt::format("line {}: {}", number, e.what()));
-      }
-    }
-  }
-  require(wrong == 0, ErrorKind::invalid_argument, "{} has {} that cannot be learned from: {}{}", path.string(),
-          wrong == 1 ? "a line" : fmt::format("{} lines", wrong), fmt::join(problems, "; "),
-          wrong > problems.size() ? fmt::format("; and {} more", wrong - problems.size()) : "");
+  read_data_lines(text, path, [&](std::string_view line) {
+    auto pair = read_pair(line, architecture);
+    const bool labels = (targets.empty() ? pair.target : targets.front()).dim() == 1;
+    require((pair.target.dim() == 1) == labels, ErrorKind::format, "must have a {} as the lines before it",
+            labels ? "label" : "target");
+    inputs.push_back(std::move(pair.input));
+    targets.push_back(std::move(pair.target));
+  });
   require(!inputs.empty(), ErrorKind::invalid_argument, "{} is empty: there is nothing to learn", path.string());
   return {at::cat(inputs), at::cat(targets)};
 }
