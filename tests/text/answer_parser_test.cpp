@@ -132,6 +132,9 @@ TEST(AnswerParser, TakesPlainJsonCallsOut) {
   expect_parts(json, "[1, 2]", {"text:[1, 2]"});
   expect_parts(json, "{\"name\": \"Ann\"}", {"text:{\"name\": \"Ann\"}"});
   expect_parts(json, "[]", {"text:[]"});
+  // White space before an answer is layout, whatever the answer turns out to be.
+  expect_parts(json, " [", {"text:["});
+  expect_parts(json, "\n {} ", {"text:{} "});
 }
 
 TEST(AnswerParser, DropsSpecialTokens) {

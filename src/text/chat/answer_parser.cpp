@@ -110,6 +110,7 @@ struct AnswerParser::State {
     if (first == std::string::npos || (held[first] != '{' && held[first] != '[')) {
       return false;
     }
+    held.erase(0, first);  // layout, as before any other text
     mode = Mode::call;
     return true;
   }
