@@ -21,17 +21,17 @@ namespace dstorch::ops::cpu::HWY_NAMESPACE {
 namespace {
 
 /// Outputs computed between two looks at the rows of x, and where there are hardly any rows.
-constexpr int64_t kPanel = 32;
-constexpr int64_t kLongPanel = 256;
+inline constexpr int64_t kPanel = 32;
+inline constexpr int64_t kLongPanel = 256;
 /// Smallest number of outputs that a thread is given: a cache line of y, or what the tiles take at a time.
-constexpr int64_t kShareUnit = 16;
-constexpr int64_t kTileShareUnit = 2 * kTileRows;
+inline constexpr int64_t kShareUnit = 16;
+inline constexpr int64_t kTileShareUnit = 2 * kTileRows;
 /// Rows of x worked on together should stay in the second-level cache, or what is kept for them should.
-constexpr int64_t kChunkBytes = int64_t{192} << 10;
-constexpr int64_t kChunkRows = 192;
+inline constexpr int64_t kChunkBytes = int64_t{192} << 10;
+inline constexpr int64_t kChunkRows = 192;
 /// What a thread takes at a time, where there is so much: weights to be read, and products.
-constexpr int64_t kChunkWeights = int64_t{96} << 10;
-constexpr int64_t kChunkProducts = int64_t{2} << 20;
+inline constexpr int64_t kChunkWeights = int64_t{96} << 10;
+inline constexpr int64_t kChunkProducts = int64_t{2} << 20;
 
 /// How products are computed: as float32, or in bfloat16 by vectors (bf16_product.h) or tiles (bf16_tiles.h).
 enum class Arithmetic { floats, bf16_vectors, bf16_tiles };
