@@ -32,6 +32,14 @@ export interface GenerationOptions {
   ignoreEos?: boolean;
   /** Leaves the model's special tokens out of the text; true unless said. */
   skipSpecialTokens?: boolean;
+  /** The name of the attached adapter that this call goes through. */
+  adapter?: string;
+  /** Holds the answer to a text that the whole regular expression matches: its source, or a RegExp without flags. */
+  regex?: string | RegExp;
+  /** Holds the answer to one of these texts. */
+  choice?: string[];
+  /** Holds the answer to a grammar in GBNF. */
+  grammar?: string;
   /** Aborted: a promise rejects with an AbortError, a stream ends. */
   signal?: AbortSignal;
 }
@@ -127,6 +135,8 @@ export interface TorchModelConfig {
   allowScripts?: boolean;
   /** Read the weights instead of mapping their files. */
   copyWeights?: boolean;
+  /** A directory with a LoRA adapter of PEFT's, for all calls that name no other. */
+  adapter?: string;
   /** Called while the model loads. What it throws ends the loading. */
   onProgress?(progress: Progress): void;
 }
@@ -153,11 +163,162 @@ export interface Completion {
 }
 
 /** The pieces of an answer as they come. Who stops reading cancels the rest. */
-export interface TokenStream extends AsyncIterableIterator<string> {
+export interface AnswerStream<Piece, Result> extends AsyncIterableIterator<Piece> {
   /** All about the answer, when it has ended; of one that was cancelled, what was made. */
-  readonly result: Promise<Completion>;
-  return(value?: unknown): Promise<IteratorResult<string>>;
+  readonly result: Promise<Result>;
+  return(value?: unknown): Promise<IteratorResult<Piece>>;
 }
+
+export type TokenStream = AnswerStream<string, Completion>;
+
+// ---- Answers of a schema ----
+
+/** A JSON schema; its words are listed in docs/constraints.md. Written `as const` it says the type of the answer too. */
+export type JsonSchema = { readonly [word: string]: unknown };
+
+/** A schema of Zod 4, ArkType or another library that writes itself as a JSON schema. */
+export type LibrarySchema<Output = unknown> =
+  | {
+      readonly '~standard': {
+        readonly types?: { readonly output: Output } | undefined;
+        readonly jsonSchema: { input(options: { target: 'draft-2020-12' }): Record<string, unknown> };
+      };
+    }
+  | { toJSONSchema(): unknown }
+  | { toJsonSchema(): unknown };
+
+export type Schema = JsonSchema | LibrarySchema;
+
+/** What an answer of a schema is; `unknown` where the schema's type does not say it. */
+export type SchemaValue<S> = S extends { readonly '~standard': { readonly types?: infer T } }
+  ? NonNullable<T> extends { readonly output: infer Output }
+    ? Output
+    : unknown
+  : JsonSchemaValue<S>;
+
+type JsonSchemaValue<S> = S extends { readonly const: infer Value }
+  ? Value
+  : S extends { readonly enum: readonly (infer Value)[] }
+  ? Value
+  : S extends { readonly anyOf: readonly (infer One)[] }
+  ? JsonSchemaValue<One>
+  : S extends { readonly oneOf: readonly (infer One)[] }
+  ? JsonSchemaValue<One>
+  : S extends { readonly type: readonly (infer Type)[] }
+  ? JsonValueOfType<Type, S>
+  : S extends { readonly type: infer Type }
+  ? JsonValueOfType<Type, S>
+  : unknown;
+
+type JsonValueOfType<Type, S> = Type extends 'string'
+  ? string
+  : Type extends 'number' | 'integer'
+  ? number
+  : Type extends 'boolean'
+  ? boolean
+  : Type extends 'null'
+  ? null
+  : Type extends 'array'
+  ? S extends { readonly items: infer Item }
+    ? JsonSchemaValue<Item>[]
+    : unknown[]
+  : Type extends 'object'
+  ? JsonObject<S>
+  : unknown;
+
+type JsonObject<S> = S extends { readonly properties: infer Properties }
+  ? {
+      [Name in keyof Properties as Name extends RequiredNames<S> ? Name : never]: JsonSchemaValue<Properties[Name]>;
+    } & {
+      [Name in keyof Properties as Name extends RequiredNames<S> ? never : Name]?: JsonSchemaValue<Properties[Name]>;
+    }
+  : Record<string, unknown>;
+
+type RequiredNames<S> = S extends { readonly required: readonly (infer Name)[] } ? Name : never;
+
+/** Options that hold the answer to JSON of a schema. It always parses, and is complete within `maxTokens`. */
+export interface SchemaOptions<S extends Schema> {
+  schema: S;
+  /**
+   * White space between the tokens of the JSON: "bounded", unless said, lets it stand where it usually does; "none" takes
+   * the fewest tokens.
+   */
+  whiteSpace?: 'bounded' | 'none';
+  regex?: undefined;
+  choice?: undefined;
+  grammar?: undefined;
+}
+
+/** What comes of a schema. A library's schema has read the value: an answer that it refuses is an LMError, "format". */
+export interface WithValue<S> {
+  value: SchemaValue<S>;
+}
+
+// ---- Conversations ----
+
+export interface ToolCall {
+  /** Names the call, so that the tool's answer can refer to it. */
+  id: string;
+  name: string;
+  arguments: Record<string, unknown>;
+}
+
+/** One turn of a conversation. */
+export interface Message {
+  role: 'system' | 'user' | 'assistant' | 'tool' | (string & {});
+  /** A text; or parts, for templates that take them. */
+  content?: string | { type: string; [field: string]: unknown }[] | null;
+  /** What an assistant thought before it answered. */
+  reasoning?: string;
+  toolCalls?: (Omit<ToolCall, 'id' | 'arguments'> & Partial<ToolCall>)[];
+  /** Of a "tool" message: the call it answers. */
+  toolCallId?: string;
+  /** Of a "tool" message: the function's name. */
+  name?: string;
+  /** Further fields for the model's template. */
+  more?: Record<string, unknown>;
+}
+
+/** The assistant's; put behind the others it is a part of the conversation. */
+export interface AssistantMessage extends Message {
+  role: 'assistant';
+  content: string;
+  toolCalls?: ToolCall[];
+}
+
+/** A function that a model may call. */
+export interface FunctionTool {
+  name: string;
+  description?: string;
+  /** A schema of its arguments, an object. */
+  parameters?: Schema;
+}
+
+/** OpenAI's way to write one is taken too. */
+export type Tool = FunctionTool | { type: 'function'; function: FunctionTool };
+
+/** Unless said, an answer is sampled as the model's generation_config.json says, and has room for 4096 tokens. */
+export interface ChatOptions extends Omit<GenerationOptions, 'skipSpecialTokens'> {
+  tools?: Tool[];
+  /** Documents to answer from, for templates that take them. */
+  documents?: Record<string, unknown>[];
+  /** Further variables of the model's template: `{ enable_thinking: false }`. */
+  variables?: Record<string, unknown>;
+  /** The name of one of the model's templates, where it has several. */
+  template?: string;
+}
+
+/** Its `text` is the answer as the model wrote it, with the marks around reasoning and calls. */
+export interface ChatCompletion extends Completion {
+  message: AssistantMessage;
+}
+
+/** A part of an answer: text and reasoning as they come, a call of a tool as a whole. */
+export type ChatPiece = { kind: 'text' | 'reasoning'; text: string } | { kind: 'toolCall'; toolCall: ToolCall };
+
+export type ChatStream = AnswerStream<ChatPiece, ChatCompletion>;
+
+// ---- Models ----
 
 export interface ModelInfo {
   modelType: string;
@@ -196,6 +357,8 @@ export interface PlanOptions {
   training?: 'none' | 'full' | 'lora';
   loraRank?: number;
   bfloat16?: boolean;
+  /** lora: keeps less of a pass and computes it again. */
+  checkpointing?: boolean;
 }
 
 /** What a model will need, in bytes, and what there is. */
@@ -237,12 +400,36 @@ export class TorchModel implements LMDriver {
   /** Loads the model; nothing where it is loaded. */
   init(options?: CallOptions): Promise<void>;
   readonly initialized: boolean;
-  /** The continuation of a prompt. */
+  /** The continuation of a prompt; with a `schema` the value that it is. */
+  generate<S extends Schema>(
+    prompt: string | Ids,
+    options: GenerationOptions & SchemaOptions<S>,
+  ): Promise<SchemaValue<S>>;
   generate(prompt: string | Ids, options?: GenerationOptions): Promise<string>;
   /** The same, with everything there is to know about it. */
+  complete<S extends Schema>(
+    prompt: string | Ids,
+    options: GenerationOptions & SchemaOptions<S>,
+  ): Promise<Completion & WithValue<S>>;
   complete(prompt: string | Ids, options?: GenerationOptions): Promise<Completion>;
-  /** The same, in pieces as they come. */
+  /** The same, in pieces as they come. The result of one that was cancelled has no value. */
+  stream<S extends Schema>(
+    prompt: string | Ids,
+    options: GenerationOptions & SchemaOptions<S>,
+  ): AnswerStream<string, Completion & Partial<WithValue<S>>>;
   stream(prompt: string | Ids, options?: GenerationOptions): TokenStream;
+  /** The assistant's next message of a conversation, which the model's own chat template writes. */
+  chat<S extends Schema>(
+    messages: readonly Message[],
+    options: ChatOptions & SchemaOptions<S>,
+  ): Promise<ChatCompletion & WithValue<S>>;
+  chat(messages: readonly Message[], options?: ChatOptions): Promise<ChatCompletion>;
+  /** The same, in pieces as they come. The result of one that was cancelled has no value. */
+  streamChat<S extends Schema>(
+    messages: readonly Message[],
+    options: ChatOptions & SchemaOptions<S>,
+  ): AnswerStream<ChatPiece, ChatCompletion & Partial<WithValue<S>>>;
+  streamChat(messages: readonly Message[], options?: ChatOptions): ChatStream;
   /** The mean over a text's tokens of the last hidden states, `hiddenSize` numbers, not normalized. */
   embed(text: string, options?: CallOptions): Promise<number[]>;
   /** The logits for the token after a prompt. */
@@ -251,6 +438,15 @@ export class TorchModel implements LMDriver {
   perplexity(text: string, options?: CallOptions): Promise<Perplexity>;
   tokenize(text: string, options?: { addSpecialTokens?: boolean; parseSpecialTokens?: boolean }): Promise<number[]>;
   detokenize(ids: Ids, options?: { skipSpecialTokens?: boolean }): Promise<string>;
+  /**
+   * Loads a LoRA adapter in PEFT's format (a directory with adapter_config.json) for the calls that name it. Calls with
+   * different adapters go through the model together.
+   */
+  attachAdapter(name: string, directory: string): Promise<void>;
+  /** Takes no new calls for an adapter; those that run go on with it. */
+  detachAdapter(name: string): void;
+  /** The names of those attached, sorted. */
+  adapters(): string[];
   /** What loading this model and running it will need; it need not be loaded. */
   plan(options?: PlanOptions): Promise<MemoryPlan>;
   info(): ModelInfo;

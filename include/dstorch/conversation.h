@@ -45,6 +45,8 @@ class PendingChat {
   ChatResult wait();
   /// Calls `on_piece` with what there is by now. True when `wait` will not block; the last parts come in `wait`.
   bool poll();
+  /// For programs with an event loop, as `PendingGeneration::notify`.
+  void notify(std::function<void()> on_news);
   /// Ends it at once, with what was made so far. Any thread.
   void cancel() const noexcept;
 

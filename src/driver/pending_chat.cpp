@@ -37,6 +37,7 @@ PendingChat::~PendingChat() = default;
 
 ChatResult PendingChat::wait() { return state_->wait(); }
 bool PendingChat::poll() { return state_->poll(); }
+void PendingChat::notify(std::function<void()> on_news) { state_->notify(std::move(on_news)); }
 void PendingChat::cancel() const noexcept { state_->cancel(); }
 
 namespace driver {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,7 @@ class PendingChat::State {
 
   ChatResult wait();
   bool poll() { return generation_.poll(); }
+  void notify(std::function<void()> on_news) { generation_.notify(std::move(on_news)); }
   void cancel() const noexcept { generation_.cancel(); }
 
  private:

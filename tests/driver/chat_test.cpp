@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "driver/bell.h"
 #include "driver/test_models.h"
 #include "support/paths.h"
 
@@ -178,6 +179,27 @@ TEST(Chat, IsStreamedAndStopped) {
   EXPECT_EQ(full.generation.finish_reason, FinishReason::length);
   EXPECT_EQ(full.generation.usage.prompt_tokens + full.generation.usage.completion_tokens,
             shared_model().info().max_context);
+}
+
+TEST(Chat, TellsWhoeverPollsWhenThereIsSomething) {
+  const std::vector<Message> messages{user("What is a pine?")};
+  std::string heard;
+  ChatOptions options;
+  options.on_piece = [&](const AnswerPiece& piece) {
+    heard += piece.text;
+    return true;
+  };
+  auto pending = shared_model().submit_chat(messages, options);
+  Bell bell;
+  pending.notify(bell.rope());
+  int rung = 0;
+  do {
+    bell.wait_for_more_than(rung);  // sleeps for ever if some news are not told
+    rung = bell.rung();
+  } while (!pending.poll());
+  EXPECT_EQ(pending.wait().message.content, "A pine is a conifer with long needles.");
+  EXPECT_EQ(heard, "A pine is a conifer with long needles.");
+  EXPECT_GT(rung, 1);
 }
 
 TEST(Chat, ACallbackThatThrowsIsHeard) {

@@ -7,12 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <fstream>
-#include <functional>
-#include <mutex>
 #include <thread>
 
+#include "driver/bell.h"
 #include "driver/test_models.h"
 #include "dstorch/error.h"
 #include "dstorch/torch_model.h"
@@ -21,6 +19,7 @@
 namespace dstorch {
 namespace {
 
+using test::Bell;
 using test::error_of;
 using test::greedy;
 using test::load;
@@ -187,31 +186,6 @@ TEST(PendingGeneration, ShowsWhatThereIs) {
   EXPECT_EQ(text, expected);
   EXPECT_EQ(pending.wait().text, expected);
 }
-
-/// Counts news, for whoever sleeps until there are some.
-class Bell {
- public:
-  std::function<void()> rope() {
-    return [this] {
-      const std::lock_guard lock(mutex_);
-      ++rung_;
-      news_.notify_all();
-    };
-  }
-  void wait_for_more_than(int count) {
-    std::unique_lock lock(mutex_);
-    news_.wait(lock, [&] { return rung_ > count; });
-  }
-  int rung() {
-    const std::lock_guard lock(mutex_);
-    return rung_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable news_;
-  int rung_ = 0;
-};
 
 TEST(PendingGeneration, TellsWhoeverPollsWhenThereIsSomething) {
   const auto model = load({.model_path = kText});

@@ -23,8 +23,9 @@ function didYouMean(name, known) {
   let best;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1; // what is farther off is a guess
   for (const candidate of known) {
-    const part = plain(name).length > 2 && plain(candidate).includes(plain(name));
-    const far = part ? 1 : distance(plain(name), plain(candidate));
+    const [said, meant] = [plain(name), plain(candidate)];
+    const part = (said.length > 2 && meant.includes(said)) || (meant.length > 4 && said.includes(meant));
+    const far = part ? 1 : distance(said, meant);
     if (far < least) {
       least = far;
       best = candidate;
@@ -54,6 +55,7 @@ const kinds = {
   seed: kind('a whole number from 0 on, or such a bigint', (value) =>
     typeof value === 'bigint' ? value >= 0n && value < 1n << 64n : Number.isSafeInteger(value) && value >= 0),
   strings: kind('an array of strings', (value) => Array.isArray(value) && value.every((entry) => typeof entry === 'string')),
+  array: kind('an array', Array.isArray),
   function: kind('a function', (value) => typeof value === 'function'),
   object: kind('an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
   signal: kind('an AbortSignal', (value) => value instanceof AbortSignal),

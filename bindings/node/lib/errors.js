@@ -30,9 +30,17 @@ class AbortError extends Error {
 const inJavaScript = {
   configure_lm: 'configureLM',
   complete_all: 'complete',
+  reasoning_content: 'reasoning',
 };
-const words =
-  /\b(max_tokens|top_k|top_p|min_p|repetition_penalty|frequency_penalty|presence_penalty|logit_bias|stop_sequences|ignore_eos|model_path|tokenizer_path|max_context|memory_limit|allow_scripts|copy_weights|kv_dtype|kv_memory|input_size|hidden_size|output_size|num_layers|lora_rank|requires_grad|configure_lm|complete_all)\b/g;
+const words = new RegExp(
+  `\\b(${[
+    'max_tokens|top_k|top_p|min_p|repetition_penalty|frequency_penalty|presence_penalty|logit_bias|stop_sequences',
+    'ignore_eos|model_path|tokenizer_path|max_context|memory_limit|allow_scripts|copy_weights|kv_dtype|kv_memory',
+    'input_size|hidden_size|output_size|num_layers|lora_rank|requires_grad|configure_lm|complete_all',
+    'tool_calls|tool_call_id|reasoning_content|attach_adapter|detach_adapter',
+  ].join('|')})\\b`,
+  'g',
+);
 
 /** The library's error, with what led to it. */
 function makeError(message, kind, cause) {

@@ -2,6 +2,8 @@
 // What may be in each object of options: one line a field, with its kind. index.d.ts says what they mean.
 const { randomInt } = require('node:crypto');
 const { check, checkOptions, kinds, show } = require('./check.js');
+const { chatOptions, writeChatOptions } = require('./chat.js');
+const { answerSchema } = require('./schema.js');
 
 const architecture = {
   inputSize: kinds.integer,
@@ -24,10 +26,22 @@ const config = {
   memoryLimit: kinds.integer,
   allowScripts: kinds.boolean,
   copyWeights: kinds.boolean,
+  adapter: kinds.string,
   onProgress: kinds.function,
 };
 
+/** What an answer must be; one of them at most. */
+const constraints = {
+  schema: { what: 'a schema', is: () => true },
+  regex: { what: 'a string or a RegExp without flags', is: (value) => typeof value === 'string' || (value instanceof RegExp && value.flags === '') },
+  choice: kinds.strings,
+  grammar: kinds.string,
+};
+
+/** What generations and conversations have in common. */
 const generation = {
+  ...constraints,
+  whiteSpace: kinds.oneOf('bounded', 'none'),
   maxTokens: kinds.integer,
   temperature: kinds.number,
   topK: kinds.integer,
@@ -41,9 +55,11 @@ const generation = {
   logprobs: kinds.integer,
   stopSequences: kinds.strings,
   ignoreEos: kinds.boolean,
-  skipSpecialTokens: kinds.boolean,
+  adapter: kinds.string,
   signal: kinds.signal,
 };
+const continuation = { ...generation, skipSpecialTokens: kinds.boolean };
+const conversation = { ...generation, ...chatOptions };
 
 const call = { signal: kinds.signal };
 const tokenizing = { addSpecialTokens: kinds.boolean, parseSpecialTokens: kinds.boolean };
@@ -54,6 +70,7 @@ const planning = {
   training: kinds.oneOf('none', 'full', 'lora'),
   loraRank: kinds.integer,
   bfloat16: kinds.boolean,
+  checkpointing: kinds.boolean,
 };
 
 function checkConfig(given) {
@@ -77,14 +94,32 @@ function biases(given) {
   });
 }
 
-/** The seed is drawn here unless there is one, so that it is a number that JavaScript can say again. */
-function checkGeneration(given) {
-  const { signal, ...options } = checkOptions(given, generation);
-  options.seed ??= randomInt(2 ** 48 - 1);
-  if (options.logitBias !== undefined) {
-    options.logitBias = biases(options.logitBias);
+/**
+ * Options for the addon, the signal, and `read`, which makes a value of an answer's text, where there is a schema. The
+ * seed is drawn here unless there is one, so that it is a number that JavaScript can say again.
+ */
+function checkAnswer(given, table) {
+  const { signal, schema, regex, ...options } = checkOptions(given, table);
+  const held = Object.keys(constraints).filter((name) => given?.[name] !== undefined);
+  if (held.length > 1) throw new TypeError(`options must have one of ${held.join(', ')} at most`);
+  if (options.whiteSpace !== undefined && schema === undefined) {
+    throw new TypeError('whiteSpace is of the JSON of a schema; options has none');
   }
-  return { signal, options };
+  options.seed ??= randomInt(2 ** 48 - 1);
+  if (options.logitBias !== undefined) options.logitBias = biases(options.logitBias);
+  if (regex !== undefined) options.regex = typeof regex === 'string' ? regex : regex.source;
+  if (schema === undefined) return { signal, options };
+  const { json, read } = answerSchema('schema', schema);
+  return { signal, options: { ...options, schema: json }, read };
+}
+
+/** The options of `generate`, `complete` and `stream`. */
+const checkGeneration = (given) => checkAnswer(given, continuation);
+
+/** The options of `chat` and `streamChat`. */
+function checkChat(given) {
+  const { options, ...rest } = checkAnswer(given, conversation);
+  return { ...rest, options: writeChatOptions(options) };
 }
 
 /** Whole numbers from an array or a typed array. */
@@ -110,4 +145,14 @@ function checkPrompt(given) {
   return checkIds('prompt', given);
 }
 
-module.exports = { call, checkConfig, checkGeneration, checkIds, checkPrompt, detokenizing, planning, tokenizing };
+module.exports = {
+  call,
+  checkChat,
+  checkConfig,
+  checkGeneration,
+  checkIds,
+  checkPrompt,
+  detokenizing,
+  planning,
+  tokenizing,
+};

@@ -2,8 +2,9 @@
 const native = require('./native.js');
 const { AbortError, LMError } = require('./errors.js');
 const { check, checkOptions, kinds } = require('./check.js');
+const { readMessage, readPiece, writeMessages } = require('./chat.js');
 const options = require('./options.js');
-const { TokenStream } = require('./token_stream.js');
+const { AnswerStream } = require('./answer_stream.js');
 
 /** A model from PyTorch or Hugging Face, running in this process, on threads of its own. */
 class TorchModel {
@@ -57,42 +58,69 @@ class TorchModel {
   }
 
   async generate(prompt, given) {
-    return (await this.complete(prompt, given)).text;
+    const completion = await this.complete(prompt, given);
+    return 'value' in completion ? completion.value : completion.text;
   }
 
   async complete(prompt, given) {
-    const text = options.checkPrompt(prompt);
-    const { signal, options: wanted } = options.checkGeneration(given);
-    this.#requireReady();
-    return this.#generation(text, wanted, signal).result;
+    return this.#answer(this.#continuation(prompt, given)).result;
   }
 
   stream(prompt, given) {
+    return this.#stream(this.#continuation(prompt, given));
+  }
+
+  /** The assistant's next message of a conversation. */
+  async chat(messages, given) {
+    return this.#answer(this.#conversation(messages, given)).result;
+  }
+
+  streamChat(messages, given) {
+    return this.#stream(this.#conversation(messages, given), readPiece);
+  }
+
+  /** What is asked: `start` begins it, and the rest is what `options` checked. */
+  #continuation(prompt, given) {
     const text = options.checkPrompt(prompt);
-    const { signal, options: wanted } = options.checkGeneration(given);
+    const asked = options.checkGeneration(given);
     this.#requireReady();
-    return new TokenStream((reader) => {
-      const generation = this.#generation(text, wanted, undefined, reader.pieces);
-      if (signal?.aborted) generation.cancel();
-      signal?.addEventListener('abort', generation.cancel, { once: true });
-      generation.result
+    return { ...asked, start: (onPieces, done) => this.#model.submit(text, asked.options, onPieces, done) };
+  }
+
+  #conversation(messages, given) {
+    const json = writeMessages(messages);
+    const asked = options.checkChat(given);
+    this.#requireReady();
+    return { ...asked, start: (onPieces, done) => this.#model.submitChat(json, asked.options, onPieces, done) };
+  }
+
+  /** An answer that has begun, as a stream. Its signal ends it, and is no error. */
+  #stream({ signal, ...asked }, readPiece = (piece) => piece) {
+    return new AnswerStream((reader) => {
+      const answer = this.#answer(asked, (pieces) => reader.pieces(pieces.map(readPiece)));
+      if (signal?.aborted) answer.cancel();
+      signal?.addEventListener('abort', answer.cancel, { once: true });
+      answer.result
         .then(() => reader.end(), reader.end)
-        .then(() => signal?.removeEventListener('abort', generation.cancel));
-      return generation;
+        .then(() => signal?.removeEventListener('abort', answer.cancel));
+      return answer;
     });
   }
 
-  /** A generation that has begun: a promise of its result, and a way to end it. */
-  #generation(prompt, wanted, signal, onPieces) {
+  /** An answer that has begun: a promise of its result, and a way to end it. */
+  #answer({ start, signal, options: wanted, read }, onPieces) {
     if (signal?.aborted) return { result: Promise.reject(new AbortError(signal)), cancel() {} };
     let number;
     const cancel = () => number !== undefined && this.#model.cancel(number);
     const ended = this.#call((done) => {
-      number = this.#model.submit(prompt, wanted, onPieces, done);
-    }).then(({ logprobs, ...completion }) => ({
+      number = start(onPieces, done);
+    }).then(async ({ logprobs, message, ...completion }) => ({
       ...completion,
       seed: wanted.seed,
-      ...(wanted.logprobs === undefined ? {} : { logprobs }),
+      ...(message && { message: readMessage(message) }),
+      ...(wanted.logprobs !== undefined && { logprobs }),
+      // What was cancelled is no whole value.
+      ...(read && completion.finishReason !== 'cancelled' && { value: await read(completion.text) }),
     }));
     return { result: this.#withSignal(signal, ended, cancel), cancel };
   }
@@ -133,6 +161,27 @@ class TorchModel {
     const { skipSpecialTokens = true } = checkOptions(given, options.detokenizing);
     this.#requireReady();
     return this.#call((done) => this.#model.detokenize(numbers, skipSpecialTokens, done));
+  }
+
+  /** Loads a LoRA adapter of PEFT's, for the calls that name it. */
+  async attachAdapter(name, directory) {
+    check('name', name, kinds.string);
+    check('directory', directory, kinds.string);
+    this.#requireReady();
+    return this.#call((done) => this.#model.attachAdapter(name, directory, done));
+  }
+
+  /** Takes no new calls for an adapter; those that run go on with it. */
+  detachAdapter(name) {
+    check('name', name, kinds.string);
+    this.#requireReady();
+    this.#model.detachAdapter(name);
+  }
+
+  /** The names of those attached, sorted. */
+  adapters() {
+    this.#requireReady();
+    return this.#model.adapters();
   }
 
   /** What loading this model and running it will need; it need not be loaded. */

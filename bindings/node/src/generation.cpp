@@ -5,33 +5,27 @@
 #include <atomic>
 #include <utility>
 
-#include "values.h"
-
 namespace dstorch::node {
 
-uint64_t Generations::begin(std::function<PendingGeneration(TokenCallback)> submit, const Napi::Function& on_pieces,
-                            const Napi::Function& done) {
+uint64_t Generations::begin(Submit submit, const Napi::Function& on_pieces, const Napi::Function& done) {
   const auto number = ++last_number_;
   auto running = std::make_shared<Running>();
   running->done = Napi::Persistent(done);
-  TokenCallback on_token;
+  OnPiece on_piece;
   if (!on_pieces.IsEmpty()) {
     running->on_pieces = Napi::Persistent(on_pieces);
-    // Called by `poll`, on the JavaScript thread, while `look` holds what runs.
-    on_token = [&pieces = running->pieces](std::string_view piece) {
-      pieces.emplace_back(piece);
-      return true;
-    };
+    // Called on the JavaScript thread, while `look` holds what runs.
+    on_piece = [&pieces = running->pieces](ToJs piece) { pieces.push_back(std::move(piece)); };
   }
   running_.emplace(number, std::move(running));
   host_.loop().hold();
   host_.quick().run([weak = weak_from_this(), loop = host_.shared_loop(), number, submit = std::move(submit),
-                     on_token = std::move(on_token)] {
+                     on_piece = std::move(on_piece)] {
     // Shared only because a task must be copyable.
-    auto pending = std::make_shared<std::unique_ptr<PendingGeneration>>();
+    auto pending = std::make_shared<std::unique_ptr<Pending>>();
     std::exception_ptr failure;
     try {
-      *pending = std::make_unique<PendingGeneration>(submit(on_token));
+      *pending = submit(on_piece);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -50,7 +44,7 @@ uint64_t Generations::begin(std::function<PendingGeneration(TokenCallback)> subm
   return number;
 }
 
-void Generations::submitted(uint64_t number, std::unique_ptr<PendingGeneration> pending) {
+void Generations::submitted(uint64_t number, std::unique_ptr<Pending> pending) {
   const auto entry = running_.find(number);
   if (entry == running_.end()) {
     return;
@@ -88,8 +82,9 @@ void Generations::look(uint64_t number) {
   }
   const auto env = running->done.Env();
   try {
-    const auto result = running->pending->wait();
-    running->done.Call({env.Null(), completion(env, result)});
+    const auto result = running->pending->wait(env);
+    hand_out_pieces(*running);
+    running->done.Call({env.Null(), result});
   } catch (const LMError&) {
     running->done.Call({host_.error(std::current_exception())});
   }
@@ -103,7 +98,7 @@ void Generations::hand_out_pieces(Running& running) {
   const auto pieces = std::exchange(running.pieces, {});
   auto array = Napi::Array::New(env, pieces.size());
   for (uint32_t i = 0; i < pieces.size(); ++i) {
-    array.Set(i, pieces[i]);
+    array.Set(i, pieces[i](env));
   }
   running.on_pieces.Call({array});
 }

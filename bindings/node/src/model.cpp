@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "options.h"
 #include "thrown.h"
 #include "values.h"
 
@@ -40,12 +41,16 @@ Napi::Function Model::define(Napi::Env env) {
                      {
                          InstanceMethod<&Model::init>("init"),
                          InstanceMethod<&Model::submit>("submit"),
+                         InstanceMethod<&Model::submit_chat>("submitChat"),
                          InstanceMethod<&Model::cancel>("cancel"),
                          InstanceMethod<&Model::embed>("embed"),
                          InstanceMethod<&Model::logits>("logits"),
                          InstanceMethod<&Model::perplexity>("perplexity"),
                          InstanceMethod<&Model::tokenize>("tokenize"),
                          InstanceMethod<&Model::detokenize>("detokenize"),
+                         InstanceMethod<&Model::attach_adapter>("attachAdapter"),
+                         InstanceMethod<&Model::detach_adapter>("detachAdapter"),
+                         InstanceMethod<&Model::adapters>("adapters"),
                          InstanceMethod<&Model::plan>("plan"),
                          InstanceMethod<&Model::cleanup>("cleanup"),
                          InstanceMethod<&Model::information>("info"),
@@ -108,26 +113,47 @@ Napi::Value Model::init(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Model::submit(const Napi::CallbackInfo& info) {
-  return thrown(info.Env(), [&]() -> Napi::Value {
-    auto options = generation_options_from(info[1].As<Napi::Object>());
-    std::function<PendingGeneration(TokenCallback)> submit;
+  return thrown(info.Env(), [&] {
+    std::function<PendingGeneration(GenerationOptions)> submit;
     if (info[0].IsString()) {
-      submit = [model = model(), prompt = info[0].As<Napi::String>().Utf8Value(),
-                options = std::move(options)](TokenCallback on_token) mutable {
-        options.on_token = std::move(on_token);
+      submit = [model = model(), prompt = info[0].As<Napi::String>().Utf8Value()](GenerationOptions options) {
         return model->submit(prompt, std::move(options));
       };
     } else {
-      submit = [model = model(), ids = ids_from(info[0]),
-                options = std::move(options)](TokenCallback on_token) mutable {
-        options.on_token = std::move(on_token);
+      submit = [model = model(), ids = ids_from(info[0])](GenerationOptions options) {
         return model->submit(ids, std::move(options));
       };
     }
-    const auto on_pieces = info[2].IsFunction() ? function_at(info, 2) : Napi::Function();
-    return number(info.Env(),
-                  static_cast<int64_t>(generations_->begin(std::move(submit), on_pieces, function_at(info, 3))));
+    return begin(info, [submit = std::move(submit),
+                        set = generation_options_from(info[1].As<Napi::Object>())](OnPiece on_piece) {
+      GenerationOptions options;
+      set(options);
+      options.on_token = token_callback(std::move(on_piece));
+      return pending(submit(std::move(options)));
+    });
   });
+}
+
+Napi::Value Model::submit_chat(const Napi::CallbackInfo& info) {
+  return thrown(info.Env(), [&] {
+    const auto given = info[1].As<Napi::Object>();
+    return begin(
+        info, [model = model(), messages = info[0].As<Napi::String>().Utf8Value(), set = generation_options_from(given),
+               template_options = template_options_from(given)](OnPiece on_piece) {
+          ChatOptions options;
+          options.prompt = template_options();
+          options.generation = model->chat_defaults();
+          set(*options.generation);
+          options.on_piece = answer_callback(std::move(on_piece));
+          return pending(model->submit_chat(parse_messages(messages), std::move(options)));
+        });
+  });
+}
+
+Napi::Value Model::begin(const Napi::CallbackInfo& info, Submit submit) {
+  const auto on_pieces = info[2].IsFunction() ? function_at(info, 2) : Napi::Function();
+  const auto begun = generations_->begin(std::move(submit), on_pieces, function_at(info, 3));
+  return number(info.Env(), static_cast<int64_t>(begun));
 }
 
 Napi::Value Model::cancel(const Napi::CallbackInfo& info) {
@@ -206,6 +232,29 @@ Napi::Value Model::detokenize(const Napi::CallbackInfo& info) {
                });
     return info.Env().Undefined();
   });
+}
+
+Napi::Value Model::attach_adapter(const Napi::CallbackInfo& info) {
+  return thrown(info.Env(), [&] {
+    host_.call(host_.slow(), function_at(info, 2),
+               [model = model(), name = info[0].As<Napi::String>().Utf8Value(),
+                directory = info[1].As<Napi::String>().Utf8Value()]() -> ToJs {
+                 model->attach_adapter(name, directory);
+                 return [](Napi::Env env) { return env.Undefined(); };
+               });
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value Model::detach_adapter(const Napi::CallbackInfo& info) {
+  return thrown(info.Env(), [&] {
+    model()->detach_adapter(info[0].As<Napi::String>().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value Model::adapters(const Napi::CallbackInfo& info) {
+  return thrown(info.Env(), [&] { return array(info.Env(), model()->adapters()); });
 }
 
 Napi::Value Model::plan(const Napi::CallbackInfo& info) {

@@ -32,17 +32,23 @@ class Model : public Napi::ObjectWrap<Model> {
 
   Napi::Value init(const Napi::CallbackInfo& info);
   Napi::Value submit(const Napi::CallbackInfo& info);
+  Napi::Value submit_chat(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value embed(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value perplexity(const Napi::CallbackInfo& info);
   Napi::Value tokenize(const Napi::CallbackInfo& info);
   Napi::Value detokenize(const Napi::CallbackInfo& info);
+  Napi::Value attach_adapter(const Napi::CallbackInfo& info);
+  Napi::Value detach_adapter(const Napi::CallbackInfo& info);
+  Napi::Value adapters(const Napi::CallbackInfo& info);
   Napi::Value plan(const Napi::CallbackInfo& info);
   Napi::Value cleanup(const Napi::CallbackInfo& info);
   Napi::Value information(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
 
+  /// Begins an answer, whose number it returns: info[2] takes its pieces, if it is a function, info[3] the end.
+  Napi::Value begin(const Napi::CallbackInfo& info, Submit submit);
   /// The model, for a call that begins.
   [[nodiscard]] const std::shared_ptr<TorchModel>& model() const;
 

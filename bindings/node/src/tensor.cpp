@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host.h"
+#include "options.h"
 #include "thrown.h"
 #include "values.h"
 

@@ -1,58 +1,10 @@
 #include "values.h"
 
-#include <dstorch/error.h>
-
 #include <array>
-#include <cmath>
 #include <cstring>
-#include <optional>
-#include <type_traits>
-#include <utility>
 
 namespace dstorch::node {
 namespace {
-
-/// `object[name]`, or nothing where it is undefined.
-template <typename T>
-std::optional<T> read(const Napi::Object& object, const char* name) {
-  const auto value = object.Get(name);
-  if (value.IsUndefined()) {
-    return std::nullopt;
-  }
-  if constexpr (std::is_same_v<T, bool>) {
-    return value.As<Napi::Boolean>().Value();
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    return value.As<Napi::String>().Utf8Value();
-  } else if constexpr (std::is_same_v<T, double>) {
-    return value.As<Napi::Number>().DoubleValue();
-  } else if constexpr (std::is_same_v<T, uint64_t>) {
-    bool lossless = true;
-    return value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&lossless)
-                            : static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
-  } else {
-    return static_cast<T>(value.As<Napi::Number>().Int64Value());
-  }
-}
-
-template <typename T, typename Field>
-void read_into(Field& field, const Napi::Object& object, const char* name) {
-  if (auto value = read<T>(object, name)) {
-    field = std::move(*value);
-  }
-}
-
-std::optional<DType> dtype_from(const Napi::Object& object, const char* name) {
-  const auto text = read<std::string>(object, name);
-  if (!text) {
-    return std::nullopt;
-  }
-  const auto dtype = parse_dtype(*text);
-  if (!dtype) {
-    throw LMError(ErrorKind::invalid_argument,
-                  std::string(name) + " must be float32, bfloat16, float16 or float64, got " + *text);
-  }
-  return dtype;
-}
 
 template <typename T>
 Napi::Value array_of(Napi::Env env, std::span<const T> values) {
@@ -97,91 +49,36 @@ Napi::Array logprobs(Napi::Env env, const std::vector<TokenLogprob>& values) {
   return result;
 }
 
+/// Its arguments as the JSON that they are.
+Napi::Object tool_call(Napi::Env env, const ToolCall& call) {
+  auto object = Napi::Object::New(env);
+  object.Set("id", call.id);
+  object.Set("name", call.name);
+  object.Set("arguments", call.arguments);
+  return object;
+}
+
+/// The assistant's, who says nothing else.
+Napi::Object message(Napi::Env env, const Message& message) {
+  auto object = Napi::Object::New(env);
+  object.Set("role", message.role);
+  object.Set("content", message.content);
+  if (!message.reasoning.empty()) {
+    object.Set("reasoning", message.reasoning);
+  }
+  if (!message.tool_calls.empty()) {
+    auto calls = Napi::Array::New(env, message.tool_calls.size());
+    for (uint32_t i = 0; i < message.tool_calls.size(); ++i) {
+      calls.Set(i, tool_call(env, message.tool_calls[i]));
+    }
+    object.Set("toolCalls", calls);
+  }
+  return object;
+}
+
 }  // namespace
 
-TorchModelConfig config_from(const Napi::Object& object) {
-  TorchModelConfig config;
-  read_into<std::string>(config.model_path, object, "modelPath");
-  if (const auto device = read<std::string>(object, "deviceType")) {
-    config.device = Device::parse(*device);
-  }
-  if (const auto value = object.Get("architecture"); value.IsObject()) {
-    const auto sizes = value.As<Napi::Object>();
-    auto& architecture = config.architecture.emplace();
-    read_into<int64_t>(architecture.input_size, sizes, "inputSize");
-    read_into<int64_t>(architecture.hidden_size, sizes, "hiddenSize");
-    read_into<int64_t>(architecture.output_size, sizes, "outputSize");
-    read_into<int64_t>(architecture.num_layers, sizes, "numLayers");
-  }
-  config.dtype = dtype_from(object, "dtype");
-  config.kv_dtype = dtype_from(object, "kvDtype");
-  read_into<int64_t>(config.kv_memory, object, "kvMemory");
-  read_into<int>(config.threads, object, "threads");
-  read_into<std::string>(config.tokenizer_path, object, "tokenizerPath");
-  read_into<int64_t>(config.max_context, object, "maxContext");
-  read_into<uint64_t>(config.seed, object, "seed");
-  read_into<int64_t>(config.memory_limit, object, "memoryLimit");
-  read_into<bool>(config.allow_scripts, object, "allowScripts");
-  read_into<bool>(config.copy_weights, object, "copyWeights");
-  return config;
-}
-
-GenerationOptions generation_options_from(const Napi::Object& object) {
-  GenerationOptions options;
-  read_into<int64_t>(options.max_tokens, object, "maxTokens");
-  read_into<double>(options.temperature, object, "temperature");
-  read_into<int64_t>(options.top_k, object, "topK");
-  read_into<double>(options.top_p, object, "topP");
-  read_into<double>(options.min_p, object, "minP");
-  read_into<double>(options.repetition_penalty, object, "repetitionPenalty");
-  read_into<double>(options.frequency_penalty, object, "frequencyPenalty");
-  read_into<double>(options.presence_penalty, object, "presencePenalty");
-  read_into<uint64_t>(options.seed, object, "seed");
-  read_into<int64_t>(options.logprobs, object, "logprobs");
-  read_into<bool>(options.ignore_eos, object, "ignoreEos");
-  read_into<bool>(options.skip_special_tokens, object, "skipSpecialTokens");
-  if (const auto value = object.Get("stopSequences"); value.IsArray()) {
-    const auto stops = value.As<Napi::Array>();
-    for (uint32_t i = 0; i < stops.Length(); ++i) {
-      options.stop_sequences.push_back(stops.Get(i).As<Napi::String>().Utf8Value());
-    }
-  }
-  // [id, bias, id, bias, ...]
-  if (const auto value = object.Get("logitBias"); value.IsArray()) {
-    const auto pairs = value.As<Napi::Array>();
-    for (uint32_t i = 0; i + 1 < pairs.Length(); i += 2) {
-      options.logit_bias[pairs.Get(i).As<Napi::Number>().Int64Value()] =
-          pairs.Get(i + 1).As<Napi::Number>().DoubleValue();
-    }
-  }
-  return options;
-}
-
-PlanOptions plan_options_from(const Napi::Object& object) {
-  PlanOptions options;
-  read_into<int64_t>(options.context, object, "context");
-  read_into<int64_t>(options.batch, object, "batch");
-  read_into<int64_t>(options.lora_rank, object, "loraRank");
-  read_into<bool>(options.bfloat16, object, "bfloat16");
-  const auto training = read<std::string>(object, "training").value_or("none");
-  options.training = training == "full" ? Training::full : training == "lora" ? Training::lora : Training::none;
-  return options;
-}
-
-std::vector<int64_t> ids_from(const Napi::Value& value) {
-  const auto numbers = value.As<Napi::Float64Array>();
-  std::vector<int64_t> ids(numbers.ElementLength());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const double id = numbers[i];
-    if (std::nearbyint(id) != id || std::abs(id) > 9e15) {
-      throw LMError(ErrorKind::invalid_argument, "token ids must be whole numbers, got " + std::to_string(id));
-    }
-    ids[i] = static_cast<int64_t>(id);
-  }
-  return ids;
-}
-
-Napi::Value completion(Napi::Env env, const GenerationResult& result) {
+Napi::Object completion(Napi::Env env, const GenerationResult& result) {
   auto object = Napi::Object::New(env);
   object.Set("text", result.text);
   object.Set("tokens", array_of<int64_t>(env, result.tokens));
@@ -199,6 +96,24 @@ Napi::Value completion(Napi::Env env, const GenerationResult& result) {
   timings.Set("generationSeconds", result.timings.generation_seconds);
   timings.Set("tokenSeconds", array_of<double>(env, result.timings.token_seconds));
   object.Set("timings", timings);
+  return object;
+}
+
+Napi::Object completion(Napi::Env env, const ChatResult& result) {
+  auto object = completion(env, result.generation);
+  object.Set("message", message(env, result.message));
+  return object;
+}
+
+Napi::Value answer_piece(Napi::Env env, const AnswerPiece& piece) {
+  auto object = Napi::Object::New(env);
+  if (piece.kind == AnswerPiece::Kind::tool_call) {
+    object.Set("kind", "toolCall");
+    object.Set("toolCall", tool_call(env, piece.call));
+  } else {
+    object.Set("kind", piece.kind == AnswerPiece::Kind::text ? "text" : "reasoning");
+    object.Set("text", piece.text);
+  }
   return object;
 }
 
@@ -259,6 +174,14 @@ Napi::Value device_information(Napi::Env env, const DeviceInfo& info) {
 Napi::Value array(Napi::Env env, std::span<const int64_t> values) { return array_of(env, values); }
 Napi::Value array(Napi::Env env, std::span<const double> values) { return array_of(env, values); }
 Napi::Value array(Napi::Env env, std::span<const float> values) { return array_of(env, values); }
+
+Napi::Value array(Napi::Env env, std::span<const std::string> values) {
+  auto result = Napi::Array::New(env, values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    result.Set(i, values[i]);
+  }
+  return result;
+}
 
 Napi::Value float_array(Napi::Env env, std::span<const float> values) {
   auto result = Napi::Float32Array::New(env, values.size());

@@ -1,7 +1,7 @@
 'use strict';
 
 /** The pieces of an answer as they come: an async iterator; and, when it has ended, all about it: `result`. */
-class TokenStream {
+class AnswerStream {
   #pieces = [];
   #readers = [];
   #ended = false;
@@ -76,4 +76,4 @@ class TokenStream {
   }
 }
 
-module.exports = { TokenStream };
+module.exports = { AnswerStream };
