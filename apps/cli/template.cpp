@@ -50,9 +50,11 @@ void run(const TemplateArguments& arguments) {
   }
   const auto messages = read_text(arguments.messages);
   try {
+    check_tools(options.tools);
     print(std::string_view(chat_template->render_json(messages, options)));
   } catch (const LMError& e) {
-    // The command was used rightly: it is the template that does not take this conversation.
+    // The command was used rightly: it is the tools that are none, or the template that does not take this
+    // conversation.
     throw e.kind() == ErrorKind::invalid_argument ? LMError(ErrorKind::format, e.what()) : e;
   }
 }

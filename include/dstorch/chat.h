@@ -56,10 +56,12 @@ std::vector<Message> parse_messages(std::string_view json);
 /// Reads a JSON array of tools: `{"type": "function", "function": {"name", "description", "parameters"}}`, or the
 /// function alone. Throws LMError{format} that names the tool.
 std::vector<Tool> parse_tools(std::string_view json);
+/// Whether each tool has a name of its own and a JSON schema of its arguments. Throws LMError{invalid_argument} that
+/// names the tool and the place in its schema.
+void check_tools(std::span<const Tool> tools);
 /// Whether a model can be asked for the next message: each has a role, answers of tools follow the calls that they
-/// answer, the last is not the assistant's own; each tool has a name of its own and a JSON schema of its arguments.
-/// What else must be so, the model's template knows. Throws LMError{invalid_argument} that names the message or the
-/// tool.
+/// answer, the last is not the assistant's own; the tools are as `check_tools` says. What else must be so, the model's
+/// template knows. Throws LMError{invalid_argument} that names the message or the tool.
 void check_conversation(std::span<const Message> messages, std::span<const Tool> tools = {});
 /// What `parse_messages` reads.
 std::string to_json(std::span<const Message> messages);

@@ -70,6 +70,11 @@ TEST_F(TemplateCommand, ARefusalSaysWhyAndExitsWithOne) {
   write("bad.json", R"([{"content": "x"}])");
   EXPECT_THAT(render({}, "bad.json").err, HasSubstr("message 0 must be an object with a \"role\""));
   EXPECT_THAT(render({"--tools", at("messages.json")}).err, HasSubstr("tool 0 must be"));
+  write("no_schema.json", R"([{"name": "f", "parameters": {"properties": {"x": {"type": "strng"}}}}])");
+  const auto no_schema = render({"--tools", at("no_schema.json")});
+  EXPECT_EQ(no_schema.exit_code, 1);
+  EXPECT_EQ(no_schema.out, "");
+  EXPECT_THAT(no_schema.err, HasSubstr("error: tool 0 \"f\": parameters.properties.x: \"type\" must be string"));
   fs::remove(at("tokenizer_config.json"));
   EXPECT_THAT(render().err, HasSubstr("has no chat template"));
   EXPECT_EQ(dstorch({"template", "-m", directory_.string()}).exit_code, 2);

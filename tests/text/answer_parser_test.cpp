@@ -151,6 +151,8 @@ TEST(AnswerParser, WhatIsKnownComesAtOnce) {
   EXPECT_EQ(parts(parser.push("s>!")), std::vector<std::string>{"text:<tools>!"});
   EXPECT_TRUE(parser.push("<think>").empty());
   EXPECT_EQ(parts(parser.push("a")), std::vector<std::string>{"reasoning:a"});
+  const std::vector<std::string> both = {"reasoning:b", "text:c"};
+  EXPECT_EQ(parts(parser.push("b</think>c")), both);
 }
 
 TEST(ParseAnswer, MakesOneMessage) {

@@ -143,6 +143,9 @@ TEST(ChatTemplateFiles, NamedOnesAreChosenByNameAndByTools) {
   directory.write("additional_chat_templates/rag.jinja", "rag file");
   options.name = "rag";
   EXPECT_EQ(ChatTemplate::load(directory.path())->render(kHello, options), "rag file");
+  directory.write("tokenizer_config.json", R"({"chat_template": {"default": "by name", "rag": "rag"}})");
+  options.name.clear();
+  EXPECT_EQ(ChatTemplate::load(directory.path())->render(kHello, options), "by name");
   directory.write("tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
   EXPECT_THAT(error_of([&] { ChatTemplate::load(directory.path()); }),
               HasSubstr("must have \"name\" and \"template\""));

@@ -1,4 +1,5 @@
 // What a model can be asked, where its answers end, and what becomes of them.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -93,6 +94,25 @@ TEST(CheckConversation, ToolsThatAreNoSchemasAreNamed) {
   EXPECT_THAT(error(R"({"properties": {"a": {"items": [1]}}})"), StartsWith(where + ".properties.a.items[0] must be"));
   EXPECT_THAT(error(R"({"additionalProperties": 1})"), StartsWith(where + ".additionalProperties must be"));
   EXPECT_THAT(error(R"({"$defs": {"x": 1}})"), StartsWith(where + ".$defs.x must be"));
+  EXPECT_THAT(error(R"({"propertyNames": 1})"), StartsWith(where + ".propertyNames must be"));
+  for (const char* word : {"pattern", "format", "$ref"}) {
+    EXPECT_EQ(error(fmt::format(R"({{"properties": {{"a": {{"{}": 1}}}}}})", word)),
+              fmt::format("{}.properties.a.{} must be text, it is 1", where, word));
+  }
+  for (const char* word : {"minimum", "maximum", "multipleOf"}) {
+    EXPECT_EQ(error(fmt::format(R"({{"{}": "1"}})", word)),
+              fmt::format("{}.{} must be a number, it is \"1\"", where, word));
+    EXPECT_EQ(error(fmt::format(R"({{"{}": -1.5}})", word)), "no error");
+  }
+  for (const char* word : {"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}) {
+    for (const char* count : {"-1", "1.5", "\"1\""}) {
+      EXPECT_EQ(error(fmt::format(R"({{"{}": {}}})", word, count)),
+                fmt::format("{}.{} must be a whole number that is not negative, it is {}", where, word, count));
+    }
+    EXPECT_EQ(error(fmt::format(R"({{"{}": 3.0}})", word)), "no error");
+    EXPECT_EQ(error(fmt::format(R"({{"{}": 0}})", word)), "no error");
+  }
+  EXPECT_EQ(error(R"({"uniqueItems": 1})"), where + ".uniqueItems must be true or false, it is 1");
 }
 
 TEST(CheckConversation, ToolsNeedNamesOfTheirOwn) {
@@ -106,7 +126,7 @@ TEST(CheckConversation, ToolsNeedNamesOfTheirOwn) {
               HasSubstr("tool 0 \"f\": parameters must be a JSON schema, an object; it is \"x\""));
 }
 
-TEST(ChatTemplate, ARefusalNamesTheMessage) {
+TEST(ChatTemplate, ARefusalNamesTheMessageOrTheTool) {
   const auto alternating = ChatTemplate::from_source(
       "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
       "{{ raise_exception('roles must alternate') }}{% endif %}{% if m.role == 'user' and m.content == '!' %}"
@@ -126,6 +146,14 @@ TEST(ChatTemplate, ARefusalNamesTheMessage) {
               StartsWith("invalid_argument: message 2: chat template, line 1: "));
   EXPECT_EQ(error({kUser, assistant, kUser, assistant, kUser, assistant, kUser}),
             "invalid_argument: message 6: " + refused + "seven are too many");
+  // What a template cannot write of a tool is said of the tool: here, one that is not wrapped.
+  const auto wrapped = ChatTemplate::from_source("{% for t in tools or [] %}{{ t.function|tojson }}{% endfor %}");
+  ChatTemplateOptions options;
+  options.tools = parse_tools(R"([{"type": "function", "function": {"name": "f"}}, {"name": "g"}, {"name": "h"}])");
+  EXPECT_THAT(error_of([&] {
+                (void)wrapped->render(std::vector<Message>{kUser, assistant, kUser}, options);
+              }),
+              StartsWith("invalid_argument: tool 1: chat template, line 1: "));
   // What is wrong with every conversation is none of a message's.
   const auto picky = ChatTemplate::from_source("{% if not tools %}{{ raise_exception('no tools') }}{% endif %}");
   EXPECT_EQ(error_of([&] {

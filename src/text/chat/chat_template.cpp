@@ -61,19 +61,18 @@ std::string JinjaChatTemplate::render_variables(const OrderedJson& variables,
     if (e.kind() != ErrorKind::invalid_argument) {
       throw;
     }
-    fail(e.kind(), "{}{}", refused_message(variables, options, e.what()), e.what());
+    fail(e.kind(), "{}{}", refused_part(variables, options, e.what()), e.what());
   }
 }
 
-// "message 3: " where the conversation up to there is what the template refuses; nothing where it refuses any.
-std::string JinjaChatTemplate::refused_message(const OrderedJson& variables, const ChatTemplateOptions& options,
-                                               std::string_view why) const {
+// "message 3: " or "tool 1: " where that is what the template refuses; nothing where it refuses any conversation.
+std::string JinjaChatTemplate::refused_part(const OrderedJson& variables, const ChatTemplateOptions& options,
+                                            std::string_view why) const {
   const jinja::Template& compiled = choose(options).compiled;
   jinja::RenderOptions render_options;
   render_options.now = options.now;
   OrderedJson shorter = variables;
-  const auto refuses = [&](OrderedJson messages) {
-    shorter["messages"] = std::move(messages);
+  const auto refuses = [&] {
     try {
       (void)compiled.render(shorter, render_options);
       return false;
@@ -81,19 +80,27 @@ std::string JinjaChatTemplate::refused_message(const OrderedJson& variables, con
       return why == e.what();
     }
   };
-  const OrderedJson& messages = variables["messages"];
-  if (refuses(OrderedJson::array({{{"role", "user"}, {"content", "a"}}}))) {
+  // Of the beginnings of a list, those that are long enough are refused for this reason: where the first one ends.
+  const auto first_refused = [&](const char* name) {
+    const OrderedJson& whole = variables[name];
+    std::size_t taken = 0;
+    std::size_t refused = whole.size();
+    while (refused - taken > 1) {
+      const std::size_t middle = taken + (refused - taken) / 2;
+      shorter[name] = OrderedJson::array_t(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(middle));
+      (refuses() ? refused : taken) = middle;
+    }
+    return refused - 1;
+  };
+  shorter["messages"] = {{{"role", "user"}, {"content", "a"}}};
+  if (!refuses()) {
+    return fmt::format("message {}: ", first_refused("messages"));
+  }
+  shorter["tools"] = nullptr;
+  if (variables["tools"].empty() || refuses()) {
     return {};
   }
-  // Of the beginnings of the conversation, those that are long enough are refused for this reason.
-  std::size_t taken = 0;
-  std::size_t refused = messages.size();
-  while (refused - taken > 1) {
-    const std::size_t middle = taken + (refused - taken) / 2;
-    const auto end = messages.begin() + static_cast<std::ptrdiff_t>(middle);
-    (refuses(OrderedJson(OrderedJson::array_t(messages.begin(), end))) ? refused : taken) = middle;
-  }
-  return fmt::format("message {}: ", refused - 1);
+  return fmt::format("tool {}: ", first_refused("tools"));
 }
 
 OrderedJson JinjaChatTemplate::variables(std::span<const Message> messages, const ChatTemplateOptions& options) const {

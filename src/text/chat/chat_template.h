@@ -50,8 +50,8 @@ class JinjaChatTemplate : public ChatTemplate {
   [[nodiscard]] const Named& choose(const ChatTemplateOptions& options) const;
   [[nodiscard]] OrderedJson variables(std::span<const Message> messages, const ChatTemplateOptions& options) const;
   [[nodiscard]] std::string render_variables(const OrderedJson& variables, const ChatTemplateOptions& options) const;
-  [[nodiscard]] std::string refused_message(const OrderedJson& variables, const ChatTemplateOptions& options,
-                                            std::string_view why) const;
+  [[nodiscard]] std::string refused_part(const OrderedJson& variables, const ChatTemplateOptions& options,
+                                         std::string_view why) const;
 
   std::map<std::string, Named, std::less<>> templates_;
   OrderedJson special_tokens_;

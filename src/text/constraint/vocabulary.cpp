@@ -22,6 +22,36 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return common;
 }
 
+/// The ids of tokens that have bytes, in the order of their bytes, then of the ids. Most comparisons are of the first
+/// eight bytes, as one number.
+std::vector<uint32_t> sorted_ids(std::span<const std::string> tokens) {
+  struct Entry {
+    uint64_t begin;
+    uint32_t id;
+  };
+  std::vector<Entry> entries;
+  entries.reserve(tokens.size());
+  for (uint32_t id = 0; id < tokens.size(); ++id) {
+    uint64_t begin = 0;
+    for (std::size_t i = 0; i < sizeof begin; ++i) {
+      begin = begin << 8U | (i < tokens[id].size() ? static_cast<uint8_t>(tokens[id][i]) : 0U);
+    }
+    if (!tokens[id].empty()) {
+      entries.push_back({begin, id});
+    }
+  }
+  std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
+    if (a.begin != b.begin) {
+      return a.begin < b.begin;
+    }
+    const int order = tokens[a.id].compare(tokens[b.id]);
+    return order != 0 ? order < 0 : a.id < b.id;
+  });
+  std::vector<uint32_t> ids(entries.size());
+  std::transform(entries.begin(), entries.end(), ids.begin(), [](const Entry& entry) { return entry.id; });
+  return ids;
+}
+
 }  // namespace
 
 std::vector<std::string> bytes_of_tokens(const Tokenizer& tokenizer) {
@@ -86,22 +116,15 @@ uint32_t TokenTree::child(uint32_t node, uint8_t byte) const noexcept {
 }
 
 Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)), next_same_(tokens_.size(), -1) {
-  std::vector<uint32_t> sorted;
-  for (uint32_t id = 0; id < tokens_.size(); ++id) {
-    if (tokens_[id].size() > kLongestToken) {
-      tokens_[id].clear();
+  for (auto& token : tokens_) {
+    if (token.size() > kLongestToken) {
+      token.clear();
     }
-    if (!tokens_[id].empty()) {
-      sorted.push_back(id);
-    }
-    if (tokens_[id].size() == 1) {
-      single_.set(static_cast<uint8_t>(tokens_[id].front()));
+    if (token.size() == 1) {
+      single_.set(static_cast<uint8_t>(token.front()));
     }
   }
-  std::sort(sorted.begin(), sorted.end(), [this](uint32_t a, uint32_t b) {
-    const int order = tokens_[a].compare(tokens_[b]);
-    return order != 0 ? order < 0 : a < b;
-  });
+  const auto sorted = sorted_ids(tokens_);
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     if (tokens_[sorted[i - 1]] == tokens_[sorted[i]]) {
       next_same_[sorted[i - 1]] = static_cast<int32_t>(sorted[i]);
@@ -109,32 +132,33 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(toke
   }
   all_ = TokenTree(tokens_, sorted);
 
-  const auto tree_of = [&](auto&& belongs) {
-    std::vector<uint32_t> chosen;
-    std::copy_if(sorted.begin(), sorted.end(), std::back_inserter(chosen), belongs);
-    return TokenTree(tokens_, chosen);
-  };
-  std::vector<int> plain(tokens_.size(), -1);
+  std::array<std::vector<uint32_t>, kPlainGroups.size()> plain;
+  std::vector<uint32_t> others;
   for (const auto id : sorted) {
-    plain[id] = plain_chars(tokens_[id]);
+    const int chars = plain_chars(tokens_[id]);
+    const auto* const group = std::lower_bound(kPlainGroups.begin(), kPlainGroups.end(), std::max(chars, 0));
+    (chars < 1 || group == kPlainGroups.end() ? others : plain[group - kPlainGroups.begin()]).push_back(id);
   }
-  int more_than = 0;
-  for (const auto most : kPlainGroups) {
+  for (std::size_t i = 0; i < plain.size(); ++i) {
     PlainGroup group;
-    group.least_chars = static_cast<std::size_t>(more_than) + 1;
-    group.most_chars = most;
+    group.least_chars = i == 0 ? 1 : kPlainGroups[i - 1] + 1;
+    group.most_chars = kPlainGroups[i];
+    group.tree = TokenTree(tokens_, plain[i]);
     group.bits.assign((tokens_.size() + 63) / 64, 0);
-    const auto belongs = [&](uint32_t id) { return plain[id] > more_than && plain[id] <= static_cast<int>(most); };
-    group.tree = tree_of(belongs);
-    for (const auto id : sorted) {
-      group.bits[id / 64] |= static_cast<uint64_t>(belongs(id)) << (id % 64);
+    for (const auto id : plain[i]) {
+      group.bits[id / 64] |= uint64_t{1} << (id % 64);
     }
     plain_.push_back(std::move(group));
-    more_than = static_cast<int>(most);
   }
-  others_ = tree_of([&](uint32_t id) { return plain[id] < 1 || plain[id] > more_than; });
-  quoted_ = tree_of([&](uint32_t id) { return std::count(tokens_[id].begin(), tokens_[id].end(), '"') >= 2; });
-  unsplittable_ = tree_of([this](uint32_t id) { return tokens_[id].size() > 1 && !can_be_split(tokens_[id]); });
+  others_ = TokenTree(tokens_, others);
+  std::erase_if(others, [&](uint32_t id) { return std::count(tokens_[id].begin(), tokens_[id].end(), '"') < 2; });
+  quoted_ = TokenTree(tokens_, others);
+  if (!single_.all()) {
+    std::vector<uint32_t> whole;
+    std::copy_if(sorted.begin(), sorted.end(), std::back_inserter(whole),
+                 [this](uint32_t id) { return tokens_[id].size() > 1 && !can_be_split(tokens_[id]); });
+    unsplittable_ = TokenTree(tokens_, whole);
+  }
 }
 
 const Vocabulary& Vocabulary::bytes() {
