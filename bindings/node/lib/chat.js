@@ -41,7 +41,7 @@ function writeMessage(name, given) {
   return {
     ...rest,
     reasoning_content: reasoning,
-    tool_calls: toolCalls?.map((call, i) => writeToolCall(`${name}.toolCalls[${i}]`, call)),
+    tool_calls: toolCalls && Array.from(toolCalls, (call, i) => writeToolCall(`${name}.toolCalls[${i}]`, call)),
     tool_call_id: toolCallId,
     ...more,
   };
@@ -50,7 +50,7 @@ function writeMessage(name, given) {
 /** The messages of a conversation as JSON. */
 function writeMessages(given) {
   if (!Array.isArray(given)) throw new TypeError(`messages must be an array of messages, got ${show(given)}`);
-  return toJson('messages', given.map((each, i) => writeMessage(`messages[${i}]`, each)));
+  return toJson('messages', Array.from(given, (each, i) => writeMessage(`messages[${i}]`, each)));
 }
 
 function writeTool(name, given) {
@@ -66,7 +66,7 @@ function writeTool(name, given) {
 function writeChatOptions({ tools, documents, variables, ...rest }) {
   return {
     ...rest,
-    tools: tools && toJson('tools', tools.map((each, i) => writeTool(`tools[${i}]`, each))),
+    tools: tools && toJson('tools', Array.from(tools, (each, i) => writeTool(`tools[${i}]`, each))),
     documents: documents && toJson('documents', documents),
     variables: variables && toJson('variables', variables),
   };

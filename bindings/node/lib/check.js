@@ -57,7 +57,9 @@ const kinds = {
   strings: kind('an array of strings', (value) => Array.isArray(value) && value.every((entry) => typeof entry === 'string')),
   array: kind('an array', Array.isArray),
   function: kind('a function', (value) => typeof value === 'function'),
-  object: kind('an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
+  // A program's own; a Map, a Promise that nobody awaited or a typed array has no fields that would be seen.
+  object: kind('an object', (value) => Object.prototype.toString.call(value) === '[object Object]'),
+  path: kind('a path', (value) => typeof value === 'string' && value !== '' && !value.includes('\0')),
   signal: kind('an AbortSignal', (value) => value instanceof AbortSignal),
   oneOf: (...words) => kind(words.map((word) => JSON.stringify(word)).join(' or '), (value) => words.includes(value)),
 };

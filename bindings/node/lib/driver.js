@@ -1,6 +1,7 @@
 'use strict';
 const { LMError } = require('./errors.js');
 const { check, kinds, show } = require('./check.js');
+const { checkGeneration } = require('./options.js');
 
 let configured = null;
 
@@ -28,8 +29,9 @@ class DummyLM {
   prompts = [];
 
   constructor(responses = new Map()) {
-    if (!(responses instanceof Map) && !(kinds.strings.is(responses) && responses.length > 0)) {
-      throw new TypeError(`responses must be a Map from prompts or an array of at least one string, got ${show(responses)}`);
+    const texts = responses instanceof Map ? [...responses].flat() : responses;
+    if (!kinds.strings.is(texts) || (texts === responses && texts.length === 0)) {
+      throw new TypeError(`responses must be a Map from prompts to strings or an array of at least one string, got ${show(responses)}`);
     }
     this.#inOrder = Array.isArray(responses) ? [...responses] : undefined;
     this.#responses = new Map(this.#inOrder ? [] : responses);
@@ -43,19 +45,20 @@ class DummyLM {
     this.#initialized = false;
   }
 
-  async generate(prompt, options) {
+  async generate(prompt, given) {
     if (!this.#initialized) {
       throw new LMError('DummyLM not initialized. Call init() first.', 'not_initialized');
     }
     check('prompt', prompt, kinds.string);
+    const { maxTokens, stopSequences = [] } = checkGeneration(given).options;
     this.prompts.push(prompt);
-    const given =
+    const answer =
       this.#responses.get(prompt) ?? this.#inOrder?.[(this.prompts.length - 1) % this.#inOrder.length];
-    if (given === undefined) {
-      return `DummyLM response for prompt: "${prompt}" (limited to ${options?.maxTokens || 100} tokens)`;
+    if (answer === undefined) {
+      return `DummyLM response for prompt: "${prompt}" (limited to ${maxTokens || 100} tokens)`;
     }
-    const ends = (options?.stopSequences ?? []).map((stop) => given.indexOf(stop)).filter((at) => at >= 0);
-    return given.slice(0, Math.min(given.length, ...ends));
+    const ends = stopSequences.map((stop) => answer.indexOf(stop)).filter((at) => at >= 0);
+    return answer.slice(0, Math.min(answer.length, ...ends));
   }
 
   setResponse(prompt, response) {

@@ -7,7 +7,7 @@ class LMError extends Error {
    * @param {string | Error} [codeOrCause] a kind of error, or the error that led to this one
    */
   constructor(message, codeOrCause) {
-    super(typeof message === 'string' ? message : message.message);
+    super(message instanceof Error ? message.message : String(message));
     this.name = 'LMError';
     if (typeof codeOrCause === 'string') {
       this.code = codeOrCause;

@@ -5,13 +5,14 @@ const path = require('node:path');
 const { LMError, makeError } = require('./errors.js');
 
 const addon = path.join(__dirname, '..', 'build', 'dstorch.node');
+const installer = path.join(__dirname, '..', 'install.js');
 let native;
 
 function load(file) {
   if (!existsSync(file)) {
     throw new LMError(
-      `dstorch's addon is not built: there is no ${file}. In dstorch's own tree run 'make node'; elsewhere install the ` +
-        `dstorch library, then run 'npm rebuild dstorch', which says what is missing`,
+      `dstorch's addon is not built: there is no ${file}. In dstorch's own tree run 'make node'; elsewhere run ` +
+        `'node ${installer}', which builds it or says what is missing`,
       'not_found',
     );
   }

@@ -13,20 +13,20 @@ const architecture = {
 };
 
 const config = {
-  modelPath: kinds.string,
+  modelPath: kinds.path,
   deviceType: kinds.string,
   architecture: kinds.object,
   dtype: kinds.string,
   kvDtype: kinds.string,
   kvMemory: kinds.integer,
   threads: kinds.integer,
-  tokenizerPath: kinds.string,
+  tokenizerPath: kinds.path,
   maxContext: kinds.integer,
   seed: kinds.seed,
   memoryLimit: kinds.integer,
   allowScripts: kinds.boolean,
   copyWeights: kinds.boolean,
-  adapter: kinds.string,
+  adapter: kinds.path,
   onProgress: kinds.function,
 };
 
@@ -50,7 +50,7 @@ const generation = {
   repetitionPenalty: kinds.number,
   frequencyPenalty: kinds.number,
   presencePenalty: kinds.number,
-  logitBias: kinds.object,
+  logitBias: { what: 'an object or a Map', is: (value) => value instanceof Map || kinds.object.is(value) },
   seed: kinds.seed,
   logprobs: kinds.integer,
   stopSequences: kinds.strings,
@@ -99,8 +99,9 @@ function biases(given) {
  * seed is drawn here unless there is one, so that it is a number that JavaScript can say again.
  */
 function checkAnswer(given, table) {
-  const { signal, schema, regex, ...options } = checkOptions(given, table);
-  const held = Object.keys(constraints).filter((name) => given?.[name] !== undefined);
+  const all = checkOptions(given, table);
+  const held = Object.keys(constraints).filter((name) => name in all);
+  const { signal, schema, regex, ...options } = all;
   if (held.length > 1) throw new TypeError(`options must have one of ${held.join(', ')} at most`);
   if (options.whiteSpace !== undefined && schema === undefined) {
     throw new TypeError('whiteSpace is of the JSON of a schema; options has none');
@@ -124,11 +125,12 @@ function checkChat(given) {
 
 /** Whole numbers from an array or a typed array. */
 function checkIds(name, given) {
-  const numbers = kinds.object.is(given) && ArrayBuffer.isView(given) && !(given instanceof DataView);
+  const numbers = ArrayBuffer.isView(given) && !(given instanceof DataView);
   if (!Array.isArray(given) && !numbers) {
     throw new TypeError(`${name} must be an array of token ids, got ${show(given)}`);
   }
-  return Float64Array.from(given, (id) => {
+  return Float64Array.from({ length: given.length }, (_, i) => {
+    const id = given[i];
     if (typeof id !== 'number' && typeof id !== 'bigint') {
       throw new TypeError(`${name} must hold token ids only, got ${show(id)}`);
     }

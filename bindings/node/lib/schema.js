@@ -1,7 +1,7 @@
 'use strict';
 // Schemas as programs have them: JSON schemas, and objects of libraries (Zod, ArkType, …) that write themselves as one.
 const { LMError } = require('./errors.js');
-const { show } = require('./check.js');
+const { kinds, show } = require('./check.js');
 
 /** `value` as JSON text; a TypeError that names it for what JSON has no words for. */
 function toJson(name, value) {
@@ -26,8 +26,7 @@ function exportOf(given) {
 
 /** A JSON schema, from itself or from a library's schema. */
 function jsonSchema(name, given) {
-  const library = typeof given === 'function' || (typeof given === 'object' && given !== null && !Array.isArray(given));
-  if (!library) {
+  if (typeof given !== 'function' && !kinds.object.is(given)) {
     throw new TypeError(`${name} must be a JSON schema, or a schema that can be written as one, got ${show(given)}`);
   }
   const write = exportOf(given);

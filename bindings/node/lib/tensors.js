@@ -128,7 +128,7 @@ class TorchUtils {
 
 /** The tensors of a checkpoint: a .pt, .pth, .bin or .safetensors, or a directory with some. Nothing in it is executed. */
 async function load(path) {
-  check('path', path, kinds.string);
+  check('path', path, kinds.path);
   const handles = await native.promised((done) => native().load(path, done));
   return Object.fromEntries(Object.entries(handles).map(([name, handle]) => [name, new Tensor(handle)]));
 }

@@ -166,7 +166,7 @@ class TorchModel {
   /** Loads a LoRA adapter of PEFT's, for the calls that name it. */
   async attachAdapter(name, directory) {
     check('name', name, kinds.string);
-    check('directory', directory, kinds.string);
+    check('directory', directory, kinds.path);
     this.#requireReady();
     return this.#call((done) => this.#model.attachAdapter(name, directory, done));
   }

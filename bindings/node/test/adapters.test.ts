@@ -63,7 +63,7 @@ test('what is wrong with an adapter is named', async () => {
   await assert.rejects(other.attachAdapter('two', smollm2), { name: 'LMError', code: 'format' });
   assert.throws(() => other.detachAdapter('two'), { name: 'LMError', code: 'not_found', message: /two/ });
   await assert.rejects(other.attachAdapter(7 as never, adapter), /TypeError: name must be a string, got 7/);
-  await assert.rejects(other.attachAdapter('two', undefined as never), /TypeError: directory must be a string/);
+  await assert.rejects(other.attachAdapter('two', undefined as never), /TypeError: directory must be a path/);
   assert.throws(() => other.detachAdapter({} as never), /TypeError: name must be a string/);
   await assert.rejects(other.generate(prompt, { adapter: 7 } as never), /TypeError: adapter must be a string/);
   await other.cleanup();

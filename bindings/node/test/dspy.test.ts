@@ -134,6 +134,54 @@ test('ReAct', async () => {
   assert.ok(output.steps.length >= 1);
 });
 
+test('modules that read JSON can read each answer that is held to their outputs', async () => {
+  type Output = { section: string; size: number; free: boolean };
+  const signature = {
+    inputs: [{ name: 'name', type: 'string' as const }],
+    outputs: [
+      { name: 'section', type: 'string' as const },
+      { name: 'size', type: 'number' as const },
+      { name: 'free', type: 'boolean' as const },
+    ],
+  };
+  const predict = new PredictModule<{ name: string }, Output>({
+    name: 'Typed',
+    signature: structuredClone(signature),
+    promptTemplate: ({ name }) => `${name}\t`,
+  });
+  const known = { input: { name: 'vim' }, output: { section: 'editors', size: 3, free: true } };
+  const optimizer = new BootstrapFewShot<{ name: string }, Output>(() => 1, { maxLabeledDemos: 1, maxBootstrappedDemos: 0 });
+  const modules = [
+    predict,
+    new ChainOfThought<{ name: string }, Output>({ name: 'Think', signature: structuredClone(signature) }),
+    await optimizer.compile(predict, [known] as never),
+  ];
+  try {
+    for (const module of modules) {
+      // Without the schema the bundled model, which knows no JSON, is never understood.
+      const properties = Object.fromEntries(module.signature.outputs.map(({ name, type }) => [name, { type }]));
+      const schema = { type: 'object', properties, required: Object.keys(properties) };
+      const answers: string[] = [];
+      configureLM({
+        async generate(prompt, options) {
+          const { text } = await model.complete(prompt, { maxTokens: 120, ...options, seed: answers.length, schema });
+          answers.push(text);
+          return text;
+        },
+      });
+      for (let i = 0; i < 5; ++i) {
+        const output = await module.run({ name: 'python3-yaml' });
+        assert.deepEqual([typeof output.section, typeof output.size, typeof output.free], ['string', 'number', 'boolean']);
+        assert.deepEqual(Object.keys(JSON.parse(answers[i])), Object.keys(properties), module.name);
+      }
+      configureLM(model);
+      if (module.strategy === 'Predict') await assert.rejects(module.run({ name: 'python3-yaml' }), /parse|JSON/);
+    }
+  } finally {
+    configureLM(model);
+  }
+});
+
 test('Retrieve finds by embed', async () => {
   const passages = ['python3-yaml\tpython\tYAML parser', 'fonts-noto\tfonts\tfont family', 'libpng-dev\tlibdevel\tPNG library'];
   const stored: { text: string; vector: number[] }[] = [];

@@ -109,6 +109,6 @@ test('load reads every kind of checkpoint', async () => {
     for (const tensor of tensors) assert.equal(tensor.data().length, tensor.numel(), file);
   }
   await assert.rejects(load('/no/such.pt'), { name: 'LMError', code: 'not_found' });
-  await assert.rejects(load(7 as never), /TypeError: path must be a string, got 7/);
+  await assert.rejects(load(7 as never), /TypeError: path must be a path, got 7/);
   await assert.rejects(load(__filename), { name: 'LMError', code: 'format' });
 });
