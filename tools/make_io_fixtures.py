@@ -8,9 +8,11 @@ import argparse
 import collections
 import json
 import pathlib
+import struct
 import warnings
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "io" / "data"
@@ -20,6 +22,8 @@ DTYPES = [
     torch.float32, torch.float64, torch.complex64, torch.complex128, torch.uint16, torch.uint32, torch.uint64,
     torch.float8_e4m3fn, torch.float8_e5m2,
 ]
+# Types that nothing here computes with; a checkpoint may hold them all the same.
+NARROW_DTYPES = [torch.float8_e4m3fnuz, torch.float8_e5m2fnuz, torch.float8_e8m0fnu, torch.float4_e2m1fn_x2]
 # Types that older formats and safetensors do not have.
 NOT_IN_SAFETENSORS = {torch.complex128}
 
@@ -77,6 +81,30 @@ def make_dtypes():
     kept = {name: tensor for name, tensor in tensors.items() if tensor.dtype not in NOT_IN_SAFETENSORS}
     save_file(kept, FOLDER / "dtypes.safetensors", metadata={"format": "pt", "note": "caf\u00e9"})
     expect("dtypes.safetensors", "safetensors", kept, metadata={"format": "pt", "note": "caf\u00e9"})
+
+
+def make_narrow_dtypes():
+    data = torch.arange(6, dtype=torch.uint8).reshape(2, 3)
+    tensors = {str(dtype).removeprefix("torch."): data.view(dtype) for dtype in NARROW_DTYPES}
+    save_both("narrow_dtypes", tensors, tensors)
+    # safetensors.torch cannot write the types that are narrower than a byte, so the header is made here; what it says
+    # is read back with safetensors' own reader.
+    sizes = {"F8_E8M0": 6, "F8_E4M3FNUZ": 6, "F8_E5M2FNUZ": 6, "F4": 3, "F6_E2M3": 9, "F6_E3M2": 9}
+    shapes = {"F6_E2M3": [3, 4], "F6_E3M2": [3, 4]}
+    header, data = {"__metadata__": None}, b""
+    for name, size in sizes.items():
+        header[name] = {"dtype": name, "shape": shapes.get(name, [2, 3]), "data_offsets": [len(data), len(data) + size]}
+        data += bytes(range(size))
+    text = json.dumps(header).encode()
+    path = FOLDER / "narrow_dtypes.safetensors"
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    names = {torch.float8_e8m0fnu: "F8_E8M0", torch.float8_e4m3fnuz: "F8_E4M3FNUZ", torch.float8_e5m2fnuz: "F8_E5M2FNUZ"}
+    as_torch = {name: str(dtype).removeprefix("torch.") for dtype, name in names.items()}
+    with safe_open(path, "pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}
+        rows = [{"name": name, "dtype": as_torch.get(s.get_dtype(), s.get_dtype()), "shape": s.get_shape(),
+                 "bytes": bytes(range(sizes[name])).hex()} for name, s in slices.items()]
+    EXPECTED["narrow_dtypes.safetensors"] = {"kind": "safetensors", "tensors": rows, "metadata": {}}
 
 
 def make_views():
@@ -140,6 +168,26 @@ def make_nested(net):
     save_both("dicts_in_dicts", inner, flat)
 
 
+def make_other_layouts():
+    """A state dict beside which tensors lie that have no plain storage: those are left out."""
+    dense = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    parts = [torch.ones(2), torch.ones(3)]
+    kept = {"first": torch.arange(3.0), "last": torch.arange(4, dtype=torch.bfloat16)}
+    others = {
+        "coo": dense.to_sparse(),
+        "csr": dense.to_sparse_csr(),
+        "bsr": torch.eye(4).to_sparse_bsr((2, 2)),
+        "qint8": torch.quantize_per_tensor(dense, 0.1, 3, torch.qint8),
+        "quint8": torch.quantize_per_tensor(dense, 0.1, 3, torch.quint8),
+        "qint32": torch.quantize_per_tensor(dense, 0.1, 3, torch.qint32),
+        "by_channel": torch.quantize_per_channel(dense, torch.tensor([0.1, 0.2]), torch.tensor([0, 0]), 0, torch.qint8),
+        "nested": torch.nested.nested_tensor(parts),
+        "jagged": torch.nested.nested_tensor(parts, layout=torch.jagged),
+        "meta": torch.empty(2, device="meta"),
+    }
+    save_both("other_layouts", {"first": kept["first"], **others, "last": kept["last"]}, kept)
+
+
 def make_torchscript():
     class Tiny(torch.nn.Module):
         def __init__(self):
@@ -184,8 +232,10 @@ def main():
     argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     make_dtypes()
+    make_narrow_dtypes()
     make_views()
     make_nested(make_module())
+    make_other_layouts()
     make_torchscript()
     make_shards()
     (FOLDER / "expected.json").write_text(json.dumps(EXPECTED, indent=1))

@@ -31,7 +31,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from parity_plain_fixtures import make_simple, make_torchscript
+from parity_plain_fixtures import make_simple, make_stacks, make_torchscript
 from parity_text_fixture import make_text
 
 PROMPT = 40
@@ -289,6 +289,7 @@ def main():
     makers = {name: (lambda name=name: make_model(arguments.out, name)) for name in MODELS}
     makers["containers"] = lambda: make_containers(arguments.out)
     makers["simple"] = lambda: make_simple(arguments.out / "simple")
+    makers["stacks"] = lambda: make_stacks(arguments.out / "stacks")
     makers["torchscript"] = lambda: make_torchscript(arguments.out / "torchscript")
     makers["text"] = lambda: make_text(arguments.out / "text")
     for name in arguments.names or makers:

@@ -1,6 +1,7 @@
 """The fixtures that are no Hugging Face models; see make_parity_fixtures.py.
 
 simple/       state dicts of torch.nn.Sequential and simple.json: for each its sizes, prompts and outputs
+stacks/       state dicts of other stacks of linear layers, and stacks.json
 torchscript/  archives and torchscript.json
 """
 import collections
@@ -72,6 +73,81 @@ def make_simple(folder):
             model.to(torch.float32)  # the reference computes in float32 on the rounded weights
         cases.append(dict(file=file, architecture=sizes, cases=answers(model, sizes[0])))
     (folder / "simple.json").write_text(json.dumps(cases, indent=1) + "\n")
+
+
+class Wide(nn.Module):
+    """Linear layers of unequal widths under other names than a Sequential's, some without a bias."""
+
+    def __init__(self, widths, names, bias):
+        super().__init__()
+        self.names = names
+        for name, inner, outer, has_bias in zip(names, widths, widths[1:], bias):
+            self.add_module(name, nn.Linear(inner, outer, bias=has_bias))
+
+    def forward(self, x):
+        for name in self.names[:-1]:
+            x = torch.relu(self.get_submodule(name)(x))
+        return self.get_submodule(self.names[-1])(x)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Bare(nn.Module):
+    """Parameters of no submodule."""
+
+    def __init__(self, widths):
+        super().__init__()
+        self.count = len(widths) - 1
+        for i, (inner, outer) in enumerate(zip(widths, widths[1:])):
+            self.register_parameter(f"w{i}", nn.Parameter(torch.randn(outer, inner)))
+            self.register_parameter(f"b{i}", nn.Parameter(torch.randn(outer)))
+
+    def forward(self, x):
+        for i in range(self.count):
+            x = nn.functional.linear(x, getattr(self, f"w{i}"), getattr(self, f"b{i}"))
+            x = torch.relu(x) if i + 1 < self.count else x
+        return x
+
+
+# Twelve square layers: only the order tells them apart, and by letters fc10 comes before fc2.
+TWELVE = [f"fc{i}" for i in range(12)]
+
+
+def make_stacks(folder):
+    """stacks/: state dicts of stacks that are no Sequential of one width, and stacks.json."""
+    from safetensors.torch import save_file
+
+    fresh(folder)
+    torch.manual_seed(11)
+    made = {
+        "unequal": Wide([5, 9, 7, 3], ["fc1", "fc2", "fc3"], [True, True, True]),
+        "no_biases": Wide([5, 9, 9, 3], ["up", "between", "down"], [False, False, False]),
+        "some_biases": Wide([5, 9, 9, 3], ["a", "b", "c"], [True, False, True]),
+        "by_order": Wide([4, 4, 4, 4], ["z", "m", "a"], [True, True, True]),
+        "twelve": Wide([4] * 13, TWELVE, [True] * 12),
+        "wrapped": Wrapped(network(6, 8, 2, 2)),
+        "bare": Bare([5, 8, 8, 2]),
+    }
+    cases = []
+    for name, model in made.items():
+        model.eval()
+        state = model.state_dict()
+        size = next(iter(state.values())).shape[1]
+        files = [f"{name}.pt"] + ([] if name in ("no_biases", "by_order") else [f"{name}.safetensors"])
+        torch.save(state, folder / files[0])
+        if len(files) > 1:
+            save_file(state, str(folder / files[1]))
+        for file in files:
+            cases.append(dict(file=file, parameters=sum(p.numel() for p in model.parameters()),
+                              outputs=list(state.values())[-1].shape[0], cases=answers(model, size)))
+    (folder / "stacks.json").write_text(json.dumps(cases, indent=1) + "\n")
 
 
 class TinyLM(nn.Module):

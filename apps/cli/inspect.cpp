@@ -56,27 +56,17 @@ std::optional<std::string> model_type_beside(const std::filesystem::path& model)
   return std::nullopt;
 }
 
-/// Linear layers with a ReLU between: 0.weight, 0.bias, 2.weight, 2.bias, ... and nothing else.
-bool is_simple_transformer(const Checkpoint& checkpoint) {
-  const auto count = checkpoint.tensors().size();
-  if (count == 0 || count % 2 != 0) {
-    return false;
-  }
-  int64_t width = -1;
-  for (std::size_t layer = 0; layer < count; layer += 2) {
-    const auto* weight = checkpoint.find(fmt::format("{}.weight", layer));
-    const auto* bias = checkpoint.find(fmt::format("{}.bias", layer));
-    if (weight == nullptr || bias == nullptr || weight->shape.size() != 2 ||
-        bias->shape != std::vector{weight->shape[0]} || (width >= 0 && weight->shape[1] != width)) {
-      return false;
-    }
-    width = weight->shape[0];
-  }
-  return true;
+/// What loading takes the model for: a folder's config.json decides; of a file, what it holds.
+std::optional<std::string> architecture_of(const Checkpoint& checkpoint, const std::filesystem::path& model) {
+  const auto type = model_type_beside(model);
+  std::error_code ignored;
+  const bool decided = type.has_value() && std::filesystem::is_directory(model, ignored);
+  return !decided && !linear_stack(checkpoint).empty() ? "simple_transformer" : type;
 }
 
-std::optional<std::string> architecture_of(const Checkpoint& checkpoint, const std::filesystem::path& model) {
-  return is_simple_transformer(checkpoint) ? "simple_transformer" : model_type_beside(model);
+/// The type of a tensor's elements, or of its blocks.
+std::string_view type_of(const TensorView& tensor) {
+  return tensor.blocks != nullptr ? tensor.blocks->name : to_string(tensor.dtype);
 }
 
 /// "134.5M" for thousands, millions and so on.
@@ -109,7 +99,7 @@ void print_tensors(const Checkpoint& checkpoint, const std::optional<std::string
   for (const auto& tensor : checkpoint.tensors()) {
     OrderedJson row;
     row["name"] = tensor.name;
-    row["dtype"] = to_string(tensor.dtype);
+    row["dtype"] = type_of(tensor);
     row["shape"] = tensor.shape;
     result["tensors"].push_back(std::move(row));
   }
@@ -121,13 +111,13 @@ void print_table(const Checkpoint& checkpoint, const std::optional<std::string>&
   std::size_t dtype_width = 5;
   for (const auto& tensor : checkpoint.tensors()) {
     name_width = std::max(name_width, tensor.name.size());
-    dtype_width = std::max(dtype_width, to_string(tensor.dtype).size());
+    dtype_width = std::max(dtype_width, type_of(tensor).size());
   }
   constexpr std::size_t kWidest = 80;
   name_width = std::min(name_width, kWidest);
   print("{:<{}}  {:<{}}  {}\n", "name", name_width, "dtype", dtype_width, "shape");
   for (const auto& tensor : checkpoint.tensors()) {
-    print("{:<{}}  {:<{}}  [{}]\n", printable(tensor.name), name_width, to_string(tensor.dtype), dtype_width,
+    print("{:<{}}  {:<{}}  [{}]\n", printable(tensor.name), name_width, type_of(tensor), dtype_width,
           fmt::join(tensor.shape, ", "));
   }
   print("\n{}{}: {} tensors, {} parameters, {}B in {} file{}\n", to_string(checkpoint.kind()),

@@ -66,12 +66,12 @@ enum class CheckpointAccess {
 /// The named tensors of a file, or of all the shards of an index. Immutable, hence thread-safe.
 class Checkpoint {
  public:
-  /// `path`: a `.safetensors`; a `*.index.json` (of safetensors or `.bin` shards); a `.pt`, `.pth` or `.bin` as
-  /// `torch.save` writes it, today's zip or the format from before 1.6; a TorchScript archive (recognised, its tensors
-  /// not listed); or a directory that holds `model.safetensors[.index.json]` or `pytorch_model.bin[.index.json]`.
-  /// The content decides, not the extension. Pickles are read by an allow-list and execute nothing. A state dict nested
-  /// under `state_dict`, `model_state_dict` or `model` is found; names are joined by dots.
-  /// Throws LMError: not_found, io, format, unsupported.
+  /// `path`: a `.safetensors`; a `*.index.json` (of safetensors or `.bin` shards, all of whose tensors are listed); a
+  /// `.pt`, `.pth` or `.bin` as `torch.save` writes it, today's zip or the format from before 1.6; a TorchScript
+  /// archive (recognised, its tensors not listed); or a directory that holds `model.safetensors[.index.json]` or
+  /// `pytorch_model.bin[.index.json]`. The content decides, not the extension. Pickles are read by an allow-list and
+  /// execute nothing. A state dict nested under `state_dict`, `model_state_dict` or `model` is found; names are joined
+  /// by dots. Throws LMError: not_found, io, format, unsupported.
   static std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path,
                                                 CheckpointAccess access = CheckpointAccess::map);
 
@@ -92,6 +92,18 @@ class Checkpoint {
   /// and the time of its last write tell. A system call for each file; to be called before the tensors are used again.
   virtual void require_unchanged() const = 0;
 };
+
+/// A linear layer among the tensors of a checkpoint.
+struct LinearLayer {
+  const TensorView* weight = nullptr;  ///< [out, in]
+  const TensorView* bias = nullptr;    ///< [out], or null
+};
+
+/// The layers of a checkpoint that is a stack of linear layers and nothing else: floating-point matrices, two or more,
+/// each as wide as the one before it has rows, and with it at most one vector of that many numbers. The names decide
+/// only which vector belongs to which matrix. Empty for every other checkpoint. The order is the file's; that of a
+/// safetensors file, whose writers sort by name, is that of the names, numbers in them by their value.
+std::vector<LinearLayer> linear_stack(const Checkpoint& checkpoint);
 
 /// Writes `tensors` (any strides) as one safetensors file, in the given order, metadata included. The file appears
 /// under its name only when it is whole. Throws LMError: io, invalid_argument (duplicate names).

@@ -6,7 +6,8 @@
 
 namespace dstorch {
 
-/// Element types a checkpoint may hold. The names follow PyTorch's.
+/// Element types a checkpoint may hold. The names follow PyTorch's. Numbers of 8 bits and less are listed, not computed
+/// with.
 enum class DType {
   boolean,
   uint8,
@@ -19,6 +20,10 @@ enum class DType {
   uint64,
   float8_e4m3fn,
   float8_e5m2,
+  float8_e4m3fnuz,
+  float8_e5m2fnuz,
+  float8_e8m0fnu,
+  float4_e2m1fn_x2,  ///< Two numbers in each element.
   float16,
   bfloat16,
   float32,

@@ -11,7 +11,7 @@ struct DTypeRow {
   std::size_t size;
 };
 
-constexpr std::array<DTypeRow, 17> kDTypes{{
+constexpr std::array<DTypeRow, 21> kDTypes{{
     {DType::boolean, "bool", 1},
     {DType::uint8, "uint8", 1},
     {DType::int8, "int8", 1},
@@ -23,6 +23,10 @@ constexpr std::array<DTypeRow, 17> kDTypes{{
     {DType::uint64, "uint64", 8},
     {DType::float8_e4m3fn, "float8_e4m3fn", 1},
     {DType::float8_e5m2, "float8_e5m2", 1},
+    {DType::float8_e4m3fnuz, "float8_e4m3fnuz", 1},
+    {DType::float8_e5m2fnuz, "float8_e5m2fnuz", 1},
+    {DType::float8_e8m0fnu, "float8_e8m0fnu", 1},
+    {DType::float4_e2m1fn_x2, "float4_e2m1fn_x2", 1},
     {DType::float16, "float16", 2},
     {DType::bfloat16, "bfloat16", 2},
     {DType::float32, "float32", 4},

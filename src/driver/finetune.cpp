@@ -258,8 +258,8 @@ bool is_network(const fs::path& model) {
     return false;
   }
   require(simple_transformer_architecture(*Checkpoint::open(model)).has_value(), ErrorKind::format,
-          "{} must be a model directory with a config.json, or the state dict of a plain network (0.weight, 0.bias, "
-          "2.weight, ...)",
+          "{} must be a model directory with a config.json, or the state dict of a stack of linear layers and nothing "
+          "else",
           model.string());
   return true;
 }

@@ -58,7 +58,10 @@ std::set<int64_t> read_end_tokens(const fs::path& directory, const Json& config)
 DType main_dtype(const Checkpoint& checkpoint) {
   std::map<DType, std::size_t> bytes;
   for (const auto& view : checkpoint.tensors()) {
-    bytes[view.dtype] += view.bytes();
+    if (view.dtype == DType::float16 || view.dtype == DType::bfloat16 || view.dtype == DType::float32 ||
+        view.dtype == DType::float64) {
+      bytes[view.dtype] += view.bytes();
+    }
   }
   DType best = DType::float32;
   std::size_t most = 0;
@@ -206,8 +209,8 @@ void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const
   const auto architecture = simple_transformer_architecture(*checkpoint);
   require(
       architecture.has_value(), ErrorKind::format,
-      "{} must be the state dict of the plain architecture (0.weight, 0.bias, 2.weight, ...), since a file of weights "
-      "says no more; for another model give the directory that holds its config.json",
+      "{} must be the state dict of the plain architecture (a stack of linear layers and nothing else), since a file "
+      "of weights says no more; for another model give the directory that holds its config.json",
       checkpoint->files().front().string());
   if (config.architecture) {
     const auto& want = *config.architecture;

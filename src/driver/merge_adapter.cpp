@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "core/throw.h"
 #include "device/torch_types.h"
@@ -12,6 +13,7 @@
 #include "engine/adapter_file.h"
 #include "io/deferred_tensor.h"
 #include "models/checkpoint_weights.h"
+#include "models/planned_weights.h"
 #include "models/registry.h"
 #include "train/tensor_views.h"
 
@@ -31,9 +33,10 @@ class MergedWeights {
       : options_(options),
         config_(read_json(options.model / "config.json")),
         file_(AdapterFile::open(options.adapter)) {
-    nn::FreshWeights fresh(at::TensorOptions(at::kMeta));
-    model_ = models::create_model(config_, fresh, {at::kMeta});
     base_ = Checkpoint::open(options.model);
+    names_.emplace(*base_);
+    models::PlannedWeights planned(base_, DType::float32, /*convert=*/false);
+    model_ = models::create_model(config_, planned, {at::kMeta});
     engine::require_fits(file_, *model_);
     find_changes();
   }
@@ -59,7 +62,7 @@ class MergedWeights {
 
  private:
   [[nodiscard]] const TensorView& weight_of(const std::string& name) const {
-    const auto* view = models::find_weight(*base_, name);
+    const auto* view = names_->find(name);
     require(view != nullptr, ErrorKind::format, "{} must have the tensor {}", options_.model.string(), name);
     require(view->blocks == nullptr, ErrorKind::unsupported,
             "an adapter can be merged into weights of numbers alone, and {} is in blocks of {}", name,
@@ -90,7 +93,7 @@ class MergedWeights {
       changes_[&view] = [this, module = module, pair = pair] { return product(module, pair).t(); };
     }
     for (const auto& [parameter, view] : file_.replaced) {
-      const bool table = parameter == kHead || models::find_weight(*base_, parameter) == nullptr ||
+      const bool table = parameter == kHead || names_->find(parameter) == nullptr ||
                          parameter.find("embed") != std::string::npos || parameter.find("wte") != std::string::npos;
       require(!tied() || !table, ErrorKind::unsupported,
               "{}: modules_to_save has {}, and in this model the head and the table of tokens are one",
@@ -107,6 +110,7 @@ class MergedWeights {
   AdapterFile file_;
   std::shared_ptr<models::LanguageModel> model_;
   std::shared_ptr<const Checkpoint> base_;
+  std::optional<models::WeightNames> names_;
   std::map<const TensorView*, std::function<at::Tensor()>> changes_;  // [rows, columns] of the tensor
   std::map<const TensorView*, const TensorView*> replacements_;
 };

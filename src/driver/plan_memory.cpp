@@ -75,14 +75,16 @@ MemoryPlan plan_state_dict(const TorchModelConfig& config, const PlanOptions& op
           "a TorchScript archive does not say how large its tensors are; load it and look at what it takes");
   const auto architecture = simple_transformer_architecture(checkpoint);
   require(architecture.has_value(), ErrorKind::format,
-          "a file of weights alone must be the plain architecture's state dict; for another model give the directory "
+          "a file of weights alone must be the plain architecture's state dict (a stack of linear layers); for another "
+          "model give the directory "
           "that holds its config.json");
-  int64_t bytes = 0;
+  int64_t numbers = 0;
   auto dtype = DType::float32;
   for (const auto& view : checkpoint.tensors()) {
-    dtype = view.dtype == DType::float64 ? DType::float64 : DType::float32;
-    bytes += view.numel() * static_cast<int64_t>(size_of(dtype));
+    dtype = view.dtype == DType::float64 ? DType::float64 : dtype;
+    numbers += view.numel();
   }
+  const auto bytes = numbers * static_cast<int64_t>(size_of(dtype));
   return plan_plain(config, options, *architecture, bytes, dtype);
 }
 

@@ -23,6 +23,11 @@ bool JsonEvents::key(string_t& text) {
   return true;
 }
 
+bool JsonEvents::null() {
+  on_null();
+  return true;
+}
+
 bool JsonEvents::other() {
   on_other();
   return true;

@@ -22,7 +22,8 @@ class JsonEvents : public nlohmann::json_sax<Json> {
   virtual void on_key(std::string& key) = 0;
   virtual void on_string(std::string& text) = 0;
   virtual void on_unsigned(uint64_t value) = 0;
-  /// null, true, false, a negative or broken number.
+  virtual void on_null() { on_other(); }
+  /// true, false, a negative or broken number.
   virtual void on_other() = 0;
   /// Called with the depth of what encloses it.
   virtual void on_open(bool is_array) = 0;
@@ -30,7 +31,7 @@ class JsonEvents : public nlohmann::json_sax<Json> {
   virtual void on_close() = 0;
 
  private:
-  bool null() final { return other(); }
+  bool null() final;
   bool boolean(bool) final { return other(); }
   bool number_integer(number_integer_t) final { return other(); }
   bool number_float(number_float_t, const string_t&) final { return other(); }

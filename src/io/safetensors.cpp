@@ -18,7 +18,7 @@ struct DTypeName {
   std::string_view name;
 };
 
-constexpr std::array<DTypeName, 16> kNames{{
+constexpr std::array<DTypeName, 19> kNames{{
     {DType::boolean, "BOOL"},
     {DType::uint8, "U8"},
     {DType::int8, "I8"},
@@ -30,12 +30,23 @@ constexpr std::array<DTypeName, 16> kNames{{
     {DType::uint64, "U64"},
     {DType::float8_e4m3fn, "F8_E4M3"},
     {DType::float8_e5m2, "F8_E5M2"},
+    {DType::float8_e4m3fnuz, "F8_E4M3FNUZ"},
+    {DType::float8_e5m2fnuz, "F8_E5M2FNUZ"},
+    {DType::float8_e8m0fnu, "F8_E8M0"},
     {DType::float16, "F16"},
     {DType::bfloat16, "BF16"},
     {DType::float32, "F32"},
     {DType::float64, "F64"},
     {DType::complex64, "C64"},
 }};
+
+/// Types narrower than a byte: as many numbers as fill whole bytes make a block.
+constexpr std::array<BlockFormat, 3> kNarrow{{{"F4", 2, 1}, {"F6_E2M3", 4, 3}, {"F6_E3M2", 4, 3}}};
+
+const BlockFormat* find_narrow(std::string_view name) {
+  const auto it = std::find_if(kNarrow.begin(), kNarrow.end(), [&](const auto& row) { return row.name == name; });
+  return it == kNarrow.end() ? nullptr : &*it;
+}
 
 /// One entry of the header before it is checked against the data.
 struct Entry {
@@ -98,6 +109,12 @@ class HeaderEvents final : public JsonEvents {
     }
   }
 
+  void on_null() override {
+    if (!in_metadata_ || depth() != 1) {  // no metadata may be said as null
+      on_other();
+    }
+  }
+
   void on_other() override { unexpected("a value that is neither text nor a whole number"); }
 
   void on_open(bool is_array) override {
@@ -130,22 +147,29 @@ class HeaderEvents final : public JsonEvents {
 
 TensorView make_view(Entry& entry, std::span<const std::byte> data, std::string_view where) {
   const auto dtype = parse_safetensors_dtype(entry.dtype);
+  const auto* narrow = find_narrow(entry.dtype);
   require(!entry.dtype.empty() && entry.has_shape && entry.offsets.size() == 2, ErrorKind::format,
           "{}: tensor {} must have \"dtype\", \"shape\" and two \"data_offsets\"", where, Quoted(entry.name));
-  require(dtype.has_value(), ErrorKind::unsupported, "{}: tensor {} has type {}, which dstorch does not know", where,
-          Quoted(entry.name), Quoted(entry.dtype));
+  require(dtype || narrow != nullptr, ErrorKind::unsupported, "{}: tensor {} has type {}, which dstorch does not know",
+          where, Quoted(entry.name), Quoted(entry.dtype));
   const auto begin = entry.offsets[0];
   const auto end = entry.offsets[1];
   require(begin <= end && end <= data.size(), ErrorKind::format,
           "{}: tensor {} claims bytes {} to {} of the {} bytes of data there are; the file is cut short or damaged",
           where, Quoted(entry.name), begin, end, data.size());
-  const auto numel = check_shape(entry.shape, *dtype, ErrorKind::format, where, entry.name);
-  const auto expected = static_cast<uint64_t>(numel) * size_of(*dtype);
+  const auto numel = check_shape(entry.shape, dtype.value_or(DType::uint8), ErrorKind::format, where, entry.name);
+  require(narrow == nullptr || numel % narrow->elements == 0, ErrorKind::format,
+          "{}: tensor {} must fill whole bytes, and {} numbers of type {} do not", where, Quoted(entry.name), numel,
+          entry.dtype);
+  const auto expected = narrow != nullptr
+                            ? static_cast<uint64_t>(numel / narrow->elements) * static_cast<uint64_t>(narrow->bytes)
+                            : static_cast<uint64_t>(numel) * size_of(*dtype);
   require(expected == end - begin, ErrorKind::format, "{}: tensor {} must have {} bytes, its offsets give it {}", where,
           Quoted(entry.name), expected, end - begin);
   TensorView view;
   view.name = std::move(entry.name);
-  view.dtype = *dtype;
+  view.dtype = dtype.value_or(DType::uint8);
+  view.blocks = narrow;
   view.shape = std::move(entry.shape);
   view.strides = contiguous_strides(view.shape);
   view.storage = data.subspan(begin, end - begin);

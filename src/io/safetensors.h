@@ -10,7 +10,7 @@ namespace dstorch {
 
 /// Reads the header of a safetensors file (https://github.com/huggingface/safetensors#format). As the reference
 /// implementation, it wants the tensors to cover the data exactly: no holes, no overlaps.
-/// Throws LMError: format, unsupported (4- and 6-bit types).
+/// Throws LMError: format, unsupported (types that the reference implementation does not have either).
 TensorTable read_safetensors(std::span<const std::byte> file, std::string_view where);
 
 /// safetensors' name of a type, e.g. "BF16".

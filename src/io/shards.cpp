@@ -9,9 +9,23 @@
 namespace dstorch {
 namespace {
 
-bool is_plain_name(std::string_view name) {
+/// Whether `name` is a file of the index's folder or of one below it.
+bool is_inside(std::string_view name) {
   using namespace std::string_view_literals;
-  return !name.empty() && name != "." && name != ".." && name.find_first_of("/\\\0"sv) == std::string_view::npos;
+  if (name.find_first_of("\\\0"sv) != std::string_view::npos) {
+    return false;
+  }
+  while (true) {
+    const auto slash = name.find('/');
+    const auto part = name.substr(0, slash);
+    if (part.empty() || part == "." || part == "..") {
+      return false;
+    }
+    if (slash == std::string_view::npos) {
+      return true;
+    }
+    name.remove_prefix(slash + 1);
+  }
 }
 
 class IndexEvents final : public JsonEvents {
@@ -37,8 +51,8 @@ class IndexEvents final : public JsonEvents {
       return;
     }
     wrong_unless(depth() == 2);
-    require(is_plain_name(text), ErrorKind::format,
-            "{}: a shard must be a file of the same folder, tensor {} names {}; it was not opened", where(),
+    require(is_inside(text), ErrorKind::format,
+            "{}: a shard must be a file below the index's folder, tensor {} names {}; it was not opened", where(),
             Quoted(index.tensors.back().first), Quoted(text));
     const auto [it, added] = file_numbers_.emplace(text, index.files.size());
     if (added) {
@@ -92,15 +106,22 @@ TensorTable join_shards(const ShardIndex& index, std::vector<TensorTable> shards
               Quoted(shards[s].tensors[t].name), Quoted(index.files[it->second.shard]), Quoted(index.files[s]));
     }
   }
-  joined.tensors.reserve(index.tensors.size());
   std::vector<Place> order;
-  order.reserve(index.tensors.size());
+  order.reserve(places.size());
   for (const auto& [name, shard] : index.tensors) {
-    const auto it = places.find(name);
-    require(it != places.end() && it->second.shard == shard, ErrorKind::format,
-            "{}: tensor {} must be in {}, which does not hold it", where, Quoted(name), Quoted(index.files[shard]));
-    order.push_back(it->second);
+    if (const auto it = places.find(name); it != places.end()) {
+      order.push_back(it->second);
+      places.erase(it);
+    }
   }
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    for (std::size_t t = 0; t < shards[s].tensors.size(); ++t) {
+      if (places.contains(shards[s].tensors[t].name)) {
+        order.push_back({s, t});
+      }
+    }
+  }
+  joined.tensors.reserve(order.size());
   // Moving the views moves the names that `places` points to, so that it comes last.
   for (const auto& place : order) {
     joined.tensors.push_back(std::move(shards[place.shard].tensors[place.tensor]));

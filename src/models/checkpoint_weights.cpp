@@ -15,12 +15,24 @@ namespace dstorch::models {
 namespace {
 
 constexpr std::size_t kListed = 20;
+/// Names in a line of log.
+constexpr std::size_t kNamed = 5;
 
-/// What checkpoints hold beside parameters: attention masks and rotary frequencies of older versions.
-bool is_known_buffer(std::string_view name) {
-  constexpr std::array<std::string_view, 4> suffixes{".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq",
-                                                     "rotary_emb.original_inv_freq"};
-  return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view suffix) { return name.ends_with(suffix); });
+/// What checkpoints hold beside the parameters of these models: masks, frequencies and places that older versions
+/// saved, scales of a quantized cache, the layers that predict further tokens.
+bool is_left_out(std::string_view name) {
+  constexpr std::array<std::string_view, 10> endings{".attn.bias",
+                                                     ".attn.masked_bias",
+                                                     "rotary_emb.inv_freq",
+                                                     "rotary_emb.original_inv_freq",
+                                                     "rotary_emb.cos_cached",
+                                                     "rotary_emb.sin_cached",
+                                                     ".k_scale",
+                                                     ".v_scale",
+                                                     "causal_mask",
+                                                     "position_ids"};
+  return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return name.ends_with(ending); }) ||
+         name.starts_with("mtp.") || name.find(".mtp.") != std::string_view::npos;
 }
 
 /// How the ops read the blocks of `view`. Throws LMError{unsupported} for a format they do not know.
@@ -44,18 +56,27 @@ at::Tensor block_tensor(const std::shared_ptr<const Checkpoint>& checkpoint, con
       data, {rows, row_bytes}, [checkpoint](void*) {}, at::kByte);
 }
 
-std::string_view without_model_prefix(std::string_view name) {
-  for (const std::string_view prefix : {"model.", "transformer."}) {
-    if (name.starts_with(prefix)) {
-      return name.substr(prefix.size());
-    }
+/// Whether two tensors hold the same numbers.
+bool equal(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& a, const TensorView& b) {
+  if (a.shape != b.shape || a.blocks != b.blocks) {
+    return false;
   }
-  return name;
+  if (a.data() == b.data() && a.strides == b.strides && a.dtype == b.dtype) {
+    return true;
+  }
+  if (a.blocks != nullptr) {
+    return at::equal(block_tensor(checkpoint, a), block_tensor(checkpoint, b));
+  }
+  const auto first = tensor_over(checkpoint, a);
+  return at::equal(first, tensor_over(checkpoint, b).to(first.scalar_type()));
 }
 
 }  // namespace
 
 at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view) {
+  require(view.blocks == nullptr, ErrorKind::unsupported,
+          "{}: its numbers lie in blocks of {}, which can be listed only", view.name,
+          view.blocks == nullptr ? "" : view.blocks->name);
   const auto options = at::TensorOptions().dtype(to_torch(view.dtype));
   if (view.numel() == 0) {
     return at::empty(view.shape, options);
@@ -83,20 +104,39 @@ at::Tensor count_in_place(at::Tensor tensor, const TensorView& view, const Check
       tensor.data_ptr(), tensor.sizes(), tensor.strides(), [record, tensor](void*) {}, tensor.options());
 }
 
-CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
-    : checkpoint_(std::move(checkpoint)), options_(std::move(options)) {}
-
-const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& name) {
-  if (const auto* view = checkpoint.find(name)) {
-    return view;
+nn::TiedPair tied_pair(const std::shared_ptr<const Checkpoint>& checkpoint, const WeightNames& names,
+                       const std::string& first, const std::string& second) {
+  const auto* one = names.find(first);
+  const auto* other = names.find(second);
+  if (other == nullptr || one == other) {
+    return nn::TiedPair::same;
   }
-  return checkpoint.find(without_model_prefix(name));
+  if (one == nullptr) {
+    return nn::TiedPair::second;
+  }
+  return equal(checkpoint, *one, *other) ? nn::TiedPair::same : nn::TiedPair::different;
 }
 
-bool CheckpointWeights::has(const std::string& name) const { return find_weight(*checkpoint_, name) != nullptr; }
+CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
+    : checkpoint_(std::move(checkpoint)), names_(*checkpoint_), options_(std::move(options)) {}
+
+bool CheckpointWeights::has(const std::string& name) const { return names_.find(name) != nullptr; }
+
+nn::TiedPair CheckpointWeights::tied_pair(const std::string& first, const std::string& second) {
+  const auto pair = models::tied_pair(checkpoint_, names_, first, second);
+  if (pair == nn::TiedPair::different) {
+    log(LogLevel::warning,
+        fmt::format("config.json says that {} and {} are one, and the weights hold two that differ: both are used. "
+                    "\"tie_word_embeddings\": false says so",
+                    first, second));
+  } else if (const auto* other = names_.find(second); other != nullptr) {
+    used_.insert(other->name);
+  }
+  return pair;
+}
 
 const TensorView* CheckpointWeights::use(const std::string& name, at::IntArrayRef shape) {
-  const auto* view = find_weight(*checkpoint_, name);
+  const auto* view = names_.find(name);
   if (view == nullptr) {
     problems_.push_back(fmt::format("missing: {} [{}]", name, fmt::join(shape, ", ")));
     return nullptr;
@@ -155,7 +195,7 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
 }
 
 ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows, int64_t columns) {
-  const auto* view = find_weight(*checkpoint_, name);
+  const auto* view = names_.find(name);
   if (view == nullptr || view->blocks == nullptr || options_.dtype) {
     const auto dense = get(name, {rows, columns}, false);
     return dense.dim() == 2 ? ops::Weight(dense) : ops::Weight(at::empty({0, columns}));
@@ -170,11 +210,23 @@ ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows,
 
 void CheckpointWeights::finish() const {
   auto problems = problems_;
+  std::vector<std::string_view> left_out;
   for (const auto& view : checkpoint_->tensors()) {
-    const bool tied_head = view.name == "lm_head.weight";
-    if (!used_.contains(view.name) && !tied_head && !is_known_buffer(view.name)) {
+    if (used_.contains(view.name)) {
+      continue;
+    }
+    if (is_left_out(view.name)) {
+      left_out.push_back(view.name);
+    } else {
       problems.push_back(fmt::format("unexpected: {} [{}]", view.name, fmt::join(view.shape, ", ")));
     }
+  }
+  if (!left_out.empty()) {
+    const auto shown = std::min<std::size_t>(left_out.size(), kNamed);
+    log(LogLevel::info,
+        fmt::format("{} tensors were left out, since the model has no use for them: {}{}", left_out.size(),
+                    fmt::join(left_out.begin(), left_out.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                    shown < left_out.size() ? ", ..." : ""));
   }
   if (problems.empty()) {
     return;

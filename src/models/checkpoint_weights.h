@@ -9,19 +9,22 @@
 
 #include "dstorch/checkpoint.h"
 #include "dstorch/log.h"
+#include "models/weight_names.h"
 #include "nn/weight_source.h"
 
 namespace dstorch::models {
 
-/// A tensor over the view's bytes, without a copy where they are aligned; it keeps `checkpoint` mapped.
+/// A tensor over the view's bytes, without a copy where they are aligned; it keeps `checkpoint` mapped. Throws
+/// LMError{unsupported} for types that torch cannot compute with, and for blocks.
 at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view);
 
 /// `tensor`, made from a view into `checkpoint`: counted while it lives (as mapped weights, if those are), if it still
 /// is the view's bytes and no copy of them.
 at::Tensor count_in_place(at::Tensor tensor, const TensorView& view, const Checkpoint& checkpoint);
 
-/// The tensor a model calls `name`: some checkpoints leave the outermost prefix out. Null when there is none.
-const TensorView* find_weight(const Checkpoint& checkpoint, const std::string& name);
+/// See nn::WeightSource::tied_pair. Reads both tensors where both are there.
+nn::TiedPair tied_pair(const std::shared_ptr<const Checkpoint>& checkpoint, const WeightNames& names,
+                       const std::string& first, const std::string& second);
 
 /// Gives modules the weights of a checkpoint. Mismatches are collected, so that `finish` can list them all.
 class CheckpointWeights : public nn::WeightSource {
@@ -39,10 +42,12 @@ class CheckpointWeights : public nn::WeightSource {
   /// In the file's blocks unless everything is converted.
   ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) override;
   [[nodiscard]] bool has(const std::string& name) const override;
+  /// Warns where the two differ.
+  nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
   [[nodiscard]] bool trainable() const override { return false; }
 
-  /// Throws LMError{format} that lists every weight that was missing, misshapen or not finite, and those nobody asked
-  /// for (buffers that older Hugging Face versions saved, and a tied head, are no surprise).
+  /// Throws LMError{format} that lists every weight that was missing or misshapen, and those nobody asked for. Logs the
+  /// names of those that are known to be of no use (buffers that older Hugging Face versions saved, say).
   void finish() const;
 
   /// Bytes of the weights handed out.
@@ -56,6 +61,7 @@ class CheckpointWeights : public nn::WeightSource {
   void count(const at::Tensor& tensor, int64_t numel);
 
   std::shared_ptr<const Checkpoint> checkpoint_;
+  WeightNames names_;
   Options options_;
   std::set<std::string> used_;
   std::vector<std::string> problems_;

@@ -20,16 +20,21 @@ int64_t end_of(const ops::Batch& batch) {
 Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
                  std::unique_ptr<nn::Rope> rope)
     : config_(std::move(config)), rope_(std::move(rope)) {
-  const auto& sizes = config_.sizes;
+  auto& sizes = config_.sizes;
   const nn::WeightScope all(weights);
   const auto scope = all / config_.body;
+  const auto pair =
+      sizes.tied ? weights.tied_pair(config_.body + "." + config_.token_table + ".weight", config_.head + ".weight")
+                 : nn::TiedPair::same;
+  sizes.tied = sizes.tied && pair != nn::TiedPair::different;
   const auto body = register_module(config_.body, std::make_shared<torch::nn::Module>());
-  const auto table = [&](const std::string& name, int64_t count) {
-    return body->register_module(name, std::make_shared<nn::Embedding>(scope / name, count, sizes.hidden_size));
+  const auto table = [&](const std::string& name, const nn::WeightScope& stored, int64_t count) {
+    return body->register_module(name, std::make_shared<nn::Embedding>(stored, count, sizes.hidden_size));
   };
-  tokens_ = table(config_.token_table, sizes.vocab_size);
+  tokens_ = table(config_.token_table, pair == nn::TiedPair::second ? all / config_.head : scope / config_.token_table,
+                  sizes.vocab_size);
   if (config_.position_table) {
-    positions_ = table(config_.positions, sizes.max_positions);
+    positions_ = table(config_.positions, scope / config_.positions, sizes.max_positions);
   }
   const auto list = body->register_module(config_.layers, std::make_shared<torch::nn::Module>());
   kv_layout_.kv_heads = sizes.num_kv_heads;

@@ -8,12 +8,19 @@
 
 namespace dstorch::models {
 
+PlannedWeights::PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert)
+    : checkpoint_(std::move(checkpoint)), dtype_(dtype), convert_(convert) {
+  if (checkpoint_) {
+    names_.emplace(*checkpoint_);
+  }
+}
+
 at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
   int64_t count = 1;
   for (const auto size : shape) {
     count *= size;
   }
-  const auto* view = checkpoint_ ? find_weight(*checkpoint_, name) : nullptr;
+  const auto* view = names_ ? names_->find(name) : nullptr;
   bytes_ += view != nullptr && !convert_ && view->numel() == count ? static_cast<int64_t>(view->bytes())
                                                                    : count * static_cast<int64_t>(size_of(dtype_));
   count_ += count;
@@ -24,8 +31,10 @@ at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, b
   return transposed ? at::empty({shape[1], shape[0]}, tensor.options()).t() : tensor;
 }
 
-bool PlannedWeights::has(const std::string& name) const {
-  return checkpoint_ == nullptr || find_weight(*checkpoint_, name) != nullptr;
+bool PlannedWeights::has(const std::string& name) const { return !names_ || names_->find(name) != nullptr; }
+
+nn::TiedPair PlannedWeights::tied_pair(const std::string& first, const std::string& second) {
+  return names_ ? models::tied_pair(checkpoint_, *names_, first, second) : nn::TiedPair::same;
 }
 
 int64_t PlannedWeights::block_count(int64_t block) const {

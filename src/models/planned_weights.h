@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dstorch/checkpoint.h"
+#include "models/weight_names.h"
 #include "nn/weight_source.h"
 
 namespace dstorch::models {
@@ -15,11 +16,11 @@ namespace dstorch::models {
 class PlannedWeights : public nn::WeightSource {
  public:
   /// Without `checkpoint`, and for weights it does not have, every element is of `dtype`; with `convert` all are.
-  PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert)
-      : checkpoint_(std::move(checkpoint)), dtype_(dtype), convert_(convert) {}
+  PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert);
 
   at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
   [[nodiscard]] bool has(const std::string& name) const override;
+  nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
   [[nodiscard]] bool trainable() const override { return false; }
 
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
@@ -32,6 +33,7 @@ class PlannedWeights : public nn::WeightSource {
 
  private:
   std::shared_ptr<const Checkpoint> checkpoint_;  // may be null
+  std::optional<WeightNames> names_;              // with a checkpoint
   DType dtype_;
   bool convert_;
   int64_t bytes_ = 0;

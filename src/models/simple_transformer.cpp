@@ -2,6 +2,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/throw.h"
@@ -26,9 +27,6 @@ void check(const Architecture& architecture) {
   check_size("num_layers", architecture.num_layers, kMaxLayers);
 }
 
-/// Linear layers stand at the even places of the Sequential, ReLUs between them.
-std::string layer_name(std::size_t layer, const char* parameter) { return fmt::format("{}.{}", 2 * layer, parameter); }
-
 }  // namespace
 
 SimpleTransformer::SimpleTransformer(const Architecture& architecture, uint64_t seed, const Device& device)
@@ -37,47 +35,58 @@ SimpleTransformer::SimpleTransformer(const Architecture& architecture, uint64_t 
   const MemoryScope scope(MemoryKind::weights);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(to_torch(device));
   auto generator = at::detail::createCPUGenerator(seed);
-  std::vector<at::Tensor> weights;
-  std::vector<at::Tensor> biases;
   for (int64_t layer = 0; layer <= architecture.num_layers; ++layer) {
     const auto in = layer == 0 ? architecture.input_size : architecture.hidden_size;
     const auto out = layer == architecture.num_layers ? architecture.output_size : architecture.hidden_size;
     const double bound = 1.0 / std::sqrt(static_cast<double>(in));
     // Drawn on the CPU so that a seed means the same on every device.
-    weights.push_back(at::empty({out, in}, at::kFloat).uniform_(-bound, bound, generator).to(options));
-    biases.push_back(at::empty({out}, at::kFloat).uniform_(-bound, bound, generator).to(options));
+    auto weight = at::empty({out, in}, at::kFloat).uniform_(-bound, bound, generator).to(options);
+    auto bias = at::empty({out}, at::kFloat).uniform_(-bound, bound, generator).to(options);
+    // Linear layers stand at the even places of the Sequential, ReLUs between them.
+    const auto place = std::to_string(2 * layer);
+    add_layer(place + ".weight", std::move(weight), place + ".bias", std::move(bias));
   }
-  add_layers(std::move(weights), std::move(biases));
 }
 
 SimpleTransformer::SimpleTransformer(std::shared_ptr<const Checkpoint> checkpoint, const Device& device) {
-  const auto architecture = simple_transformer_architecture(*checkpoint);
-  require(architecture.has_value(), ErrorKind::format,
-          "a plain state dict must hold 0.weight [hidden, input], 0.bias, 2.weight, ... of Linear and ReLU in turn");
-  architecture_ = *architecture;
+  const auto layers = linear_stack(*checkpoint);
+  require(
+      !layers.empty(), ErrorKind::format,
+      "a plain state dict must hold a stack of linear layers and nothing else: matrices [out, in], two or more, each "
+      "as wide as the one before it has rows, with or without a bias [out]");
+  architecture_ = *simple_transformer_architecture(*checkpoint);
   const MemoryScope scope(MemoryKind::weights);
-  std::vector<at::Tensor> weights;
-  std::vector<at::Tensor> biases;
-  const auto load = [&](const std::string& name) {
-    const auto& view = *checkpoint->find(name);
+  const bool is_double = std::any_of(layers.begin(), layers.end(),
+                                     [](const LinearLayer& layer) { return layer.weight->dtype == DType::float64; });
+  const auto load = [&](const TensorView& view) {
     const auto tensor = models::tensor_over(checkpoint, view);
-    const auto dtype = tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    return models::count_in_place(tensor.to(to_torch(device), dtype), view, *checkpoint);
+    return models::count_in_place(tensor.to(to_torch(device), is_double ? at::kDouble : at::kFloat), view, *checkpoint);
   };
-  for (std::size_t layer = 0; layer <= static_cast<std::size_t>(architecture_.num_layers); ++layer) {
-    weights.push_back(load(layer_name(layer, "weight")));
-    biases.push_back(load(layer_name(layer, "bias")));
+  for (const auto& [weight, bias] : layers) {
+    add_layer(weight->name, load(*weight), bias != nullptr ? bias->name : "",
+              bias != nullptr ? load(*bias) : at::Tensor());
   }
-  add_layers(std::move(weights), std::move(biases));
 }
 
-void SimpleTransformer::add_layers(std::vector<at::Tensor> weights, std::vector<at::Tensor> biases) {
-  for (std::size_t layer = 0; layer < weights.size(); ++layer) {
-    // A parameter's name may not hold a dot, so each Linear is a module of its own, as in the Sequential.
-    auto linear = register_module(std::to_string(2 * layer), std::make_shared<torch::nn::Module>());
-    weights_.push_back(linear->register_parameter("weight", std::move(weights[layer])));
-    biases_.push_back(linear->register_parameter("bias", std::move(biases[layer])));
+void SimpleTransformer::add_layer(const std::string& weight_name, at::Tensor weight, const std::string& bias_name,
+                                  at::Tensor bias) {
+  weights_.push_back(add_parameter(weight_name, std::move(weight)));
+  biases_.push_back(bias.defined() ? add_parameter(bias_name, std::move(bias)) : at::Tensor());
+}
+
+at::Tensor SimpleTransformer::add_parameter(const std::string& name, at::Tensor value) {
+  // A parameter's name may not hold a dot: each part before one is a module of its own.
+  torch::nn::Module* module = this;
+  std::size_t begin = 0;
+  for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', begin)) {
+    const auto part = name.substr(begin, dot - begin);
+    const auto children = module->named_children();
+    const auto* child = children.find(part);
+    module =
+        child != nullptr ? child->get() : module->register_module(part, std::make_shared<torch::nn::Module>()).get();
+    begin = dot + 1;
   }
+  return module->register_parameter(name.substr(begin), std::move(value));
 }
 
 at::Tensor SimpleTransformer::forward(const at::Tensor& x) {
@@ -92,31 +101,18 @@ at::Tensor SimpleTransformer::forward(const at::Tensor& x) {
 }
 
 std::optional<Architecture> simple_transformer_architecture(const Checkpoint& checkpoint) {
-  const auto count = checkpoint.tensors().size();
-  if (count < 4 || count % 2 != 0) {
+  const auto layers = linear_stack(checkpoint);
+  if (layers.empty()) {
     return std::nullopt;
   }
-  const std::size_t layers = count / 2;
-  int64_t previous = -1;
   Architecture architecture;
-  for (std::size_t layer = 0; layer < layers; ++layer) {
-    const auto* weight = checkpoint.find(layer_name(layer, "weight"));
-    const auto* bias = checkpoint.find(layer_name(layer, "bias"));
-    const bool fits = weight != nullptr && bias != nullptr && weight->shape.size() == 2 && bias->shape.size() == 1 &&
-                      bias->shape[0] == weight->shape[0] && (layer == 0 || weight->shape[1] == previous);
-    if (!fits) {
-      return std::nullopt;
-    }
-    if (layer == 0) {
-      architecture.input_size = weight->shape[1];
-      architecture.hidden_size = weight->shape[0];
-    } else if (layer + 1 < layers && weight->shape[0] != architecture.hidden_size) {
-      return std::nullopt;
-    }
-    previous = weight->shape[0];
+  architecture.input_size = layers.front().weight->shape[1];
+  architecture.output_size = layers.back().weight->shape[0];
+  architecture.num_layers = static_cast<int64_t>(layers.size()) - 1;
+  architecture.hidden_size = 0;
+  for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
+    architecture.hidden_size = std::max(architecture.hidden_size, layers[i].weight->shape[0]);
   }
-  architecture.output_size = previous;
-  architecture.num_layers = static_cast<int64_t>(layers) - 1;
   return architecture;
 }
 

@@ -9,6 +9,13 @@
 
 namespace dstorch::nn {
 
+/// What a source has of two matrices that a config says are one.
+enum class TiedPair {
+  same,       ///< The first, and the second is not there or equal to it.
+  second,     ///< The second alone.
+  different,  ///< Both, and they differ: they are two after all.
+};
+
 /// Where a module's parameters come from. Modules ask for them by checkpoint name while they are built, so that weights
 /// are made once, on their device and in their format.
 class WeightSource {
@@ -23,6 +30,8 @@ class WeightSource {
   }
   /// Whether the source can tell that there is such a weight; fresh weights have all.
   [[nodiscard]] virtual bool has(const std::string& name) const = 0;
+  /// What there is of the matrices `first` and `second`, which a config says are one.
+  virtual TiedPair tied_pair(const std::string& /*first*/, const std::string& /*second*/) { return TiedPair::same; }
   /// Whether gradients will be asked for.
   [[nodiscard]] virtual bool trainable() const = 0;
 };

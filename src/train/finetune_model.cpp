@@ -254,8 +254,9 @@ void FinetuneModel::write(const fs::path& directory) const {
     return;
   }
   std::vector<DeferredTensor> tensors;
+  const models::WeightNames names(*checkpoint_);
   for (const auto& [name, parameter] : parameters_) {
-    const auto* view = models::find_weight(*checkpoint_, name);
+    const auto* view = names.find(name);
     const auto dtype =
         options_.save_dtype.value_or(view != nullptr && view->blocks == nullptr ? view->dtype : DType::float32);
     tensors.push_back(to_be_saved(name, parameter, to_torch(dtype)));

@@ -73,11 +73,10 @@ at::Tensor loss_of(const at::Tensor& outputs, const NetworkData& data, const at:
 }
 
 std::shared_ptr<SimpleTransformer> load(const FinetuneOptions& options) {
-  const SimpleTransformer saved(Checkpoint::open(options.model));
-  auto network = std::make_shared<SimpleTransformer>(saved.architecture(), 0);
-  const at::NoGradGuard no_grad;
+  auto network = std::make_shared<SimpleTransformer>(Checkpoint::open(options.model));
   for (auto& entry : network->named_parameters()) {
-    entry.value().copy_(saved.named_parameters()[entry.key()]);
+    // The file is mapped: what learns needs memory of its own.
+    entry.value().set_data(entry.value().detach().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true));
   }
   return network;
 }

@@ -6,23 +6,28 @@ namespace dstorch {
 namespace {
 
 TEST(DType, NamesAndSizes) {
-  const std::vector<std::tuple<DType, std::string_view, std::size_t>> rows{{DType::boolean, "bool", 1},
-                                                                           {DType::uint8, "uint8", 1},
-                                                                           {DType::int8, "int8", 1},
-                                                                           {DType::int16, "int16", 2},
-                                                                           {DType::uint16, "uint16", 2},
-                                                                           {DType::int32, "int32", 4},
-                                                                           {DType::uint32, "uint32", 4},
-                                                                           {DType::int64, "int64", 8},
-                                                                           {DType::uint64, "uint64", 8},
-                                                                           {DType::float8_e4m3fn, "float8_e4m3fn", 1},
-                                                                           {DType::float8_e5m2, "float8_e5m2", 1},
-                                                                           {DType::float16, "float16", 2},
-                                                                           {DType::bfloat16, "bfloat16", 2},
-                                                                           {DType::float32, "float32", 4},
-                                                                           {DType::float64, "float64", 8},
-                                                                           {DType::complex64, "complex64", 8},
-                                                                           {DType::complex128, "complex128", 16}};
+  const std::vector<std::tuple<DType, std::string_view, std::size_t>> rows{
+      {DType::boolean, "bool", 1},
+      {DType::uint8, "uint8", 1},
+      {DType::int8, "int8", 1},
+      {DType::int16, "int16", 2},
+      {DType::uint16, "uint16", 2},
+      {DType::int32, "int32", 4},
+      {DType::uint32, "uint32", 4},
+      {DType::int64, "int64", 8},
+      {DType::uint64, "uint64", 8},
+      {DType::float8_e4m3fn, "float8_e4m3fn", 1},
+      {DType::float8_e5m2, "float8_e5m2", 1},
+      {DType::float8_e4m3fnuz, "float8_e4m3fnuz", 1},
+      {DType::float8_e5m2fnuz, "float8_e5m2fnuz", 1},
+      {DType::float8_e8m0fnu, "float8_e8m0fnu", 1},
+      {DType::float4_e2m1fn_x2, "float4_e2m1fn_x2", 1},
+      {DType::float16, "float16", 2},
+      {DType::bfloat16, "bfloat16", 2},
+      {DType::float32, "float32", 4},
+      {DType::float64, "float64", 8},
+      {DType::complex64, "complex64", 8},
+      {DType::complex128, "complex128", 16}};
   for (const auto& [dtype, name, size] : rows) {
     EXPECT_EQ(to_string(dtype), name);
     EXPECT_EQ(size_of(dtype), size) << name;

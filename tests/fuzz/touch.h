@@ -19,6 +19,10 @@ inline void touch(const TensorTable& table) {
     if (tensor.numel() == 0) {
       continue;
     }
+    if (tensor.blocks != nullptr) {
+      touch(std::span(tensor.data(), tensor.bytes()));
+      continue;
+    }
     int64_t last = 0;
     for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
       last += (tensor.shape[i] - 1) * tensor.strides[i];

@@ -40,7 +40,7 @@ TEST(HostilePickle, OnlyTheListIsAllowed) {
   const std::vector<std::pair<std::string, std::string>> globals{
       {"torch.storage", "_load_from_bytes"},   {"builtins", "eval"},  {"builtins", "getattr"},
       {"numpy.core.multiarray", "scalar"},     {"torch", "load"},     {"torch", "fp16"},
-      {"torch._utils", "_rebuild_qtensor"},    {"__main__", "Net"},   {"collections", "namedtuple"},
+      {"torch._utils", "_rebuild_xla_tensor"}, {"__main__", "Net"},   {"collections", "namedtuple"},
       {"collections", "OrderedDict.fromkeys"}, {"os", "OrderedDict"}, {"__main__", "_rebuild_tensor_v2"}};
   for (const auto& [module, name] : globals) {
     expect_refused("\x80\x02" + global(module, name) + ")R.", "\"" + module + "\".\"" + name + "\"");

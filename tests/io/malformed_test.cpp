@@ -56,7 +56,14 @@ TEST(MalformedSafetensors, Shapes) {
 }
 
 TEST(MalformedSafetensors, Types) {
-  expect_bad_header(R"({"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}})", 1, "F4", ErrorKind::unsupported);
+  expect_bad_header(R"({"a":{"dtype":"F3","shape":[2],"data_offsets":[0,1]}})", 1, "F3", ErrorKind::unsupported);
+  EXPECT_EQ(read_header(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}})", 3).tensors[0].bytes(), 3U);
+  expect_bad_header(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,6]}})", 6, "must have 3 bytes");
+  expect_bad_header(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", 2, "whole bytes");
+  expect_bad_header(R"({"a":{"dtype":"F6_E2M3","shape":[6],"data_offsets":[0,5]}})", 5, "whole bytes");
+  expect_bad_header(R"({"__metadata__":true})", 0, "out of place");
+  expect_bad_header(R"({"__metadata__":{"a":null}})", 0, "out of place");
+  expect_bad_header(R"({"a":null})", 0, "out of place");
   expect_bad_header(R"({"a":{"dtype":7,"shape":[2],"data_offsets":[0,1]}})", 1, "out of place");
   expect_bad_header(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", 8, "must have \"dtype\"");
   expect_bad_header(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", 4, "must have \"dtype\"");

@@ -52,8 +52,11 @@ inline std::span<const std::byte> as_byte_span(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// The elements in row-major order.
+/// The elements, or the blocks, in row-major order.
 inline std::string dense_bytes(const TensorView& view) {
+  if (view.blocks != nullptr) {
+    return {reinterpret_cast<const char*>(view.data()), view.bytes()};
+  }
   const auto size = size_of(view.dtype);
   std::string bytes;
   std::vector<int64_t> at(view.shape.size(), 0);

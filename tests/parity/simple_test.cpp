@@ -89,6 +89,21 @@ TEST_P(Simple, TakesTheArchitectureThatIsInTheFile) {
 INSTANTIATE_TEST_SUITE_P(Files, Simple, ::testing::ValuesIn(simple_cases()),
                          [](const auto& one) { return one.param.file.substr(0, one.param.file.find('.')); });
 
+// Linear layers under any names, of any widths, with or without biases, in the order of the file.
+TEST(Stacks, ComputeWhatPyTorchComputes) {
+  for (const Json& json : read_json(fixtures_path() / "stacks/stacks.json")) {
+    const auto file = json["file"].get<std::string>();
+    SCOPED_TRACE(file);
+    const auto model = open_model(fixtures_path() / "stacks" / file);
+    EXPECT_EQ(model->info().model_type, "simple_transformer");
+    EXPECT_EQ(model->info().parameters, json["parameters"].get<int64_t>());
+    expect_outputs(*model, json["cases"], json["outputs"].get<int64_t>());
+    TorchModelConfig config;
+    config.model_path = fixtures_path() / "stacks" / file;
+    EXPECT_EQ(plan_memory(config)[MemoryKind::weights], 4 * json["parameters"].get<int64_t>());
+  }
+}
+
 TEST(TorchScript, NetworkComputesWhatPyTorchComputes) {
   const Json json = read_json(fixtures_path() / "torchscript/torchscript.json")["network"];
   const auto model = open_model(fixtures_path() / "torchscript/network.pt");

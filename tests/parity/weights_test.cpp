@@ -111,6 +111,117 @@ TEST_F(Weights, NamesWithoutModelInFrontAreFound) {
   EXPECT_EQ(open_model(folder_.path())->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
 }
 
+// What programs put before and between a model's names: torch.compile, DistributedDataParallel, wrappers, peft.
+TEST_F(Weights, NamesAreFoundBehindWhatAllBeginWith) {
+  const Fixture fixture = load_fixture("llama");
+  const auto expected = open_model(fixture.model)->logits(fixture.prompt);
+  const auto original = tensors_;
+  for (const std::string front : {"_orig_mod.", "module.", "model.", "base_model.", "base_model.model.",
+                                  "module._orig_mod.", "student.", "_forward_module.net."}) {
+    tensors_ = original;
+    for (TensorView& view : tensors_) {
+      view.name.insert(0, front);
+    }
+    save();
+    EXPECT_EQ(open_model(folder_.path())->logits(fixture.prompt), expected) << front;
+    EXPECT_GT(plan_memory({.model_path = folder_.path()})[MemoryKind::weights], 0) << front;
+  }
+  tensors_ = original;
+  for (TensorView& view : tensors_) {
+    if (view.name.starts_with("model.")) {
+      view.name.insert(6, "_orig_mod.");  // the inner model alone was compiled
+    }
+  }
+  save();
+  EXPECT_EQ(open_model(folder_.path())->logits(fixture.prompt), expected);
+}
+
+// The name that is the model's own comes first.
+TEST_F(Weights, AWeightUnderItsOwnNameIsNotTakenFromAnother) {
+  TensorView other = tensor("model.norm.weight");
+  const std::vector<float> zeros(32, 0.0F);
+  other.storage = std::as_bytes(std::span(zeros));
+  other.storage_offset = 0;
+  other.name = "module.model.norm.weight";
+  tensors_.insert(tensors_.begin(), other);
+  save();
+  EXPECT_THAT(load_error().what(), HasSubstr("unexpected: module.model.norm.weight [32]"));
+}
+
+// `safetensors.torch.save_model` keeps one name of a tied pair, the first in the alphabet: the head's.
+TEST_F(Weights, ATiedPairMayBeStoredAsTheHead) {
+  const Fixture fixture = load_fixture("smollm2");
+  const auto stored = Checkpoint::open(fixture.model);
+  tensors_ = stored->tensors();
+  ASSERT_EQ(stored->find("lm_head.weight"), nullptr);
+  tensor("model.embed_tokens.weight").name = "lm_head.weight";
+  fs::copy_file(fixture.model / "config.json", folder_.path() / "config.json", fs::copy_options::overwrite_existing);
+  save();
+  const auto model = open_model(folder_.path());
+  EXPECT_EQ(model->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
+  EXPECT_EQ(model->info().parameters, fixture.parameters);
+}
+
+// transformers 5: what is stored counts, whatever the config says of it.
+TEST_F(Weights, ATiedPairThatDiffersIsTwo) {
+  save();
+  set_config("tie_word_embeddings", true);
+  std::vector<std::string> warnings;
+  set_log_callback([&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::warning) {
+      warnings.emplace_back(text);
+    }
+  });
+  const Fixture fixture = load_fixture("llama");
+  const auto model = open_model(folder_.path());
+  set_log_callback({});
+  EXPECT_EQ(model->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
+  EXPECT_EQ(model->info().parameters, fixture.parameters);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0], AllOf(HasSubstr("lm_head.weight"), HasSubstr("model.embed_tokens.weight"),
+                                 HasSubstr("tie_word_embeddings")));
+}
+
+TEST_F(Weights, ATiedPairThatIsEqualIsOne) {
+  TensorView head = tensor("model.embed_tokens.weight");
+  head.name = "lm_head.weight";
+  tensor("lm_head.weight") = head;
+  save();
+  const auto apart = open_model(folder_.path());
+  set_config("tie_word_embeddings", true);
+  const auto tied = open_model(folder_.path());
+  const Fixture fixture = load_fixture("llama");
+  EXPECT_EQ(tied->logits(fixture.prompt), apart->logits(fixture.prompt));
+  EXPECT_EQ(apart->info().parameters - tied->info().parameters, 112 * 32);
+}
+
+// transformers loads past these; what a model does need is never among them.
+TEST_F(Weights, WhatNoModelNeedsIsLeftOutAndTold) {
+  TensorView extra = tensor("model.norm.weight");
+  const std::vector<std::string> names{"model.layers.0.self_attn.rotary_emb.inv_freq",
+                                       "model.layers.1.attn.bias",
+                                       "model.layers.1.attn.masked_bias",
+                                       "mtp.layers.0.mlp.up_proj.weight",
+                                       "model.mtp.norm.weight",
+                                       "model.layers.0.self_attn.k_scale",
+                                       "model.layers.0.self_attn.attn.v_scale",
+                                       "model.causal_mask",
+                                       "model.position_ids"};
+  for (const auto& name : names) {
+    extra.name = name;
+    tensors_.push_back(extra);
+  }
+  save();
+  std::vector<std::string> lines;
+  set_log_callback([&](LogLevel, std::string_view text) { lines.emplace_back(text); });
+  const Fixture fixture = load_fixture("llama");
+  const auto model = open_model(folder_.path());
+  set_log_callback({});
+  EXPECT_EQ(model->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
+  ASSERT_EQ(lines.size(), 1U) << testing::PrintToString(lines);
+  EXPECT_THAT(lines[0], AllOf(HasSubstr("9 tensors"), HasSubstr("rotary_emb.inv_freq"), HasSubstr("mtp.layers.0")));
+}
+
 TEST_F(Weights, IntegersAreNoWeights) {
   tensor("model.norm.weight").dtype = DType::int32;
   save();
@@ -147,10 +258,11 @@ TEST_F(Weights, UnknownModelTypeListsTheKnownOnes) {
 
 TEST_F(Weights, UnknownRopeTypeListsTheKnownOnes) {
   save();
-  set_config("rope_parameters", {{"rope_type", "longrope"}, {"rope_theta", 10000.0}});
+  set_config("rope_parameters", {{"rope_type", "other"}, {"rope_theta", 10000.0}});
   const LMError error = load_error();
   EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-  EXPECT_THAT(error.what(), AllOf(HasSubstr("longrope"), HasSubstr("llama3"), HasSubstr("yarn"), HasSubstr("linear")));
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("other"), HasSubstr("longrope"), HasSubstr("llama3"), HasSubstr("yarn"),
+                                  HasSubstr("linear")));
 }
 
 TEST_F(Weights, ConfigsThatMakeNoSenseAreRefused) {

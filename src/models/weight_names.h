@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "dstorch/checkpoint.h"
+
+namespace dstorch::models {
+
+/// Finds the tensors of a checkpoint under a model's own names, whatever the program that saved them put before those
+/// names ("module.", "base_model.", or anything that all names begin with) or between their parts ("_orig_mod."). The
+/// outermost part of a model's name ("model.", "transformer.") may be missing or doubled as well.
+class WeightNames {
+ public:
+  /// `checkpoint` must outlive it.
+  explicit WeightNames(const Checkpoint& checkpoint);
+
+  /// The tensor that a model calls `name`; one of exactly that name comes first. Null when there is none.
+  [[nodiscard]] const TensorView* find(const std::string& name) const;
+
+ private:
+  const Checkpoint* checkpoint_;
+  std::unordered_map<std::string, const TensorView*> by_bare_name_;
+};
+
+}  // namespace dstorch::models
