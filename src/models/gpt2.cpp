@@ -19,15 +19,21 @@ struct Gpt2Config {
   ops::Activation activation = ops::Activation::gelu_tanh;
 };
 
+/// A size under GPT-2's own name or under the one that other families have for it, which counts if both are there.
+int64_t get_size_of(const Json& json, const std::string& own, const std::string& general, int64_t fallback) {
+  return get_size_or(json, general, get_size_or(json, own, fallback));
+}
+
 Gpt2Config parse_config(const Json& json) {
   constexpr std::string_view where = "config.json";
   Gpt2Config config;
   config.sizes.model_type = "gpt2";
   config.sizes.vocab_size = get_size_or(json, "vocab_size", 50257);
-  config.sizes.hidden_size = get_size_or(json, "n_embd", 768);
-  config.sizes.num_layers = get_size_or(json, "n_layer", 12);
-  config.sizes.max_positions = get_size_or(json, "n_positions", get_size_or(json, "n_ctx", 1024));
-  config.num_heads = get_size_or(json, "n_head", 12);
+  config.sizes.hidden_size = get_size_of(json, "n_embd", "hidden_size", 768);
+  config.sizes.num_layers = get_size_of(json, "n_layer", "num_hidden_layers", 12);
+  config.sizes.max_positions =
+      get_size_of(json, "n_positions", "max_position_embeddings", get_size_or(json, "n_ctx", 1024));
+  config.num_heads = get_size_of(json, "n_head", "num_attention_heads", 12);
   config.inner_size = get_size_or(json, "n_inner", 4 * config.sizes.hidden_size);
   config.norm_eps = json_get_or(json, "layer_norm_epsilon", 1e-5, where);
   config.tied = json_get_or(json, "tie_word_embeddings", true, where);

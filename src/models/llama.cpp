@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "models/config_checks.h"
 #include "models/decoder.h"
@@ -27,45 +28,68 @@ struct LlamaConfig {
   nn::RopeConfig rope;
 };
 
-/// Which layers look back only a window: as `layer_types` says, else by each family's older keys.
-std::vector<int64_t> sliding_windows(const Json& config, const std::string& type, int64_t layers,
-                                     const std::vector<bool>& rotated) {
-  std::vector<int64_t> windows(static_cast<std::size_t>(layers), 0);
-  const int64_t default_window = type == "llama" || type == "smollm3" || config.contains("sliding_window") ? 0 : 4096;
-  const auto window = get_size_or(config, "sliding_window", default_window);
-  const bool may_slide = type == "qwen2" || type == "qwen3" || type == "smollm3";
-  const bool used = type == "mistral" || (may_slide && json_get_or(config, "use_sliding_window", false, "config.json"));
-  if (window == 0 || !used) {
-    return windows;
-  }
-  // Mistral slides in every layer, whatever else its config says.
-  const auto kinds = json_get_or(type == "mistral" ? Json::object() : config, "layer_types", std::vector<std::string>{},
-                                 "config.json");
-  const auto first = type == "mistral" ? 0 : json_get_or<int64_t>(config, "max_window_layers", 28, "config.json");
-  for (int64_t i = 0; i < layers; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    // SmolLM3 slides where it does not rotate; the others from a first layer on.
-    const bool slides =
-        index < kinds.size() ? kinds[index] == "sliding_attention" : (type == "smollm3" ? !rotated[index] : i >= first);
-    windows[index] = slides ? window : 0;
-  }
-  return windows;
-}
-
 /// SmolLM3 leaves every fourth layer without positions.
 std::vector<bool> rotated_layers(const Json& config, const std::string& type, int64_t layers) {
   std::vector<bool> rotated(static_cast<std::size_t>(layers), true);
   if (type != "smollm3") {
     return rotated;
   }
-  // The key's name says "no rope", its ones mean rope.
-  const auto flags = json_get_or(config, "no_rope_layers", std::vector<int64_t>{}, "config.json");
   const auto interval = get_size_or(config, "no_rope_layer_interval", 4);
   for (int64_t i = 0; i < layers; ++i) {
-    const auto index = static_cast<std::size_t>(i);
-    rotated[index] = index < flags.size() ? flags[index] != 0 : (i + 1) % interval != 0;
+    rotated[static_cast<std::size_t>(i)] = (i + 1) % interval != 0;
+  }
+  if (config.contains("no_rope_layers") && !config["no_rope_layers"].is_null()) {
+    // The key's name says "no rope", its ones mean rope.
+    const auto flags = json_get<std::vector<int64_t>>(config, "no_rope_layers", "config.json");
+    require(flags.size() >= rotated.size(), ErrorKind::format,
+            "config.json: no_rope_layers must have a number for each of the {} layers, it has {}", layers,
+            flags.size());
+    std::transform(flags.begin(), flags.begin() + layers, rotated.begin(), [](int64_t flag) { return flag != 0; });
   }
   return rotated;
+}
+
+/// Which layers look back only a window, as `layer_types` says; nothing where there is no such key.
+std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers) {
+  if (!config.contains("layer_types") || config["layer_types"].is_null()) {
+    return std::nullopt;
+  }
+  const auto kinds = json_get<std::vector<std::string>>(config, "layer_types", "config.json");
+  require(static_cast<int64_t>(kinds.size()) == layers, ErrorKind::format,
+          "config.json: layer_types must name each of the {} layers, it names {}", layers, kinds.size());
+  std::vector<bool> sliding;
+  for (const auto& kind : kinds) {
+    const bool known = kind == "sliding_attention" || kind == "full_attention" || kind == "attention";
+    require(known, ErrorKind::unsupported,
+            "config.json: layer_types must be full_attention or sliding_attention, got \"{}\"", kind);
+    sliding.push_back(kind == "sliding_attention");
+  }
+  return sliding;
+}
+
+/// Positions that each layer looks back, itself included, 0 for all: as `layer_types` says, else by each family's older
+/// keys.
+std::vector<int64_t> sliding_windows(const Json& config, const std::string& type, int64_t layers,
+                                     const std::vector<bool>& rotated) {
+  const bool is_mistral = type == "mistral" || type == "ministral";
+  const bool is_qwen = type == "qwen2" || type == "qwen3";
+  const int64_t default_window = (is_mistral || is_qwen) && !config.contains("sliding_window") ? 4096 : 0;
+  const bool used = json_get_or(config, "use_sliding_window", false, "config.json");
+  const auto window = is_qwen && !used ? 0 : get_size_or(config, "sliding_window", default_window);
+  const auto first = json_get_or<int64_t>(config, "max_window_layers", 28, "config.json");
+  const auto named = sliding_layers(config, layers);
+  std::vector<int64_t> windows(static_cast<std::size_t>(layers), 0);
+  for (int64_t i = 0; i < layers && type != "llama"; ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    // SmolLM3 slides where it does not rotate, Qwen from a first layer on, Mistral everywhere.
+    const bool by_family = type == "smollm3" ? used && !rotated[index] : is_mistral || i >= first;
+    const bool slides = named ? (*named)[index] : by_family && window != 0;
+    require(!slides || window != 0, ErrorKind::format,
+            "config.json: layer_types has sliding_attention, so sliding_window must be set{}",
+            is_qwen ? ", and use_sliding_window be true" : "");
+    windows[index] = slides ? window : 0;
+  }
+  return windows;
 }
 
 /// What Hugging Face's configuration classes assume for keys that config.json leaves out.
@@ -78,7 +102,7 @@ struct FamilyDefaults {
 };
 
 FamilyDefaults family_defaults(const std::string& type) {
-  if (type == "mistral") {
+  if (type == "mistral" || type == "ministral") {
     return {.num_kv_heads = 8, .max_positions = 131072};
   }
   if (type == "qwen2") {
@@ -120,16 +144,23 @@ LlamaConfig parse_config(const Json& json) {
           "{}: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", where, config.num_heads,
           config.num_kv_heads);
   config.norm_eps = json_get_or(json, "rms_norm_eps", 1e-6, where);
-  const bool attention_bias = json_get_or(json, "attention_bias", false, where);
-  config.qkv_bias = type == "qwen2" || attention_bias;
-  config.output_bias = type != "qwen2" && attention_bias;
-  config.mlp_bias = json_get_or(json, "mlp_bias", false, where);
+  // What a family's class does not know of has no effect there either.
+  const bool knows_mlp_bias = type == "llama" || type == "smollm3";
+  const bool knows_bias = knows_mlp_bias || type == "qwen3";
+  config.output_bias = knows_bias && json_get_or(json, "attention_bias", false, where);
+  config.qkv_bias = type == "qwen2" || config.output_bias;
+  config.mlp_bias = knows_mlp_bias && json_get_or(json, "mlp_bias", false, where);
   config.qk_norm = type == "qwen3";
   config.tied = json_get_or(json, "tie_word_embeddings", defaults.tied, where);
   config.activation = parse_activation(json_get_or<std::string>(json, "hidden_act", "silu", where));
   config.rotated = rotated_layers(json, type, config.sizes.num_layers);
   config.sliding_window = sliding_windows(json, type, config.sizes.num_layers, config.rotated);
   config.rope = nn::RopeConfig::from_json(json, defaults.rope_theta, config.sizes.max_positions);
+  if (config.rope.type == "longrope") {
+    // Beyond it all frequencies would be others, for tokens that were already read as well.
+    config.sizes.max_positions =
+        std::min(config.sizes.max_positions, static_cast<int64_t>(config.rope.original_max_positions));
+  }
   config.sizes.num_heads = config.num_heads;
   config.sizes.num_kv_heads = config.num_kv_heads;
   config.sizes.head_dim = config.head_dim;

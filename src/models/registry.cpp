@@ -19,9 +19,10 @@ struct Row {
   Factory create;
 };
 
-constexpr std::array<Row, 6> kRegistry{{
+constexpr std::array<Row, 7> kRegistry{{
     {"gpt2", create_gpt2},
     {"llama", create_llama},
+    {"ministral", create_llama},
     {"mistral", create_llama},
     {"qwen2", create_llama},
     {"qwen3", create_llama},

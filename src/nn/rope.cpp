@@ -1,6 +1,7 @@
 #include "nn/rope.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -50,62 +51,128 @@ double scale_yarn(const RopeConfig& config, int64_t rotary_dim, std::vector<doub
     const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
     frequencies[i] = frequencies[i] / config.factor * ramp + frequencies[i] * (1 - ramp);
   }
-  if (config.attention_factor > 0) {
-    return config.attention_factor;
+  if (config.attention_factor) {
+    return *config.attention_factor;
   }
-  if (config.mscale > 0 && config.mscale_all_dim > 0) {
+  if (config.mscale != 0 && config.mscale_all_dim != 0) {
     return yarn_mscale(config.factor, config.mscale) / yarn_mscale(config.factor, config.mscale_all_dim);
   }
   return yarn_mscale(config.factor, 1.0);
 }
 
+/// LongRoPE (Ding et al. 2024) up to the length a model was first trained with; returns the amplitude.
+double scale_longrope(const RopeConfig& config, std::vector<double>& frequencies) {
+  require(config.short_factor.size() == frequencies.size(), ErrorKind::format,
+          "config.json: short_factor must have {} numbers, one for each pair of a head's dimensions, it has {}",
+          frequencies.size(), config.short_factor.size());
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    frequencies[i] /= config.short_factor[i];
+  }
+  if (config.attention_factor) {
+    return *config.attention_factor;
+  }
+  return config.factor <= 1 ? 1.0 : std::sqrt(1 + std::log(config.factor) / std::log(config.original_max_positions));
+}
+
+constexpr std::string_view kWhere = "config.json";
+
+/// Whether config.json says something of the rotation under `key`: null and {} say nothing.
+bool says(const Json& config, const char* key) {
+  const auto it = config.find(key);
+  if (it == config.end() || it->is_null()) {
+    return false;
+  }
+  require(it->is_object(), ErrorKind::format, "{}: \"{}\" must be an object or null, it is {}", kWhere, key,
+          it->dump().substr(0, 80));
+  return !it->empty();
+}
+
+/// The object that describes the rotation; empty if there is none.
+Json parameters_of(const Json& config) {
+  const auto* key = says(config, "rope_scaling") ? "rope_scaling" : "rope_parameters";
+  if (!says(config, key)) {
+    return Json::object();
+  }
+  for (const auto& [name, value] : config[key].items()) {
+    require(!value.is_object(), ErrorKind::unsupported, "{}: {} must be the same for all layers, \"{}\" has its own",
+            kWhere, key, name);
+  }
+  return config[key];
+}
+
+/// A number, or `fallback` for one that is missing, null or 0, as Python's `or` has it.
+double number_or(const Json& json, const char* key, double fallback) {
+  const auto value = json_get_or(json, key, 0.0, kWhere);
+  return value != 0 ? value : fallback;
+}
+
+bool is_known(const std::string& type) {
+  constexpr std::array<std::string_view, 7> types{"default", "linear",   "dynamic",     "llama3",
+                                                  "yarn",    "longrope", "proportional"};
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+/// Reads what `rope.type` scales with; `scaling` must have what it needs.
+void read_scaling(const Json& config, const Json& scaling, int64_t max_positions, RopeConfig& rope) {
+  const bool has_original = rope.type == "llama3" || rope.type == "yarn" || rope.type == "longrope";
+  rope.original_max_positions = static_cast<double>(max_positions);
+  if (has_original) {
+    // The one outside counts before the one inside, as Phi-3 has it.
+    const auto inside = json_get_or(scaling, "original_max_position_embeddings", rope.original_max_positions, kWhere);
+    rope.original_max_positions = json_get_or(config, "original_max_position_embeddings", inside, kWhere);
+    require(rope.original_max_positions > 0, ErrorKind::format,
+            "{}: original_max_position_embeddings must be above 0, got {}", kWhere, rope.original_max_positions);
+  }
+  const auto ratio = static_cast<double>(max_positions) / rope.original_max_positions;
+  const bool null_means_ratio = rope.type == "longrope" || (rope.type == "yarn" && scaling.contains("factor"));
+  const bool may_lack = rope.type == "default" || rope.type == "proportional";
+  const auto otherwise = null_means_ratio ? ratio : 1.0;
+  rope.factor = null_means_ratio || may_lack ? json_get_or(scaling, "factor", otherwise, kWhere)
+                                             : json_get<double>(scaling, "factor", kWhere);
+  if (rope.type == "llama3") {
+    rope.low_freq_factor = json_get<double>(scaling, "low_freq_factor", kWhere);
+    rope.high_freq_factor = json_get<double>(scaling, "high_freq_factor", kWhere);
+  }
+  if (scaling.contains("attention_factor") && !scaling["attention_factor"].is_null()) {
+    rope.attention_factor = json_get<double>(scaling, "attention_factor", kWhere);
+  }
+  rope.beta_fast = number_or(scaling, "beta_fast", 32.0);
+  rope.beta_slow = number_or(scaling, "beta_slow", 1.0);
+  rope.mscale = json_get_or(scaling, "mscale", 0.0, kWhere);
+  rope.mscale_all_dim = json_get_or(scaling, "mscale_all_dim", 0.0, kWhere);
+  // null is false there, and only a key that is missing is true.
+  rope.truncate = !scaling.contains("truncate") || json_get_or(scaling, "truncate", false, kWhere);
+  if (rope.type == "longrope") {
+    rope.short_factor = json_get<std::vector<double>>(scaling, "short_factor", kWhere);
+    (void)json_get<std::vector<double>>(scaling, "long_factor", kWhere);
+  }
+}
+
 }  // namespace
 
 RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64_t max_positions) {
-  constexpr std::string_view where = "config.json";
   RopeConfig rope;
-  Json scaling = Json::object();
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const auto it = config.find(key);
-    if (it == config.end() || it->is_null()) {
-      continue;
-    }
-    require(it->is_object(), ErrorKind::format, "{}: \"{}\" must be an object or null, it is {}", where, key,
-            it->dump().substr(0, 80));
-    scaling = *it;
-    break;
-  }
+  const auto scaling = parameters_of(config);
   rope.theta =
-      json_get_or<double>(scaling, "rope_theta", json_get_or(config, "rope_theta", default_theta, where), where);
+      json_get_or<double>(scaling, "rope_theta", json_get_or(config, "rope_theta", default_theta, kWhere), kWhere);
   rope.type = json_get_or<std::string>(scaling, "rope_type",
-                                       json_get_or<std::string>(scaling, "type", "default", where), where);
-  rope.factor = json_get_or(scaling, "factor", 1.0, where);
-  rope.low_freq_factor = json_get_or(scaling, "low_freq_factor", 1.0, where);
-  rope.high_freq_factor = json_get_or(scaling, "high_freq_factor", 4.0, where);
-  rope.original_max_positions = json_get_or(
-      scaling, "original_max_position_embeddings",
-      json_get_or(config, "original_max_position_embeddings", static_cast<double>(max_positions), where), where);
-  if (rope.type == "yarn" && (!scaling.contains("factor") || scaling["factor"].is_null())) {
-    rope.factor = static_cast<double>(max_positions) / rope.original_max_positions;
+                                       json_get_or<std::string>(scaling, "type", "default", kWhere), kWhere);
+  require(is_known(rope.type), ErrorKind::unsupported,
+          "{}: rope type must be default, linear, dynamic, llama3, yarn, longrope or proportional, got \"{}\"", kWhere,
+          rope.type);
+  read_scaling(config, scaling, max_positions, rope);
+  const auto share =
+      json_get_or(scaling, "partial_rotary_factor", json_get_or(config, "partial_rotary_factor", 1.0, kWhere), kWhere);
+  if (rope.type == "proportional") {
+    rope.rotated_share = share;
   }
-  rope.beta_fast = json_get_or(scaling, "beta_fast", 32.0, where);
-  rope.beta_slow = json_get_or(scaling, "beta_slow", 1.0, where);
-  rope.attention_factor = json_get_or(scaling, "attention_factor", 0.0, where);
-  rope.mscale = json_get_or(scaling, "mscale", 0.0, where);
-  rope.mscale_all_dim = json_get_or(scaling, "mscale_all_dim", 0.0, where);
-  rope.truncate = json_get_or(scaling, "truncate", true, where);
-  // Hugging Face ignores a partial factor for the default type of these families; no known checkpoint has one.
-  const auto rotated_share =
-      json_get_or(scaling, "partial_rotary_factor", json_get_or(config, "partial_rotary_factor", 1.0, where), where);
-  require(rotated_share == 1.0, ErrorKind::unsupported, "{}: partial_rotary_factor must be 1, got {}", where,
-          rotated_share);
-  const bool known = rope.type == "default" || rope.type == "linear" || rope.type == "dynamic" ||
-                     rope.type == "llama3" || rope.type == "yarn";
-  require(known, ErrorKind::unsupported, "{}: rope type must be default, linear, dynamic, llama3 or yarn, got \"{}\"",
-          where, rope.type);
-  require(rope.theta > 0 && rope.factor > 0 && rope.original_max_positions > 0 && rope.low_freq_factor > 0 &&
-              rope.high_freq_factor > 0,
-          ErrorKind::format, "{}: rope theta and factors must be above 0", where);
+  // The default rotation of these families takes no notice of it; their scaled ones come out too small for their heads.
+  require(share == 1.0 || rope.type == "proportional" || rope.type == "default", ErrorKind::unsupported,
+          "{}: partial_rotary_factor must be 1 with rope type {}, got {}", kWhere, rope.type, share);
+  const bool positive = std::all_of(rope.short_factor.begin(), rope.short_factor.end(), [](double f) { return f > 0; });
+  require(rope.theta > 0 && rope.factor > 0 && rope.low_freq_factor > 0 && rope.high_freq_factor > 0 && positive &&
+              rope.rotated_share >= 0 && rope.rotated_share <= 1,
+          ErrorKind::format, "{}: rope theta and factors must be above 0", kWhere);
   return rope;
 }
 
@@ -122,6 +189,13 @@ Rope::Rope(const RopeConfig& config, int64_t head_dim, at::Device device) : devi
     scale_llama3(config, frequencies_);
   } else if (config.type == "yarn") {
     amplitude_ = scale_yarn(config, head_dim, frequencies_);
+  } else if (config.type == "longrope") {
+    amplitude_ = scale_longrope(config, frequencies_);
+  } else if (config.type == "proportional") {
+    const auto rotated = static_cast<std::size_t>(config.rotated_share * static_cast<double>(head_dim) / 2);
+    for (std::size_t i = 0; i < frequencies_.size(); ++i) {
+      frequencies_[i] = i < rotated ? frequencies_[i] / config.factor : 0.0;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace dstorch::nn {
 
 /// How the rotation frequencies are made; the names are those of Hugging Face's `rope_scaling`/`rope_parameters`.
 struct RopeConfig {
-  /// "default", "linear", "llama3", "yarn"; "dynamic" equals "default" within the model's own context.
+  /// "default", "linear", "llama3", "yarn", "longrope", "proportional"; "dynamic" equals "default" within the model's
+  /// own context.
   std::string type = "default";
   double theta = 10000.0;
   double factor = 1.0;
@@ -22,13 +24,18 @@ struct RopeConfig {
   double original_max_positions = 0;
   double beta_fast = 32.0;
   double beta_slow = 1.0;
-  double attention_factor = 0;  ///< yarn; 0 derives it from `factor`.
+  std::optional<double> attention_factor;  ///< yarn, longrope; unset derives it from `factor`.
   double mscale = 0;
   double mscale_all_dim = 0;
   bool truncate = true;
+  /// longrope: what each frequency is divided by, in sequences of up to `original_max_positions`.
+  std::vector<double> short_factor;
+  /// proportional: the share of the frequencies that rotate at all.
+  double rotated_share = 1.0;
 
   /// From a model's config.json, old spelling (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
-  /// Throws LMError{unsupported} for a type that is not listed above, or a partial rotation.
+  /// Keys that a type needs must be there. Throws LMError: format, unsupported for a type that is not listed above, for
+  /// rotations that differ by layer, and for a partial one where Hugging Face's classes have none.
   static RopeConfig from_json(const Json& config, double default_theta, int64_t max_positions);
 };
 

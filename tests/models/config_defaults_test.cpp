@@ -95,14 +95,6 @@ TEST(Config, Qwen2sOutputHasNoBiasWhateverAttentionBiasSays) {
   EXPECT_FALSE(parameters.contains("model.layers.0.self_attn.o_proj.bias"));
 }
 
-TEST(Config, MistralSlidesInEveryLayerWhateverLayerTypesSay) {
-  const auto mistral = merged(qwen2(), {{"model_type", "mistral"}, {"sliding_window", 4}});
-  const std::vector<std::string> full(3, "full_attention");
-  const auto expected = logits_of(mistral, 30);
-  EXPECT_TRUE(at::equal(logits_of(merged(mistral, {{"layer_types", full}}), 30), expected));
-  EXPECT_FALSE(at::equal(logits_of(merged(mistral, {{"sliding_window", nullptr}}), 30), expected));
-}
-
 TEST(Config, Qwen2sWindowIs4096FromItsFirstSlidingLayerOn) {
   const auto sliding = merged(qwen2(), {{"use_sliding_window", true}, {"max_window_layers", 1}});
   const auto expected = logits_of(merged(sliding, {{"sliding_window", 4096}}), 4200);

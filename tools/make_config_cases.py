@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""Makes tests/data/config_cases.json: what Hugging Face's classes make of config.json files, key by key: the logits after
+the last of a few tokens, or that they refuse. Needs torch and transformers (made with 2.13 and 5.18); the test is
+tests/models/config_cases_test.cpp, which makes the same weights from the same formula."""
+
+import json
+import pathlib
+import tempfile
+import warnings
+
+import numpy
+import torch
+import transformers
+
+TOKENS = 24
+LAYERS = 4
+LLAMA = dict(model_type="llama", vocab_size=40, hidden_size=32, intermediate_size=24, num_hidden_layers=LAYERS,
+             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64)
+MISTRAL = dict(LLAMA, model_type="mistral", sliding_window=5, head_dim=8)
+QWEN2 = dict(LLAMA, model_type="qwen2")
+QWEN3 = dict(LLAMA, model_type="qwen3", head_dim=8)
+SMOLLM3 = dict(LLAMA, model_type="smollm3", pad_token_id=0, bos_token_id=1, eos_token_id=2)
+GPT2 = dict(model_type="gpt2", vocab_size=40, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=1,
+            eos_token_id=2)
+GPT2_GENERAL = dict(model_type="gpt2", vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                    max_position_embeddings=64, bos_token_id=1, eos_token_id=2)
+MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
+BIASES = dict(attention_bias=True, mlp_bias=True)
+LINEAR = dict(rope_type="linear", factor=4.0)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=16)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
+LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.5, 2.5, 4.0], long_factor=[2.0, 3.0, 5.0, 9.0],
+                original_max_position_embeddings=32)
+
+
+def without(config, *keys):
+    return {key: value for key, value in config.items() if key not in keys}
+
+
+def rope(parameters, **more):
+    return dict(LLAMA, rope_scaling=parameters, **more)
+
+
+CASES = {
+    "mistral": MISTRAL,
+    "mistral without a window": dict(MISTRAL, sliding_window=None),
+    "mistral alternates with layer_types": dict(MISTRAL, layer_types=MIXED),
+    "mistral with layer_types null": dict(MISTRAL, layer_types=None),
+    "ministral": dict(MISTRAL, model_type="ministral", layer_types=MIXED),
+    "ministral without layer_types": dict(MISTRAL, model_type="ministral"),
+    "mistral has no biases": dict(MISTRAL, **BIASES),
+    "qwen2 has its own biases": dict(QWEN2, **BIASES),
+    "qwen2 slides": dict(QWEN2, use_sliding_window=True, sliding_window=5, layer_types=MIXED),
+    "qwen2 slides from a layer on": dict(QWEN2, use_sliding_window=True, sliding_window=5, max_window_layers=2),
+    "qwen2 does not use its window": dict(QWEN2, use_sliding_window=False, sliding_window=5, max_window_layers=0),
+    "qwen2 slides without using": dict(QWEN2, use_sliding_window=False, sliding_window=5, layer_types=MIXED),
+    "qwen3 has no bias in its feed-forward": dict(QWEN3, **BIASES),
+    "qwen3 slides": dict(QWEN3, use_sliding_window=True, sliding_window=5, layer_types=MIXED),
+    "qwen3 old layer type": dict(QWEN3, layer_types=["attention"] * LAYERS),
+    "smollm3": SMOLLM3,
+    "smollm3 has both biases": dict(SMOLLM3, **BIASES),
+    "smollm3 slides by layer_types alone": dict(SMOLLM3, sliding_window=5, layer_types=MIXED),
+    "smollm3 slides by layer_types": dict(SMOLLM3, use_sliding_window=True, sliding_window=5, layer_types=MIXED),
+    "smollm3 slides where it has no positions": dict(SMOLLM3, use_sliding_window=True, sliding_window=5),
+    "smollm3 does not use its window": dict(SMOLLM3, use_sliding_window=False, sliding_window=5),
+    "smollm3 slides without a window": dict(SMOLLM3, layer_types=MIXED),
+    "smollm3 no_rope_layers": dict(SMOLLM3, no_rope_layers=[0, 1, 1, 0]),
+    "smollm3 too few no_rope_layers": dict(SMOLLM3, no_rope_layers=[0, 1]),
+    "llama has both biases": dict(LLAMA, **BIASES),
+    "llama takes no notice of layer_types": dict(LLAMA, sliding_window=5, layer_types=MIXED),
+    "llama unknown layer type": dict(LLAMA, layer_types=["full_attention", "other", "full_attention", "full_attention"]),
+    "qwen2 unknown layer type": dict(QWEN2, layer_types=["full_attention", "other", "full_attention", "full_attention"]),
+    "mistral unknown layer type": dict(MISTRAL, layer_types=["full_attention", "other", "full_attention", "full_attention"]),
+    "smollm3 unknown layer type": dict(SMOLLM3, layer_types=["other"] * LAYERS),
+    "qwen2 too few layer types": dict(QWEN2, layer_types=["full_attention"] * 3),
+    "gpt2": GPT2,
+    "gpt2 general names": GPT2_GENERAL,
+    "gpt2 both names": dict(GPT2, n_head=2, n_layer=1, num_attention_heads=4, num_hidden_layers=2),
+    "gpt2 both names, general first": dict(dict(model_type="gpt2", num_attention_heads=4, num_hidden_layers=2),
+                                           **without(GPT2, "model_type"), n_ctx=64),
+    "rope empty": rope({}, rope_parameters=LINEAR),
+    "rope null": rope(None, rope_parameters=LINEAR),
+    "rope both": rope(LINEAR, rope_parameters=dict(LINEAR, factor=9.0)),
+    "rope new words": dict(LLAMA, rope_parameters=dict(LINEAR, rope_theta=500.0)),
+    "rope two thetas": rope(dict(LINEAR, rope_theta=500.0), rope_theta=77.0),
+    "rope old type": rope(dict(type="linear", factor=4.0), rope_theta=77.0),
+    "linear": rope(LINEAR),
+    "linear without factor": rope(without(LINEAR, "factor")),
+    "linear with factor null": rope(dict(LINEAR, factor=None)),
+    "dynamic": rope(dict(rope_type="dynamic", factor=2.0)),
+    "dynamic without factor": rope(dict(rope_type="dynamic")),
+    "llama3": rope(LLAMA3),
+    "llama3 without factor": rope(without(LLAMA3, "factor")),
+    "llama3 without low_freq_factor": rope(without(LLAMA3, "low_freq_factor")),
+    "llama3 without high_freq_factor": rope(without(LLAMA3, "high_freq_factor")),
+    "llama3 without original": rope(without(LLAMA3, "original_max_position_embeddings")),
+    "llama3 original outside": rope(without(LLAMA3, "original_max_position_embeddings"), original_max_position_embeddings=16),
+    "llama3 original twice": rope(LLAMA3, original_max_position_embeddings=32),
+    "yarn": rope(YARN),
+    "yarn without factor": rope(without(YARN, "factor")),
+    "yarn with factor null": rope(dict(YARN, factor=None)),
+    "yarn without original": rope(without(YARN, "original_max_position_embeddings")),
+    "yarn original twice": rope(YARN, original_max_position_embeddings=32),
+    "yarn truncate": rope(dict(YARN, truncate=True)),
+    "yarn no truncate": rope(dict(YARN, truncate=False)),
+    "yarn truncate null": rope(dict(YARN, truncate=None)),
+    "yarn attention_factor": rope(dict(YARN, attention_factor=0.7)),
+    "yarn attention_factor 0": rope(dict(YARN, attention_factor=0.0)),
+    "yarn attention_factor null": rope(dict(YARN, attention_factor=None)),
+    "yarn betas": rope(dict(YARN, beta_fast=4.0, beta_slow=0.5)),
+    "yarn betas 0": rope(dict(YARN, beta_fast=0, beta_slow=0)),
+    "yarn betas null": rope(dict(YARN, beta_fast=None, beta_slow=None)),
+    "yarn mscale": rope(dict(YARN, mscale=0.7, mscale_all_dim=1.3)),
+    "yarn mscale alone": rope(dict(YARN, mscale=0.7)),
+    "yarn mscale negative": rope(dict(YARN, mscale=-0.7, mscale_all_dim=1.3)),
+    "yarn factor below 1": rope(dict(YARN, factor=0.5)),
+    "longrope": rope(LONGROPE),
+    "longrope factor": rope(dict(LONGROPE, factor=3.0)),
+    "longrope attention_factor": rope(dict(LONGROPE, attention_factor=1.2)),
+    "longrope original outside": rope(without(LONGROPE, "original_max_position_embeddings"),
+                                      original_max_position_embeddings=32),
+    "longrope without short_factor": rope(without(LONGROPE, "short_factor")),
+    "longrope without long_factor": rope(without(LONGROPE, "long_factor")),
+    "longrope of qwen3": dict(QWEN3, rope_scaling=LONGROPE),
+    "proportional": rope(dict(rope_type="proportional", partial_rotary_factor=0.5)),
+    "proportional factor": rope(dict(rope_type="proportional", partial_rotary_factor=0.75, factor=2.0)),
+    "default partial": dict(LLAMA, partial_rotary_factor=0.5),
+    "default partial in rope": rope(dict(rope_type="default", partial_rotary_factor=0.5)),
+    "linear partial": rope(dict(LINEAR, partial_rotary_factor=0.5)),
+    "yarn partial": rope(YARN, partial_rotary_factor=0.5),
+    "unknown rope type": rope(dict(rope_type="other", factor=2.0)),
+    "rope by layer type": dict(QWEN3, layer_types=["full_attention"] * LAYERS,
+                               rope_parameters={"full_attention": dict(rope_type="default", rope_theta=1e4)}),
+}
+
+
+def weight(name, shape):
+    """Numbers that depend on the name and the place alone."""
+    seed = 2166136261
+    for byte in name.encode():
+        seed = (seed ^ byte) * 16777619 % 2**32
+    x = (seed + numpy.arange(numpy.prod(shape, dtype=numpy.int64), dtype=numpy.uint64) * 2654435761) % 2**32
+    x = (x ^ (x >> numpy.uint64(16))) * numpy.uint64(0x45D9F3B) % 2**32
+    x = x ^ (x >> numpy.uint64(16))
+    value = x.astype(numpy.float64) / 2**32 - 0.5
+    if name.endswith("norm.weight") or ".ln_" in name and name.endswith("weight"):
+        value += 1
+    return torch.from_numpy(value.astype(numpy.float32)).reshape(shape)
+
+
+@torch.no_grad()
+def ask(config):
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "config.json").write_text(json.dumps(config))
+        try:
+            read = transformers.AutoConfig.from_pretrained(folder)
+            model = transformers.AutoModelForCausalLM.from_config(read, attn_implementation="eager").eval()
+            for name, parameter in model.named_parameters():
+                parameter.copy_(weight(name, tuple(parameter.shape)))
+            ids = [(7 * i * i + 3 * i + 5) % config["vocab_size"] for i in range(TOKENS)]
+            logits = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
+        except Exception as error:
+            return {"refused": f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"}
+        assert logits.isfinite().all(), config
+        return {"ids": ids, "logits": [round(float(value), 6) for value in logits]}
+
+
+def main():
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    cases = [{"name": name, "config": config, **ask(config)} for name, config in CASES.items()]
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    path = pathlib.Path(__file__).resolve().parent.parent / "tests/data/config_cases.json"
+    path.write_text(f'{{"transformers": "{transformers.__version__}", "cases": [\n{lines}\n]}}\n')
+    for case in cases:
+        if "refused" in case:
+            print(f'{case["name"]}: {case["refused"]}')
+
+
+if __name__ == "__main__":
+    main()
