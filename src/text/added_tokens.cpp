@@ -140,6 +140,9 @@ void AddedTokenMatcher::find(std::string_view text, bool parse_special, std::spa
     if (token.rstrip) {
       end = skip_space_right(text, end);
     }
+    if (begin >= end) {
+      continue;  // white space, and the token before took it
+    }
     if (open < begin) {
       parts.push_back({{open, begin}, nullptr});
     }

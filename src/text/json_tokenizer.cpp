@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 
 #include "core/throw.h"
@@ -51,9 +52,6 @@ JsonTokenizer::JsonTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
       continue;
     }
     added_.add(token.content, token.id);
-    if (token.special) {
-      special_ids_.insert(token.id);
-    }
     if (!token.normalized) {
       raw_tokens_.add(token.content, token);
     } else if (parts_.normalizer) {
@@ -65,6 +63,18 @@ JsonTokenizer::JsonTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {
       }
     } else {
       normalized_tokens_.add(token.content, token);
+    }
+  }
+  // A token is left out of decoded text if what it is spelled there is the content of a special one.
+  std::unordered_set<std::string> special;
+  for (const AddedToken& token : parts_.added_tokens) {
+    if (token.special) {
+      special.insert(token.content);
+    }
+  }
+  for (const AddedToken& token : parts_.added_tokens) {
+    if (special.contains(id_to_token(token.id))) {
+      special_ids_.insert(token.id);
     }
   }
   parts_.post_processor.require_ids_below(vocab_size());

@@ -4,9 +4,23 @@
 #include <memory>
 #include <string_view>
 
+#include "core/throw.h"
 #include "text/json_tokenizer.h"
 
 namespace dstorch::text {
+
+/// What `make()` gives. The parts of a tokenizer know their own names: an LMError of one gets the file's before it.
+template <typename F>
+std::shared_ptr<const Tokenizer> name_file_in_errors(std::string_view file, F&& make) {
+  try {
+    return make();
+  } catch (const LMError& e) {
+    if (std::string_view(e.what()).starts_with(file)) {
+      throw;
+    }
+    throw LMError(e.kind(), fmt::format("{}: {}", file, e.what()));
+  }
+}
 
 /// From the text of a tokenizer.json; `where` names it in errors. Throws LMError: format, unsupported.
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view json, std::string_view where);

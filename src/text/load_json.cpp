@@ -19,6 +19,10 @@ std::unique_ptr<const BpeModel> read_model(TokenizerJson& file, std::string_view
   require(type == "BPE", ErrorKind::unsupported, "{}: model type \"{}\" is not supported; known are: BPE", where, type);
   require(file.has_vocab, ErrorKind::format, "{}: \"model.vocab\" must be an object", where);
   require(file.has_merges, ErrorKind::format, "{}: \"model.merges\" must be an array", where);
+  const auto dropout = json_get_or<double>(model, "dropout", 0.0, where);
+  require(dropout == 0, ErrorKind::unsupported,
+          "{}: \"model.dropout\" must be null or 0, since a text is to have the same tokens each time; it is {}", where,
+          dropout);
   BpeOptions options;
   options.unk_token = json_get_or<std::string>(model, "unk_token", "", where);
   options.fuse_unk = json_get_or<bool>(model, "fuse_unk", false, where);
@@ -89,11 +93,28 @@ void require_few_longer(const Json& json, std::string_view where) {
           steps);
 }
 
-std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view text, std::string_view where,
+/// A text is neither cut nor filled up here: a file that asks for it means other tokens than those it would get.
+void require_whole_texts(const Json& json, std::string_view where) {
+  const auto truncation = json.find("truncation");
+  require(truncation == json.end() || truncation->is_null(), ErrorKind::unsupported,
+          "{}: \"truncation\" must be null: a text is never cut here, what is too long is an error where it is used",
+          where);
+  const auto padding = json.find("padding");
+  if (padding == json.end() || padding->is_null()) {
+    return;
+  }
+  // One text is the longest of its batch, so that nothing is added to it.
+  const bool to_longest = padding->is_object() &&
+                          json_get_or<Json>(*padding, "strategy", {}, where) == "BatchLongest" &&
+                          json_get_or<int64_t>(*padding, "pad_to_multiple_of", 0, where) <= 1;
+  require(to_longest, ErrorKind::unsupported,
+          "{}: \"padding\" must be null or to the longest of a batch: a text is never filled up here", where);
+}
+
+std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerJson file, std::string_view where,
                                                 std::vector<AddedToken> more_tokens) {
-  TokenizerJson file = read_tokenizer_json(text, where);
   const Json& json = file.rest;
-  require(json.is_object(), ErrorKind::format, "{} must be a JSON object", where);
+  require_whole_texts(json, where);
   const auto part = [&](const char* key) {
     const auto found = json.find(key);
     return found == json.end() ? Json() : *found;
@@ -113,14 +134,21 @@ std::shared_ptr<const Tokenizer> make_tokenizer(std::string_view text, std::stri
   return std::make_shared<JsonTokenizer>(std::move(parts));
 }
 
+std::shared_ptr<const Tokenizer> read_tokenizer(std::string_view text, std::string_view where,
+                                                std::vector<AddedToken> more_tokens) {
+  TokenizerJson file = read_tokenizer_json(text, where);
+  require(file.rest.is_object(), ErrorKind::format, "{} must be a JSON object", where);
+  return name_file_in_errors(where, [&] { return make_tokenizer(std::move(file), where, std::move(more_tokens)); });
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where) {
-  return make_tokenizer(text, where, {});
+  return read_tokenizer(text, where, {});
 }
 
 std::shared_ptr<const Tokenizer> load_tokenizer_json(const std::filesystem::path& path) {
-  return make_tokenizer(read_file(path), path.string(), read_tokenizer_config(path.parent_path()).tokens);
+  return read_tokenizer(read_file(path), path.string(), read_tokenizer_config(path.parent_path()).tokens);
 }
 
 }  // namespace dstorch::text

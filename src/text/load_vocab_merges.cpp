@@ -69,7 +69,7 @@ std::shared_ptr<const Tokenizer> load_vocab_merges(const std::filesystem::path& 
     parts.pre_tokenizer = make_byte_level_pre_tokenizer(config.add_prefix_space.value_or(false));
   }
   parts.decoder = make_byte_level_decoder();
-  parts.model = std::make_unique<BpeModel>(std::move(vocab), read_merges(merges_path), BpeOptions{});
+  const auto merges = read_merges(merges_path);
   std::vector<int64_t> before;
   std::vector<int64_t> after;
   for (const AddedToken& token : parts.added_tokens) {
@@ -81,7 +81,10 @@ std::shared_ptr<const Tokenizer> load_vocab_merges(const std::filesystem::path& 
     }
   }
   parts.post_processor = PostProcessor::around(std::move(before), std::move(after));
-  return std::make_shared<JsonTokenizer>(std::move(parts));
+  return name_file_in_errors(merges_path.string(), [&] {
+    parts.model = std::make_unique<BpeModel>(std::move(vocab), merges, BpeOptions{});
+    return std::make_shared<JsonTokenizer>(std::move(parts));
+  });
 }
 
 }  // namespace dstorch::text

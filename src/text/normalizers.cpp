@@ -238,6 +238,11 @@ std::unique_ptr<const Normalizer> make_normalizer_sequence(const Json& json) {
 
 void Normalizer::apply(NormalizedText& text) const {
   rewrite(text);
+  // What comes next may have become one with the first character: it then stems from it as a whole.
+  while (text.origin > 0 && text.origin < text.text.size() &&
+         (static_cast<unsigned char>(text.text[text.origin]) & 0xC0U) == 0x80U) {
+    ++text.origin;
+  }
   require_room(text.text.size(), text);
 }
 

@@ -1,5 +1,7 @@
 #include "text/pre_tokenizers.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "text/metaspace.h"
 #include "text/split.h"
 #include "text/unicode.h"
+#include "text/unicode_scripts.h"
 #include "text/utf8.h"
 
 namespace dstorch::text {
@@ -233,6 +236,38 @@ class MetaspacePreTokenizer final : public PreTokenizer {
   MetaspaceOptions options_;
 };
 
+/// The number of a character's script; 0 for one that has none.
+uint8_t script_of(char32_t c) {
+  const auto* range = std::lower_bound(std::begin(unicode::kScripts), std::end(unicode::kScripts), c,
+                                       [](const auto& row, char32_t point) { return row.last < point; });
+  return range != std::end(unicode::kScripts) && range->first <= c ? range->script : 0;
+}
+
+/// Pieces of one script each. A character without one belongs to what is before it; with nothing before it, it is left
+/// out, as tokenizers does.
+class UnicodeScriptsPreTokenizer final : public PreTokenizer {
+ public:
+  void split(const Piece& piece, Arena&, const PieceSink& sink) const override {
+    std::size_t begin = 0;
+    uint8_t before = 0;
+    for (std::size_t at = 0; at < piece.text.size();) {
+      const std::size_t start = at;
+      const uint8_t script = script_of(read_utf8(piece.text, at));
+      if (script == 0) {
+        continue;
+      }
+      if (before != 0 && script != before) {
+        sink(piece.part(begin, start));
+      }
+      begin = script != before ? start : begin;
+      before = script;
+    }
+    if (before != 0) {
+      sink(piece.part(begin, piece.text.size()));
+    }
+  }
+};
+
 std::unique_ptr<const PreTokenizer> make_split(const Json& json) {
   const auto behavior = parse_split_behavior(json_get<std::string>(json, "behavior", kWhere));
   return std::make_unique<SplitPreTokenizer>(parse_pattern(json, kWhere), behavior,
@@ -303,6 +338,9 @@ std::unique_ptr<const PreTokenizer> make_pre_tokenizer(const Json& json) {
     const char32_t delimiter = read_utf8(text, at);
     return by_character([delimiter](char32_t c) { return c == delimiter; }, SplitBehavior::removed);
   }
+  if (type == "UnicodeScripts") {
+    return std::make_unique<UnicodeScriptsPreTokenizer>();
+  }
   if (type == "FixedLength") {
     const auto length = json_get_or<int64_t>(json, "length", 5, kWhere);
     require(length > 0, ErrorKind::format, "{}: \"length\" must be positive, got {}", kWhere, length);
@@ -310,7 +348,8 @@ std::unique_ptr<const PreTokenizer> make_pre_tokenizer(const Json& json) {
   }
   fail(ErrorKind::unsupported,
        "pre_tokenizer \"{}\" is not supported; known are ByteLevel, Split, Digits, Punctuation, Whitespace, "
-       "WhitespaceSplit, Metaspace, BertPreTokenizer, CharDelimiterSplit, FixedLength and Sequence",
+       "WhitespaceSplit, Metaspace, BertPreTokenizer, CharDelimiterSplit, UnicodeScripts, FixedLength "
+       "and Sequence",
        type);
 }
 

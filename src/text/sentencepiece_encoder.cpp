@@ -111,7 +111,7 @@ std::string_view SentencePieceEncoder::normalized_prefix(std::string_view text, 
   return replacements_.data() + value;
 }
 
-std::string SentencePieceEncoder::normalize(std::string_view text) const {
+std::string SentencePieceEncoder::normalize(std::string_view text, bool prefix) const {
   std::string out;
   std::size_t consumed = 0;
   while (remove_extra_whitespaces_ && !text.empty() && normalized_prefix(text, consumed) == " ") {
@@ -122,7 +122,8 @@ std::string SentencePieceEncoder::normalize(std::string_view text) const {
   }
   out.reserve(text.size() + text.size() / 3 + kMark.size());
   const std::string_view space = escape_whitespaces_ ? kMark : " ";
-  if (add_dummy_prefix_ && !whitespace_as_suffix_) {
+  const bool adds_space = add_dummy_prefix_ && prefix;
+  if (adds_space && !whitespace_as_suffix_) {
     out += space;
   }
   bool after_space = remove_extra_whitespaces_;
@@ -150,7 +151,7 @@ std::string SentencePieceEncoder::normalize(std::string_view text) const {
   while (remove_extra_whitespaces_ && out.ends_with(space)) {
     out.erase(out.size() - space.size());
   }
-  if (add_dummy_prefix_ && whitespace_as_suffix_) {
+  if (adds_space && whitespace_as_suffix_) {
     out += space;
   }
   return out;
@@ -170,9 +171,10 @@ void SentencePieceEncoder::segment_unigram(std::string_view text, std::vector<Se
     float score = 0;
   };
   std::vector<End> ends(text.size() + 1);
-  const auto offer = [&](std::size_t start, std::size_t end, uint32_t id, double score) {
+  // Paths whose scores are one number in float32 are equally good, and the first of them stays.
+  const auto offer = [&](std::size_t start, std::size_t end, uint32_t id, float score) {
     if (ends[end].start == kNowhere || score > ends[end].score) {
-      ends[end] = {start, id, static_cast<float>(score)};
+      ends[end] = {start, id, score};
     }
   };
   for (std::size_t start = 0; start < text.size();) {
@@ -192,14 +194,14 @@ void SentencePieceEncoder::segment_unigram(std::string_view text, std::vector<Se
       }
       const std::size_t length = at - start;
       // The score of a user-defined piece makes sure that it is taken.
-      const double score = types_[id] == Type::user_defined
-                               ? static_cast<double>(static_cast<float>(length) * max_score_) - 0.1
-                               : static_cast<double>(scores_[id]);
-      offer(start, at, id, score + static_cast<double>(before));
+      const float score = types_[id] == Type::user_defined
+                              ? static_cast<float>(static_cast<double>(static_cast<float>(length) * max_score_) - 0.1)
+                              : scores_[id];
+      offer(start, at, id, score + before);
       known = known || length == character;
     }
     if (!known) {
-      offer(start, start + character, unk_id_, static_cast<double>(unk_score_ + before));
+      offer(start, start + character, unk_id_, unk_score_ + before);
     }
     start += character;
   }
@@ -210,8 +212,8 @@ void SentencePieceEncoder::segment_unigram(std::string_view text, std::vector<Se
   std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
 }
 
-void SentencePieceEncoder::encode(std::string_view text, std::vector<int64_t>& out) const {
-  const std::string normalized = normalize(text);
+void SentencePieceEncoder::encode(std::string_view text, bool prefix, std::vector<int64_t>& out) const {
+  const std::string normalized = normalize(text, prefix);
   std::vector<Segment> segments;
   if (algorithm_ == SentencePieceModel::Algorithm::bpe) {
     segment_bpe(normalized, segments);

@@ -20,8 +20,8 @@ class SentencePieceEncoder {
  public:
   explicit SentencePieceEncoder(const SentencePieceModel& model);
 
-  /// Appends the ids of `text`, valid UTF-8.
-  void encode(std::string_view text, std::vector<int64_t>& out) const;
+  /// Appends the ids of `text`, valid UTF-8. `prefix`: with the space that the model puts at a text's end, if it does.
+  void encode(std::string_view text, bool prefix, std::vector<int64_t>& out) const;
   [[nodiscard]] uint32_t unk_id() const noexcept { return unk_id_; }
 
  private:
@@ -31,7 +31,7 @@ class SentencePieceEncoder {
     uint32_t id;
   };
 
-  [[nodiscard]] std::string normalize(std::string_view text) const;
+  [[nodiscard]] std::string normalize(std::string_view text, bool prefix) const;
   // What the text's first character or characters become, and how many bytes they are.
   std::string_view normalized_prefix(std::string_view text, std::size_t& consumed) const;
   void segment_bpe(std::string_view text, std::vector<Segment>& out) const;

@@ -10,13 +10,21 @@
 #include "text/utf8.h"
 
 namespace dstorch::text {
+namespace {
+
+SentencePieceModel with_config(SentencePieceModel model, const TokenizerConfig& config) {
+  model.add_dummy_prefix = model.add_dummy_prefix && config.add_prefix_space.value_or(true);
+  return model;
+}
+
+}  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(std::string_view bytes, const TokenizerConfig& config,
                                                std::string_view where)
-    : SentencePieceTokenizer(read_sentencepiece_model(bytes, where), config) {}
+    : SentencePieceTokenizer(with_config(read_sentencepiece_model(bytes, where), config), config) {}
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, const TokenizerConfig& config)
-    : encoder_(model) {
+    : encoder_(model), space_before_each_(config.legacy) {
   for (const auto& entry : model.pieces) {
     const int64_t id = vocab_size();
     vocab_.add(entry.piece, id);
@@ -87,7 +95,8 @@ std::vector<int64_t> SentencePieceTokenizer::encode(std::string_view text, const
       ids.push_back(part.token->id);
       continue;
     }
-    encoder_.encode(text.substr(part.span.begin, part.span.end - part.span.begin), ids);
+    encoder_.encode(text.substr(part.span.begin, part.span.end - part.span.begin),
+                    space_before_each_ || part.span.begin == 0, ids);
   }
   if (options.add_special_tokens) {
     ids.insert(ids.end(), after_.begin(), after_.end());

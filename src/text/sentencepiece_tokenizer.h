@@ -33,6 +33,7 @@ class SentencePieceTokenizer final : public StreamingTokenizer {
   void add_config_tokens(const TokenizerConfig& config);
 
   SentencePieceEncoder encoder_;
+  bool space_before_each_;  // text between special tokens, not the first alone
   Vocab vocab_;
   AddedTokenMatcher added_;
   std::unordered_set<int64_t> special_ids_;

@@ -162,6 +162,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& directory) {
   config.add_bos_token = read_flag(json, "add_bos_token", where);
   config.add_eos_token = read_flag(json, "add_eos_token", where);
   config.add_prefix_space = read_flag(json, "add_prefix_space", where);
+  config.legacy = read_flag(json, "legacy", where).value_or(false);
   return config;
 }
 

@@ -18,6 +18,8 @@ struct TokenizerConfig {
   std::optional<bool> add_bos_token;
   std::optional<bool> add_eos_token;
   std::optional<bool> add_prefix_space;
+  /// Of a SentencePiece model: a space goes before each text between special tokens, not before the first alone.
+  bool legacy = false;
   /// In the order of the ids that the files give, then those without one (-1): special tokens that are only named.
   std::vector<AddedToken> tokens;
 };

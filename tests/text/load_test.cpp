@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b","c"]]}})", kFormat, "two tokens"},
         Broken{R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[3]}})", kFormat, "two tokens"},
         Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"normalizer":{"type":"Precompiled"}})", kUnsupported, "NFKC"},
-        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"UnicodeScripts"}})", kUnsupported,
+        Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Other"}})", kUnsupported,
                "Metaspace"},
         Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"CTC"}})", kUnsupported, "ByteFallback"},
         Broken{R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"New"}})", kUnsupported, "Template"},
