@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/throw.h"
+#include "text/regex_classes.h"
 #include "text/utf8.h"
 
 namespace dstorch::text {
@@ -87,6 +88,16 @@ Span found(pcre2_match_data* data, std::size_t from) {
 }
 
 }  // namespace
+
+bool compiles_in_pcre2(std::string_view pattern) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  const std::unique_ptr<pcre2_code, decltype(&pcre2_code_free)> code(
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP, &error,
+                    &offset, nullptr),
+      pcre2_code_free);
+  return code != nullptr;
+}
 
 struct Regex::Code {
   explicit Code(pcre2_code* compiled) : code(compiled) {}

@@ -1,5 +1,5 @@
-// Oniguruma's regular expressions (github.com/kkos/oniguruma, doc/RE) in PCRE2's words, where the two differ:
-// what \s, \w, \d and \h mean, names of properties, sets within sets, intersections, (?m), and x{1,3}+.
+// Oniguruma's regular expressions (github.com/kkos/oniguruma, doc/RE) in PCRE2's words, where the two differ: what
+// escapes and named classes mean, sets within sets, intersections, counts, options, letters that fold to several.
 #include <array>
 #include <cctype>
 #include <string>
@@ -8,322 +8,336 @@
 
 #include "core/throw.h"
 #include "text/regex.h"
+#include "text/regex_classes.h"
+#include "text/regex_reader.h"
 #include "text/utf8.h"
 
 namespace dstorch::text {
 namespace {
 
-constexpr int kMaxDepth = 64;
-// White_Space and Word as items of a set.
-constexpr std::string_view kSpaceItems = "\\t-\\r\\x{85}\\p{Z}";
-constexpr std::string_view kWordItems = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
-
-// Long names of properties, lower case without '_', '-' and blanks, that PCRE2 spells otherwise.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 44> kPropertyNames = {{
-    {"letter", "L"},
-    {"uppercaseletter", "Lu"},
-    {"lowercaseletter", "Ll"},
-    {"titlecaseletter", "Lt"},
-    {"casedletter", "L&"},
-    {"modifierletter", "Lm"},
-    {"otherletter", "Lo"},
-    {"mark", "M"},
-    {"nonspacingmark", "Mn"},
-    {"spacingmark", "Mc"},
-    {"enclosingmark", "Me"},
-    {"number", "N"},
-    {"decimalnumber", "Nd"},
-    {"letternumber", "Nl"},
-    {"othernumber", "No"},
-    {"punctuation", "P"},
-    {"connectorpunctuation", "Pc"},
-    {"dashpunctuation", "Pd"},
-    {"openpunctuation", "Ps"},
-    {"closepunctuation", "Pe"},
-    {"initialpunctuation", "Pi"},
-    {"finalpunctuation", "Pf"},
-    {"otherpunctuation", "Po"},
-    {"symbol", "S"},
-    {"mathsymbol", "Sm"},
-    {"currencysymbol", "Sc"},
-    {"modifiersymbol", "Sk"},
-    {"othersymbol", "So"},
-    {"separator", "Z"},
-    {"spaceseparator", "Zs"},
-    {"lineseparator", "Zl"},
-    {"paragraphseparator", "Zp"},
-    {"other", "C"},
-    {"control", "Cc"},
-    {"format", "Cf"},
-    {"surrogate", "Cs"},
-    {"privateuse", "Co"},
-    {"unassigned", "Cn"},
-    {"alpha", "Alphabetic"},
-    {"digit", "Nd"},
-    {"space", "White_Space"},
-    {"upper", "Uppercase"},
-    {"lower", "Lowercase"},
-    {"cntrl", "Cc"},
+// Letters that, with (?i), match one character too; the longer before the shorter.
+struct Fold {
+  std::string_view letters;
+  std::string_view characters;
+};
+constexpr std::array<Fold, 8> kFolds = {{
+    {"ffi", "\uFB03"},
+    {"ffl", "\uFB04"},
+    {"ff", "\uFB00"},
+    {"fi", "\uFB01"},
+    {"fl", "\uFB02"},
+    {"ss", "\u00DF\u1E9E"},
+    {"st", "\uFB05\uFB06"},
+    {"\u02BCn", "\u0149"},
 }};
 
-class Translator {
+// \X, in which PCRE2 10.42 does not part one pictograph from the next.
+constexpr std::string_view kGrapheme =
+    "(?>\\p{ExtPict}(?:[\\p{Gr_Ext}\\x{1F3FB}-\\x{1F3FF}]*\\x{200D}\\p{ExtPict})*"
+    "[\\p{Gr_Ext}\\p{Mc}\\x{200D}\\x{1F3FB}-\\x{1F3FF}]*|\\X)";
+
+class Translator : private PatternReader {
  public:
-  explicit Translator(std::string_view pattern) : pattern_(pattern) {}
+  using PatternReader::PatternReader;
 
   std::string run() {
     while (at_ < pattern_.size()) {
       const char c = pattern_[at_];
       if (c == '\\') {
-        out_ += escape_outside();
+        atom(escape_outside());
       } else if (c == '[') {
-        out_ += set(0);
+        atom(translate_set(*this));
       } else if (c == '(') {
-        group();
+        open_group();
+      } else if (c == ')') {
+        close_group();
       } else if (c == '{') {
         interval();
+      } else if (c == '*' || c == '+' || c == '?') {
+        quantifier();
+      } else if (c == '|') {
+        out_ += c;
+        ++at_;
+        atom_ = out_.size();
       } else {
-        copy_character(out_);
+        literal();
       }
     }
-    return std::move(out_);
+    return std::move(out_) + groups_.front().end;
   }
 
  private:
-  [[nodiscard]] std::string_view rest() const { return pattern_.substr(at_); }
+  // A group that is open.
+  struct Group {
+    std::size_t begin = 0;      // in out_
+    std::string end;            // what closes it
+    bool ignores_case = false;  // outside of it
+    bool repeats = false;       // its end is a quantifier
+  };
 
-  void copy_character(std::string& to) {
-    std::size_t length = utf8_length(pattern_[at_]);
-    length = length > pattern_.size() - at_ ? pattern_.size() - at_ : length;
-    to += pattern_.substr(at_, length);
-    at_ += length;
+  // What a quantifier after it repeats.
+  void atom(const std::string& text) {
+    atom_ = out_.size();
+    repeated_ = false;
+    out_ += text;
   }
 
-  // "(?m-i:" to PCRE2's names of the options; every other group is the same in both.
-  void group() {
-    require(!rest().starts_with("(*"), ErrorKind::unsupported, "patterns with (*...) are not supported: {}",
-            pattern_.substr(0, 200));
-    out_.push_back('(');
-    ++at_;
-    if (!rest().starts_with("?")) {
+  // Makes a group of the last atom and its quantifier, so that another may follow.
+  void wrap() {
+    out_.insert(atom_, "(?:");
+    out_ += ")";
+    repeated_ = false;
+  }
+
+  // How many bytes of the pattern spell `letters` from `at_` on, whatever their case; 0 if it is something else.
+  [[nodiscard]] std::size_t spelled(std::string_view letters) const {
+    constexpr std::string_view kLongS = "\u017F";
+    std::size_t at = at_;
+    for (const char letter : letters) {
+      if (letter == 's' && pattern_.substr(at).starts_with(kLongS)) {
+        at += kLongS.size();
+      } else if (at < pattern_.size() && std::tolower(static_cast<unsigned char>(pattern_[at])) ==
+                                             static_cast<int>(static_cast<unsigned char>(letter))) {
+        ++at;
+      } else {
+        return 0;
+      }
+    }
+    // A quantifier after the letters is the last one's alone.
+    const bool repeated = at < pattern_.size() && std::string_view("*+?{").find(pattern_[at]) != std::string_view::npos;
+    return repeated ? 0 : at - at_;
+  }
+
+  // A character as it is; with (?i) perhaps several that fold to one, or one that folds to several.
+  void literal() {
+    for (const auto& [letters, characters] : kFolds) {
+      std::size_t length = ignores_case_ ? spelled(letters) : 0;
+      const auto character = pattern_.substr(at_, utf8_length(pattern_[at_]));
+      if (ignores_case_ && characters.find(character) != std::string_view::npos && character.size() > 1) {
+        length = character.size();
+      }
+      if (length > 0) {
+        at_ += length;
+        atom("(?:" + std::string(letters) + "|[" + std::string(characters) + "])");
+        return;
+      }
+    }
+    std::string text;
+    copy_character(text);
+    atom(text);
+  }
+
+  // The options of "(?m-i:", in PCRE2's letters; `at_` is behind "(?", `end` at what follows them.
+  std::string options(std::size_t end) {
+    std::string letters;
+    bool on = true;
+    for (; at_ < end; ++at_) {
+      const char c = pattern_[at_];
+      require(c == 'i' || c == 'm' || c == 'x' || c == '-', ErrorKind::unsupported,
+              "patterns with the option (?{}) are not supported: {}", c, shown());
+      on = on && c != '-';
+      ignores_case_ = c == 'i' ? on : ignores_case_;
+      letters.push_back(c == 'm' ? 's' : c);
+    }
+    return letters;
+  }
+
+  void open_group() {
+    require(!rest().starts_with("(*"), ErrorKind::unsupported, "patterns with (*...) are not supported: {}", shown());
+    if (rest().starts_with("(?#")) {
+      const auto end = pattern_.find(')', at_);
+      require(end != std::string_view::npos, ErrorKind::format, "the pattern \"{}\" must close its (?#", shown());
+      at_ = end + 1;
       return;
     }
-    std::size_t end = at_ + 1;
-    while (end < pattern_.size() &&
-           (std::isalpha(static_cast<unsigned char>(pattern_[end])) != 0 || pattern_[end] == '-')) {
-      ++end;
-    }
-    if (end < pattern_.size() && (pattern_[end] == ':' || pattern_[end] == ')')) {
-      for (; at_ < end; ++at_) {
-        out_.push_back(pattern_[at_] == 'm' ? 's' : pattern_[at_]);
+    Group group{out_.size(), ")", ignores_case_};
+    if (rest().starts_with("(?~")) {
+      require(!rest().starts_with("(?~|"), ErrorKind::unsupported, "patterns with (?~|...) are not supported: {}",
+              shown());
+      at_ += 3;
+      out_ += "(?:(?!(?:";
+      group.end = "))(?s:.))*";
+      group.repeats = true;
+    } else if (rest().starts_with("(?")) {
+      std::size_t end = at_ + 2;
+      while (end < pattern_.size() && (is_ascii_letter(pattern_[end]) || pattern_[end] == '-')) {
+        ++end;
       }
+      const char after = end < pattern_.size() ? pattern_[end] : '\0';
+      at_ += 2;
+      if (after == ')') {
+        // It holds to the end of the group that it is in, alternatives included.
+        out_ += "(?" + options(end) + ":";
+        groups_.back().end = ")" + groups_.back().end;
+        ++at_;
+        atom_ = out_.size();
+        return;
+      }
+      out_ += "(?";
+      if (after == ':' && end > at_) {
+        out_ += options(end);
+      }
+      group_head();
+    } else {
+      out_ += "(";
+      ++at_;
     }
+    groups_.push_back(std::move(group));
+    atom_ = out_.size();
+    repeated_ = false;
   }
 
-  // x{2,3}+ is (x{2,3})+ in Oniguruma and possessive in PCRE2.
-  void interval() {
-    std::size_t end = at_ + 1;
-    std::size_t comma = std::string_view::npos;
-    for (; end < pattern_.size() &&
-           (std::isdigit(static_cast<unsigned char>(pattern_[end])) != 0 || pattern_[end] == ',');
-         ++end) {
-      if (pattern_[end] == ',') {
-        comma = end;
-      }
-    }
-    const bool plus = end + 1 < pattern_.size() && pattern_[end] == '}' && pattern_[end + 1] == '+';
-    if (!plus || end == at_ + 1) {
+  // What follows "(?" up to where the group's own expression begins.
+  void group_head() {
+    const auto take_to = [&](char last) {
+      const auto end = pattern_.find(last, at_ + 1);
+      require(end != std::string_view::npos, ErrorKind::format, "the pattern \"{}\" must close its (?{}", shown(),
+              pattern_[at_]);
+      out_ += pattern_.substr(at_, end + 1 - at_);
+      at_ = end + 1;
+    };
+    if (rest().starts_with("<=") || rest().starts_with("<!")) {
+      out_ += pattern_.substr(at_, 2);
+      at_ += 2;
+    } else if (rest().starts_with("<")) {
+      take_to('>');
+    } else if (rest().starts_with("'")) {
+      take_to('\'');
+    } else if (at_ < pattern_.size() && pattern_[at_] != '(') {
       copy_character(out_);
+    }
+  }
+
+  void close_group() {
+    ++at_;
+    if (groups_.size() == 1) {
+      out_ += ")";  // PCRE2 says that it is one too many
       return;
     }
-    const std::string_view low = pattern_.substr(at_ + 1, (comma == std::string_view::npos ? end : comma) - at_ - 1);
-    const std::string_view high = comma == std::string_view::npos ? low : pattern_.substr(comma + 1, end - comma - 1);
-    // Sums of numbers from [low, high] are all numbers from `low` on when low is 1, or 0.
-    require(low == "1" || low == "0" || low.empty(), ErrorKind::unsupported,
-            "patterns with {{{},{}}}+ are not supported: {}", low, high, pattern_.substr(0, 200));
-    out_ += low == "1" ? "{1,}" : "{0,}";
-    at_ = end + 2;
+    const Group group = std::move(groups_.back());
+    groups_.pop_back();
+    out_ += group.end;
+    atom_ = group.begin;
+    repeated_ = group.repeats;
+    ignores_case_ = group.ignores_case;
   }
 
-  // The name within \p{...}, and what PCRE2 calls it.
-  std::string property() {
-    const bool negated = pattern_[at_ + 1] == 'P';
-    at_ += 2;
-    if (at_ >= pattern_.size() || pattern_[at_] != '{') {
-      return negated ? "\\P" : "\\p";
+  void quantifier() {
+    if (repeated_) {
+      wrap();
     }
-    const std::size_t close = pattern_.find('}', at_);
-    require(close != std::string_view::npos, ErrorKind::format, "the pattern \"{}\" must close its \\p{{",
-            pattern_.substr(0, 200));
-    std::string_view name = pattern_.substr(at_ + 1, close - at_ - 1);
-    at_ = close + 1;
-    bool inner = false;
-    if (name.starts_with('^')) {
-      inner = true;
-      name.remove_prefix(1);
+    out_ += pattern_[at_++];
+    if (at_ < pattern_.size() && (pattern_[at_] == '?' || pattern_[at_] == '+')) {
+      out_ += pattern_[at_++];
     }
-    std::string plain;
-    for (const char c : name) {
-      if (c != '_' && c != '-' && c != ' ') {
-        plain.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-      }
-    }
-    std::string_view translated = name;
-    for (const auto& [from, to] : kPropertyNames) {
-      if (plain == from) {
-        translated = to;
-      }
-    }
-    return std::string(negated != inner ? "\\P{" : "\\p{") + std::string(translated) + "}";
+    repeated_ = true;
   }
 
-  // \uHHHH, which PCRE2 writes \x{HHHH}.
-  std::string code_point() {
-    require(at_ + 6 <= pattern_.size(), ErrorKind::format, "the pattern \"{}\" must have four digits after \\u",
-            pattern_.substr(0, 200));
-    std::string out = "\\x{" + std::string(pattern_.substr(at_ + 2, 4)) + "}";
-    at_ += 6;
-    return out;
+  // {2}, {2,}, {,2}, {2,3}; what else begins with a brace stands for itself. A plus after one repeats what it gives,
+  // and the larger number first makes it possessive.
+  void interval() {
+    std::string low;
+    std::string high;
+    bool comma = false;
+    std::size_t end = at_ + 1;
+    for (; end < pattern_.size(); ++end) {
+      const char c = pattern_[end];
+      if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+        (comma ? high : low).push_back(c);
+      } else if (c == ',' && !comma) {
+        comma = true;
+      } else {
+        break;
+      }
+    }
+    const bool counts = end < pattern_.size() && pattern_[end] == '}' && !(low.empty() && high.empty());
+    if (!counts) {
+      ++at_;
+      atom("\\{");
+      return;
+    }
+    require(low.size() <= 5 && high.size() <= 5, ErrorKind::unsupported, "patterns may count to 99999 at most: {}",
+            shown());
+    if (repeated_) {
+      wrap();
+    }
+    const bool swapped = !low.empty() && !high.empty() && std::stoi(low) > std::stoi(high);
+    if (swapped) {
+      std::swap(low, high);
+    }
+    out_ += "{" + (low.empty() ? "0" : low) + (comma ? "," + high : "") + "}" + (swapped ? "+" : "");
+    at_ = end + 1;
+    repeated_ = true;
+    const char next = at_ < pattern_.size() ? pattern_[at_] : '\0';
+    if (next == '?' && comma && !swapped) {
+      out_ += next;  // as few as possible; after {2} it is a quantifier of its own
+      ++at_;
+    }
   }
 
   std::string escape_outside() {
-    require(at_ + 1 < pattern_.size(), ErrorKind::format, "the pattern \"{}\" must not end with a backslash",
-            pattern_.substr(0, 200));
-    const auto wrap = [&](std::string_view open, std::string_view items) {
+    require(at_ + 1 < pattern_.size(), ErrorKind::format, "the pattern \"{}\" must not end with a backslash", shown());
+    const std::string word = "[" + std::string(kOuterWordItems) + "]";
+    const auto take = [&](std::string text) {
       at_ += 2;
-      return std::string(open) + std::string(items) + "]";
+      return text;
     };
     switch (pattern_[at_ + 1]) {
       case 's':
-        return wrap("[", kSpaceItems);
+        return take("[" + std::string(kSpaceItems) + "]");
       case 'S':
-        return wrap("[^", kSpaceItems);
+        return take("[^" + std::string(kSpaceItems) + "]");
       case 'w':
-        return wrap("[", kWordItems);
+        return take(word);
       case 'W':
-        return wrap("[^", kWordItems);
-      case 'd':
-        return wrap("[", "\\p{Nd}");
-      case 'D':
-        return wrap("[^", "\\p{Nd}");
-      case 'h':
-        return wrap("[", "0-9A-Fa-f");
-      case 'H':
-        return wrap("[^", "0-9A-Fa-f");
-      case 'p':
-      case 'P':
-        return property();
-      case 'u':
-        return code_point();
-      default: {
-        std::string out;
-        copy_character(out);
-        copy_character(out);
-        return out;
-      }
-    }
-  }
-
-  // One side of && in a set: items that fit into one PCRE2 set, and those that need one of their own.
-  struct Operand {
-    std::string items;
-    std::vector<std::string> sets;
-
-    [[nodiscard]] std::string text() const {
-      std::string out = items.empty() ? "" : "[" + items + "]";
-      for (const std::string& set : sets) {
-        out += (out.empty() ? "" : "|") + set;
-      }
-      return sets.empty() ? out : "(?:" + out + ")";
-    }
-  };
-
-  void escape_in_set(Operand& operand) {
-    require(at_ + 1 < pattern_.size(), ErrorKind::format, "the pattern \"{}\" must not end with a backslash",
-            pattern_.substr(0, 200));
-    const auto take = [&](std::string_view items) {
-      at_ += 2;
-      operand.items += items;
-    };
-    switch (pattern_[at_ + 1]) {
-      case 's':
-        return take(kSpaceItems);
-      case 'S':
-        return take("\\P{White_Space}");
-      case 'w':
-        return take(kWordItems);
-      case 'W':
-        at_ += 2;
-        operand.sets.push_back("[^" + std::string(kWordItems) + "]");
-        return;
+        return take("[^" + std::string(kOuterWordItems) + "]");
+      case 'b':
+        return take("(?:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))");
+      case 'B':
+        return take("(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))");
       case 'd':
         return take("\\p{Nd}");
       case 'D':
         return take("\\P{Nd}");
       case 'h':
-        return take("0-9A-Fa-f");
+        return take("[0-9A-Fa-f]");
       case 'H':
-        at_ += 2;
-        operand.sets.emplace_back("[^0-9A-Fa-f]");
-        return;
+        return take("[^0-9A-Fa-f]");
+      case 'v':
+        return take("\\x0B");
+      case 'O':
+        return take("(?s:.)");
+      case 'X':
+        return take(std::string(kGrapheme));
       case 'p':
-      case 'P':
-        operand.items += property();
-        return;
+      case 'P': {
+        if (!is_property()) {
+          return other_escape({});
+        }
+        auto [items, negated] = property();
+        if (is_one_property(items)) {
+          return negated ? opposite(items) : items;
+        }
+        items = items == kWordItems ? std::string(kOuterWordItems) : items;
+        return (negated ? "[^" : "[") + items + "]";
+      }
       case 'u':
-        operand.items += code_point();
-        return;
+        return code_point();
+      case 'y':
+      case 'Y':
+      case 'M':
+      case 'C':
+        fail(ErrorKind::unsupported, "patterns with \\{} are not supported: {}", pattern_[at_ + 1], shown());
       default:
-        copy_character(operand.items);
-        copy_character(operand.items);
+        return other_escape("tnrfaexocAzZGKRNXkg");
     }
   }
 
-  // From '[' to its ']'.
-  std::string set(int depth) {
-    require(depth < kMaxDepth, ErrorKind::unsupported, "sets in patterns must nest at most {} deep", kMaxDepth);
-    ++at_;
-    const bool negated = rest().starts_with('^');
-    at_ += negated ? 1 : 0;
-    std::vector<Operand> operands(1);
-    for (bool first = true;; first = false) {
-      require(at_ < pattern_.size(), ErrorKind::format, "the pattern \"{}\" must close its [", pattern_.substr(0, 200));
-      const char c = pattern_[at_];
-      if (c == ']' && !first) {
-        ++at_;
-        break;
-      }
-      if (c == '\\') {
-        escape_in_set(operands.back());
-      } else if (rest().starts_with("[:") && pattern_.find(":]", at_) != std::string_view::npos) {
-        const std::size_t end = pattern_.find(":]", at_) + 2;
-        operands.back().items += pattern_.substr(at_, end - at_);
-        at_ = end;
-      } else if (c == '[') {
-        operands.back().sets.push_back(set(depth + 1));
-      } else if (rest().starts_with("&&")) {
-        operands.emplace_back();
-        at_ += 2;
-      } else if (c == ']') {
-        operands.back().items += "\\]";
-        ++at_;
-      } else {
-        copy_character(operands.back().items);
-      }
-    }
-    if (operands.size() == 1 && operands[0].sets.empty()) {
-      return (negated ? "[^" : "[") + operands[0].items + "]";
-    }
-    std::string both;
-    for (std::size_t i = 0; i < operands.size(); ++i) {
-      const std::string text = operands[i].text();
-      both += i + 1 < operands.size() ? "(?=" + text + ")" : text;
-    }
-    return negated ? "(?:(?!" + both + ")(?s:.))" : "(?:" + both + ")";
-  }
-
-  std::string_view pattern_;
-  std::size_t at_ = 0;
   std::string out_;
+  std::vector<Group> groups_ = std::vector<Group>(1);  // the whole pattern first
+  std::size_t atom_ = 0;                               // where in out_ what a quantifier repeats begins
+  bool repeated_ = false;                              // it has one already
+  bool ignores_case_ = false;
 };
 
 }  // namespace
