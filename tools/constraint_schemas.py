@@ -1,4 +1,4 @@
-"""200 JSON schemas of all kinds that answers may be constrained to. Used by make_constraint_fixtures.py."""
+"""200 JSON schemas of all kinds that answers may be constrained to. Used by make_constraint_fixtures.py and check_with_jsonschema.py."""
 
 DEFINITIONS = {"name": {"type": "string", "minLength": 1, "maxLength": 12}, "count": {"type": "integer", "minimum": 0, "maximum": 99}}
 

@@ -1,15 +1,14 @@
 #include "core/json.h"
 
 #include "core/atomic_file.h"
+#include "core/json_shape.h"
 
 namespace dstorch {
 
 Json parse_json(std::string_view text, std::string_view where) {
+  check_json_depth(text, where);
   try {
-    return Json::parse(text, [&](int depth, Json::parse_event_t, Json&) {
-      require(depth <= kMaxJsonDepth, ErrorKind::format, "{} must nest at most {} levels deep", where, kMaxJsonDepth);
-      return true;
-    });
+    return Json::parse(text);
   } catch (const Json::exception& e) {
     fail(ErrorKind::format, "{} must be valid JSON: {}", where, e.what());
   }

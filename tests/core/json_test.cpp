@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/json_shape.h"
+
 namespace dstorch {
 namespace {
 
@@ -29,6 +31,14 @@ TEST(ParseJson, DepthIsLimited) {
   EXPECT_TRUE(parse_json(nested(kMaxJsonDepth), "x").is_array());
   EXPECT_NE(message_of(nested(kMaxJsonDepth + 2)).find("levels deep"), std::string::npos);
   EXPECT_NE(message_of(std::string(1'000'000, '[')).find("levels deep"), std::string::npos);
+}
+
+TEST(JsonShape, CountsWhatIsOutsideOfTexts) {
+  const auto shape = json_shape(R"({"a:{\"": [{"b": 1, "c": "]:}"}, [[]]], "d": {}, "e:": ":"})", kMaxJsonDepth);
+  EXPECT_EQ(shape.depth, 4);
+  EXPECT_EQ(shape.members, 3U);
+  EXPECT_EQ(json_shape("]]}:\"", kMaxJsonDepth).depth, 0);
+  EXPECT_EQ(json_shape(std::string(1'000'000, '['), 7).depth, 8);
 }
 
 TEST(JsonGet, IntegersMustBeWholeAndInRange) {

@@ -111,12 +111,13 @@ TEST(ChatTemplateFiles, TheJinjaFileWinsOverTheConfig) {
   EXPECT_THAT(error_of([&] { ChatTemplate::load(directory.path()); }), HasSubstr("not_found: "));
   directory.write("tokenizer_config.json",
                   R"({"chat_template": "config {{ bos_token }}", "bos_token": {"content": "<b>"}, "eos_token": "<e>",
-                      "add_bos_token": true, "image_token": "<i>", "extra_special_tokens": {"boi": "<boi>"}})");
+                      "add_bos_token": true, "tokenizer_class": "X", "image_token": "<i>", "extra_special_tokens": {"boi": "<boi>"}})");
   const auto render = [&](const ChatTemplateOptions& options = {}) {
     return ChatTemplate::load(directory.path())->render(kHello, options);
   };
   EXPECT_EQ(render(), "config <b>");
-  directory.write("chat_template.jinja", "file {{ eos_token }}{{ image_token }}{{ boi }}{{ add_bos_token }}");
+  directory.write("chat_template.jinja",
+                  "file {{ eos_token }}{{ image_token }}{{ boi }}{{ add_bos_token }}{{ tokenizer_class }}");
   EXPECT_EQ(render(), "file <e><i><boi>");
   // An older file has the special tokens, unless the config lists all that were added.
   directory.write("special_tokens_map.json", R"({"eos_token": "<old>"})");
@@ -137,6 +138,8 @@ TEST(ChatTemplateFiles, NamedOnesAreChosenByNameAndByTools) {
   EXPECT_EQ(loaded->render(kHello, options), "tools 2");
   options.name = "rag";
   EXPECT_EQ(loaded->render(kHello, options), "rag");
+  EXPECT_EQ(loaded->source("rag"), "rag");
+  EXPECT_EQ(loaded->source(), "plain");
   options.name = "nope";
   EXPECT_THAT(error_of([&] { (void)loaded->render(kHello, options); }),
               HasSubstr("has no chat template \"nope\"; it has: default, rag, tool_use"));

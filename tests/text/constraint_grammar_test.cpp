@@ -230,6 +230,9 @@ TEST(ConstraintGrammar, WhatIsWrongIsAnErrorThatNamesIt) {
   EXPECT_THAT(error_of("root ::= one \"a\"\none ::= two\ntwo ::= one | \"b\""), HasSubstr("left recursion"));
   EXPECT_THAT(error_of("root ::= \"\" root"), HasSubstr("\"root\" begins with itself"));
   EXPECT_THAT(error_of("root ::= empty root\nempty ::= \"x\"?"), HasSubstr("begins with itself"));
+  // A rule of its own, which recursive ones stay, and may be empty.
+  EXPECT_THAT(error_of("root ::= list root \"x\" | \"y\"\nlist ::= \"[\" list \"]\" | \"\""),
+              HasSubstr("begins with itself"));
   EXPECT_THAT(error_of("root ::= \"a"), HasSubstr("too early"));
   EXPECT_THAT(error_of("root ::= [b-a]"), HasSubstr("order"));
   EXPECT_THAT(error_of("root ::= (\"a\""), HasSubstr("\")\""));

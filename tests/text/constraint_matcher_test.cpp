@@ -146,6 +146,9 @@ TEST(ConstraintBudget, AVocabularyWithoutAllBytesEndsAllTheSame) {
   }
   EXPECT_GT(answers.size(), 30U);
   EXPECT_THROW(Matcher(masks_of(Constraint::regex("b"), vocabulary), 10), LMError);
+  // Among many characters, those that are tokens are found.
+  const auto two = vocabulary_of({"\xE4\xB8\x80", "\xE4\xB8\x81"});
+  EXPECT_NO_THROW(Matcher(masks_of(Constraint::regex("[\\u4e00-\\u9fa5]{2}"), two), 2));
 }
 
 // Where the short keys are taken, a longer one must still fit: the way to it is kept free.

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/json_shape.h"
 #include "text/utf8.h"
 
 namespace dstorch {
@@ -144,11 +145,9 @@ std::string shown(const OrderedJson& json) {
 }
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where) {
+  check_json_depth(text, where);
   try {
-    return OrderedJson::parse(text, [&](int depth, OrderedJson::parse_event_t, OrderedJson&) {
-      require(depth <= kMaxJsonDepth, ErrorKind::format, "{} must nest at most {} levels deep", where, kMaxJsonDepth);
-      return true;
-    });
+    return OrderedJson::parse(text);
   } catch (const OrderedJson::exception& e) {
     fail(ErrorKind::format, "{} must be valid JSON: {}", where, e.what());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 
 namespace dstorch::text::constraint {
 namespace {
@@ -24,6 +25,7 @@ Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distanc
       stacks_(distances_),
       slot_(network_->size(), 0),
       slot_round_(network_->size(), 0) {
+  const EffortLimit limit;
   positions_.push_back({});
   next_.assign(network_->byte_classes(), kDead);
   ++round_;
@@ -44,6 +46,7 @@ Automaton::Position Automaton::compute(Position position, uint8_t byte) {
   const auto known = positions_[position];
   for (uint32_t i = 0; i < known.item_count; ++i) {
     const auto item = items_[known.first_item + i];
+    spend(1 + static_cast<int64_t>(network_->edges(item.state).size()));
     for (const auto& edge : network_->edges(item.state)) {
       if (edge.first <= byte && byte <= edge.last) {
         add(edge.target, item.stacks);
@@ -87,10 +90,12 @@ void Automaton::close() {
     waiting_.pop_back();
     queued_[at] = 0;
     const auto item = draft_[at];
+    spend(10 + 10 * static_cast<int64_t>(network_->calls(item.state).size()));
     if (network_->final(item.state)) {
       accepts_ = accepts_ || stacks_.has_empty(item.stacks);
       const auto tops = stacks_.tops(item.stacks);
       const std::vector<Stacks::Frame> frames(tops.begin(), tops.end());
+      spend(10 * static_cast<int64_t>(frames.size()));
       for (const auto& frame : frames) {
         add(frame.state, frame.below);
       }

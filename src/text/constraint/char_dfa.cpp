@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 #include "text/utf8.h"
 
 namespace dstorch::text::constraint {
@@ -151,6 +152,7 @@ class Determinizer {
       }
     }
     work_ += seen.size();
+    spend(6 * static_cast<int64_t>(seen.size()));
     if (work_ > kMostWork) {
       fail_too_large(where_);
     }
@@ -169,6 +171,7 @@ class Determinizer {
       }
     }
     work_ += edges.size() * (1 + begins.size() / 8);
+    spend(static_cast<int64_t>(edges.size() * (10 + begins.size() / 4)));
     std::vector<std::pair<CodeRange, std::vector<uint32_t>>> cut;
     for (auto begin = begins.begin(); begin != begins.end() && std::next(begin) != begins.end(); ++begin) {
       const CodeRange range{*begin, *std::next(begin) - 1};
@@ -198,6 +201,7 @@ CharDfa trimmed(const CharDfa& dfa) {
   std::vector<std::vector<uint32_t>> sources(count);
   std::vector<char> useful(count, 0);
   std::vector<uint32_t> open;
+  spend(10 * static_cast<int64_t>(count));
   for (uint32_t state = 0; state < count; ++state) {
     for (const auto& edge : dfa.states[state].edges) {
       sources[edge.target].push_back(state);
@@ -337,15 +341,8 @@ CharDfa find_dfa(const Expr& pattern, std::string_view where) {
   if (start == UINT32_MAX) {
     return {};
   }
-  CharDfa moved = dfa;
-  moved.states.push_back(dfa.states[0]);
-  moved.states[0] = dfa.states[start];
-  for (auto& state : moved.states) {
-    for (auto& edge : state.edges) {
-      edge.target = edge.target == 0 ? static_cast<uint32_t>(moved.states.size() - 1) : edge.target;
-    }
-  }
-  return trimmed(moved);
+  dfa.states[0] = CharDfa::State(dfa.states[start]);  // nothing leads to before the text
+  return trimmed(dfa);
 }
 
 CharDfa intersect(const CharDfa& a, const CharDfa& b, std::string_view where) {
@@ -364,7 +361,9 @@ CharDfa intersect(const CharDfa& a, const CharDfa& b, std::string_view where) {
       const auto& x = first.edges[i];
       const auto& y = second.edges[j];
       const CodeRange range{std::max(x.range.first, y.range.first), std::min(x.range.last, y.range.last)};
+      spend(2);
       if (range.first <= range.last) {
+        spend(10);
         const auto [found, added] = known.try_emplace({x.target, y.target}, static_cast<uint32_t>(known.size()));
         if (added) {
           pairs.push_back(found->first);
@@ -408,6 +407,7 @@ CharDfa length_dfa(int64_t least, int64_t most) {
   const bool unbounded = most == kUnbounded;
   const auto last = static_cast<std::size_t>(unbounded ? least : most);
   CharDfa dfa;
+  spend(10 * static_cast<int64_t>(last));
   dfa.states.resize(last + 1);
   for (std::size_t i = 0; i <= last; ++i) {
     dfa.states[i].accepts = static_cast<int64_t>(i) >= least;

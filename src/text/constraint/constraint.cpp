@@ -8,6 +8,7 @@
 
 #include "core/throw.h"
 #include "text/constraint/automaton.h"
+#include "text/constraint/effort.h"
 #include "text/constraint/gbnf_parser.h"
 #include "text/constraint/key_tracker.h"
 #include "text/constraint/network.h"
@@ -31,6 +32,7 @@ class Compiled {
     if (auto known = find(content)) {
       return known;
     }
+    const text::constraint::EffortLimit limit;
     auto network = std::make_shared<const Network>(text::constraint::build_network(compile()));
     const std::lock_guard lock(mutex_);
     if (by_content_.contains(content)) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 
 namespace dstorch::text::constraint {
 namespace {
@@ -224,10 +225,12 @@ class NumberWriter {
     if (as_long && state.high == Order::greater) {
       return;  // more digits only add to it
     }
+    spend(10);
     const auto [known, added] = numbers_.try_emplace(state, static_cast<uint32_t>(dfa_.states.size()));
     if (added) {
       require(dfa_.states.size() < kMostStates, ErrorKind::unsupported,
               "the limits of a number have too many digits, or its multipleOf is too large");
+      spend(50);
       dfa_.states.emplace_back();
       open_.emplace_back(state, known->second);
     }

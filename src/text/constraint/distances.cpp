@@ -12,8 +12,10 @@ constexpr int kNarrow = 4;
 /// The bytes that are tried in free text: many vocabularies have tokens of several of one of them.
 constexpr std::string_view kTried = " a0";
 /// Steps of looking for the tokens of one state.
-constexpr int kMostSteps = 4000;
-constexpr int kMostUnsplittableSteps = 400'000;
+constexpr int64_t kMostSteps = 4000;
+constexpr int64_t kMostUnsplittableSteps = 400'000;
+/// Of looking for the tokens of all states; after that, single bytes are counted on alone.
+constexpr int64_t kMostStepsInAll = 10'000'000;
 
 struct Hop {
   uint32_t from;
@@ -31,14 +33,12 @@ class Hops {
     for (uint32_t state = 0; state < network_.size(); ++state) {
       from_ = state;
       begin_ = hops_.size();
-      steps_ = kMostSteps;
       single_bytes();
       if (in_key_[state] == 0) {
-        follow(0, state, 1);
+        look(kMostSteps, [&] { follow(0, state, 1); });
       }
       if (vocabulary_.unsplittable().nodes().size() > 1) {
-        steps_ = kMostUnsplittableSteps;
-        follow_all(0, state, 1);
+        look(kMostUnsplittableSteps, [&] { follow_all(0, state, 1); });
       }
       drop_repeated();
     }
@@ -87,6 +87,15 @@ class Hops {
         }
       }
     }
+  }
+
+  // Looks for tokens, for at most so many steps and what is left of all.
+  template <typename Look>
+  void look(int64_t most, Look for_tokens) {
+    const int64_t given = std::min(most, left_);
+    steps_ = given;
+    for_tokens();
+    left_ -= given - std::max<int64_t>(steps_, 0);
   }
 
   // Tokens along what is forced.
@@ -152,7 +161,8 @@ class Hops {
   std::vector<Hop> hops_;
   uint32_t from_ = 0;
   std::size_t begin_ = 0;
-  int steps_ = 0;
+  int64_t steps_ = 0;  // that the present state may still take
+  int64_t left_ = kMostStepsInAll;
 };
 
 // Things by the state they belong to.

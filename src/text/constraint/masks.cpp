@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "text/constraint/effort.h"
+
 namespace dstorch::text::constraint {
 namespace {
 
@@ -39,6 +41,7 @@ std::shared_ptr<const Mask> Masks::at(Position position) {
 
 // What many plain characters lead to is looked at once for all of a group's tokens; the others are walked through.
 Mask Masks::within(Position position, Distance most) {
+  const EffortLimit limit;
   Mask mask(vocabulary_->size());
   const auto reach = plain_reach(position);
   for (const auto& group : vocabulary_->plain_groups()) {

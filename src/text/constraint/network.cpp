@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 #include "text/constraint/inlining.h"
 
 namespace dstorch::text::constraint {
@@ -64,11 +65,13 @@ class NetworkBuilder {
     if (drafts_.size() >= kMostStates) {
       fail_too_large();
     }
+    spend(10);
     drafts_.emplace_back();
     return static_cast<uint32_t>(drafts_.size() - 1);
   }
 
   void count_edges(std::size_t count) {
+    spend(static_cast<int64_t>(count));
     edges_ += count;
     if (edges_ > kMostEdges) {
       fail_too_large();
@@ -251,6 +254,7 @@ class NetworkBuilder {
       while (!open.empty()) {
         const auto& draft = drafts_[open.back()];
         open.pop_back();
+        spend(1 + static_cast<int64_t>(draft.edges.size() + draft.calls.size() + draft.empty.size()));
         state.final = state.final || draft.final;
         for (auto edge : draft.edges) {
           edge.target = keep(edge.target);
@@ -305,6 +309,7 @@ class NetworkBuilder {
     std::vector<char> nullable(network_.size(), 0);
     for (bool changed = true; changed;) {
       changed = false;
+      spend(network_.size());
       for (uint32_t state = 0; state < network_.size(); ++state) {
         if (nullable[state] != 0) {
           continue;
@@ -331,6 +336,7 @@ class NetworkBuilder {
       while (!open.empty()) {
         const auto state = open.back();
         open.pop_back();
+        spend(10 * static_cast<int64_t>(1 + network_.calls(state).size()));
         for (const auto& edge : network_.calls(state)) {
           begins_with[rule].insert(edge.rule);
           if (nullable[network_.start(edge.rule)] != 0 && seen.insert(edge.target).second) {

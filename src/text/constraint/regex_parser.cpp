@@ -5,10 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/throw.h"
 #include "text/constraint/pattern_reader.h"
 
 namespace dstorch::text::constraint {
 namespace {
+
+/// Longer ones have more states than any constraint may.
+constexpr std::size_t kMostPatternBytes = 500'000;
 
 const CharClass kDigits = {{'0', '9'}};
 const CharClass kWord = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
@@ -292,7 +296,11 @@ Expr drop_anchors(const Expr& expression, bool begins, bool ends) {
 
 }  // namespace
 
-Expr parse_regex(std::string_view pattern, std::string_view where) { return RegexParser(pattern, where).parse(); }
+Expr parse_regex(std::string_view pattern, std::string_view where) {
+  require(pattern.size() <= kMostPatternBytes, ErrorKind::unsupported, "{} must have at most {} bytes, got {}", where,
+          kMostPatternBytes, pattern.size());
+  return RegexParser(pattern, where).parse();
+}
 
 Expr parse_whole_regex(std::string_view pattern) {
   return drop_anchors(parse_regex(pattern, "the regular expression"), true, true);

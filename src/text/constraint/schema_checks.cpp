@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 #include "text/constraint/schema_node.h"
 
 namespace dstorch::text::constraint {
@@ -25,12 +26,9 @@ uint8_t type_bit(const OrderedJson& value) {
                               : object_type;
 }
 
-bool accept_string(const SchemaNode& node, const std::string& text) {
+bool accept_length(const SchemaNode& node, const std::string& text) {
   const auto length = length_of(text);
-  if (length < node.min_length || length > node.max_length) {
-    return false;
-  }
-  return (node.patterns.empty() && node.formats.empty()) || string_dfa(node).accepts(text);
+  return length >= node.min_length && length <= node.max_length;
 }
 
 bool numbers_disjoint(const SchemaNode& a, const SchemaNode& b) {
@@ -44,20 +42,16 @@ bool numbers_disjoint(const SchemaNode& a, const SchemaNode& b) {
   return below(a.number, b.number) || below(b.number, a.number);
 }
 
-bool strings_disjoint(const SchemaNode& a, const SchemaNode& b) {
-  const bool any = a.patterns.empty() && a.formats.empty() && a.max_length == kUnbounded && a.min_length == 0;
-  const bool other = b.patterns.empty() && b.formats.empty() && b.max_length == kUnbounded && b.min_length == 0;
-  return !any && !other && intersect(string_dfa(a), string_dfa(b), "a string of oneOf").empty();
-}
-
 }  // namespace
 
 bool SchemaReader::accept(const Schemas& schemas, const OrderedJson& value) const {
+  spend(100);
   const auto nodes = expand(schemas);
   return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) { return accept(node, value); });
 }
 
 bool SchemaReader::accept(const SchemaNode& node, const OrderedJson& value) const {
+  spend(20 + static_cast<int64_t>(node.values ? 2 * node.values->size() : 0));
   if ((node.types & type_bit(value)) == 0) {
     return false;
   }
@@ -68,7 +62,9 @@ bool SchemaReader::accept(const SchemaNode& node, const OrderedJson& value) cons
     case number_type:
       return node.number.accept(Decimal::parse(value.dump()));
     case string_type:
-      return accept_string(node, value.get_ref<const std::string&>());
+      return accept_length(node, value.get_ref<const std::string&>()) &&
+             ((node.patterns.empty() && node.formats.empty()) ||
+              string_dfa(node).accepts(value.get_ref<const std::string&>()));
     case array_type:
       return accept_array(node, value);
     case object_type:
@@ -84,6 +80,7 @@ bool SchemaReader::accept_array(const SchemaNode& node, const OrderedJson& value
     return false;
   }
   for (std::size_t i = 0; i < value.size(); ++i) {
+    spend(node.unique_items ? count : 0);
     if (!accept(of_item(node, i), value[i]) ||
         (node.unique_items && std::count(value.begin(), value.end(), value[i]) > 1)) {
       return false;
@@ -123,6 +120,9 @@ std::vector<SchemaNode> SchemaReader::expand(SchemaNode node) const {
     }
     const auto alternatives = next.alternatives.back();
     next.alternatives.pop_back();
+    require(alternatives.schemas.size() <= kMostAlternatives, ErrorKind::unsupported,
+            "the JSON schema: anyOf and oneOf must have at most {} schemas, got {}", kMostAlternatives,
+            alternatives.schemas.size());
     std::vector<SchemaNode> choices;
     for (const auto* schema : alternatives.schemas) {
       choices.push_back(next);
@@ -145,12 +145,19 @@ std::vector<SchemaNode> SchemaReader::expand(SchemaNode node) const {
   return done;
 }
 
+bool SchemaReader::strings_disjoint(const SchemaNode& a, const SchemaNode& b) const {
+  const bool any = a.patterns.empty() && a.formats.empty() && a.max_length == kUnbounded && a.min_length == 0;
+  const bool other = b.patterns.empty() && b.formats.empty() && b.max_length == kUnbounded && b.min_length == 0;
+  return !any && !other && intersect(string_dfa(a), string_dfa(b), "a string of oneOf").empty();
+}
+
 bool SchemaReader::disjoint(const Schemas& a, const Schemas& b, int depth) const {
   return depth < kMostNesting && disjoint(read(a), read(b), depth + 1);
 }
 
 // Conservative: false where it does not show.
 bool SchemaReader::disjoint(const SchemaNode& a, const SchemaNode& b, int depth) const {
+  spend(100);
   const auto common = a.types & b.types;
   if (common == 0) {
     return true;

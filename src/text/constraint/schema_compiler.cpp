@@ -51,8 +51,10 @@ Expr SchemaCompiler::body_of(const Schemas& schemas) {
 Expr SchemaCompiler::node_language(const SchemaNode& node) {
   std::vector<Expr> ways;
   if (node.values) {
+    auto rest = node;
+    rest.values.reset();
     for (const auto& value : *node.values) {
-      if (reader_.accept(node, value)) {
+      if (reader_.accept(rest, value)) {
         ways.push_back(json_.value(value));
       }
     }
@@ -94,7 +96,7 @@ Expr SchemaCompiler::string_language(const SchemaNode& node) {
   }
   auto limited = node;
   limited.max_length = most;
-  return json_.string_of(string_dfa(limited));
+  return json_.string_of(reader_.string_dfa(limited));
 }
 
 }  // namespace dstorch::text::constraint

@@ -6,8 +6,11 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 
+#include "core/json_shape.h"
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 #include "text/constraint/formats.h"
 #include "text/constraint/regex_parser.h"
 
@@ -15,9 +18,17 @@ namespace dstorch::text::constraint {
 namespace {
 
 constexpr int kMostReferences = 64;
+constexpr std::size_t kMostBytes = std::size_t{4} << 20U;
+constexpr std::size_t kMostMembers = 4000;
+constexpr std::size_t kMostShown = 200;
 
 [[noreturn]] void fail_word(const std::string& word, std::string_view must) {
   fail(ErrorKind::format, "the JSON schema: \"{}\" must be {}", word, must);
+}
+
+std::string pattern_named(const std::string& pattern) {
+  const bool whole = pattern.size() <= kMostShown;
+  return "the JSON schema: pattern \"" + (whole ? pattern : pattern.substr(0, kMostShown) + "...") + "\"";
 }
 
 int64_t count_of(const std::string& word, const OrderedJson& value) {
@@ -104,12 +115,23 @@ void add_types(SchemaNode& node, const OrderedJson& value) {
   node.number.integer = node.number.integer || ((types & number_type) != 0 && whole);
 }
 
+struct ByValue {
+  bool operator()(const OrderedJson* a, const OrderedJson* b) const { return *a < *b; }
+};
+
+// Those of `values` that are held already, each once.
 void add_values(SchemaNode& node, const OrderedJson& values) {
+  std::set<const OrderedJson*, ByValue> held;
+  if (node.values) {
+    for (const auto& value : *node.values) {
+      held.insert(&value);
+    }
+  }
+  std::set<const OrderedJson*, ByValue> seen;
   std::vector<OrderedJson> kept;
   for (const auto& value : values) {
-    const bool held = !node.values || std::any_of(node.values->begin(), node.values->end(),
-                                                  [&](const auto& known) { return known == value; });
-    if (held && std::find(kept.begin(), kept.end(), value) == kept.end()) {
+    spend(50);
+    if ((!node.values || held.contains(&value)) && seen.insert(&value).second) {
       kept.push_back(value);
     }
   }
@@ -156,6 +178,7 @@ void add_required(SchemaNode& node, const OrderedJson& names) {
   }
   for (const auto& entry : names) {
     const auto name = text_of("required", entry);
+    spend(1 + static_cast<int64_t>(node.required.size()));
     if (std::find(node.required.begin(), node.required.end(), name) == node.required.end()) {
       node.required.push_back(name);
     }
@@ -221,6 +244,21 @@ const std::map<std::string, Word>& words() {
   return known_words;
 }
 
+CharDfa make_string_dfa(const SchemaNode& node) {
+  CharDfa dfa = complement(CharDfa{});
+  if (node.min_length > 0 || node.max_length != kUnbounded) {
+    dfa = length_dfa(node.min_length, node.max_length);
+  }
+  for (const auto& format : node.formats) {
+    dfa = intersect(dfa, make_dfa(format_language(format), "format " + format), "format " + format);
+  }
+  for (const auto& pattern : node.patterns) {
+    const auto where = pattern_named(pattern);
+    dfa = intersect(dfa, find_dfa(parse_regex(pattern, where), where), where);
+  }
+  return dfa;
+}
+
 bool is_annotation(const std::string& word) {
   static const std::vector<std::string> known_words = {"title",    "description", "default", "examples",
                                                        "$comment", "$schema",     "$id",     "deprecated",
@@ -231,7 +269,13 @@ bool is_annotation(const std::string& word) {
 }  // namespace
 
 SchemaReader::SchemaReader(std::string_view text) {
+  require(text.size() <= kMostBytes, ErrorKind::unsupported, "the JSON schema must have at most {} bytes, got {}",
+          kMostBytes, text.size());
   parse_json(text, "the JSON schema");  // says what is wrong with it
+  // An ordered object looks through all its members for each new one.
+  const auto members = json_shape(text, kMaxJsonDepth).members;
+  require(members <= kMostMembers, ErrorKind::unsupported,
+          "the JSON schema: an object must have at most {} members, got {}", kMostMembers, members);
   document_ = OrderedJson::parse(text);
 }
 
@@ -281,10 +325,14 @@ void SchemaReader::add(SchemaNode& node, const OrderedJson& schema, int depth) c
     node.types = schema.get<bool>() ? node.types : 0;
     return;
   }
-  add_words(node, schema, depth);
+  if (!node.read.contains(&schema)) {
+    add_words(node, schema, depth);
+    node.read.insert(&schema);  // now that it has not led to itself
+  }
 }
 
 void SchemaReader::add_words(SchemaNode& node, const OrderedJson& schema, int depth) const {
+  spend(100);
   const auto has = [&](const char* word) { return schema.contains(word); };
   if (has("prefixItems") || has("items")) {
     node.items.emplace_back();
@@ -328,6 +376,7 @@ SchemaNode SchemaReader::read(const Schemas& schemas) const {
 Schemas SchemaReader::of_property(const SchemaNode& node, const std::string& name) {
   Schemas schemas;
   for (const auto& layer : node.properties) {
+    spend(5 + static_cast<int64_t>(layer.named != nullptr ? layer.named->size() : 0));
     bool evaluated = false;
     if (layer.named != nullptr && layer.named->contains(name)) {
       schemas.push_back(&layer.named->at(name));
@@ -335,6 +384,7 @@ Schemas SchemaReader::of_property(const SchemaNode& node, const std::string& nam
     }
     if (layer.patterns != nullptr) {
       for (const auto& [pattern, schema] : layer.patterns->items()) {
+        spend(500);
         if (matches_pattern(pattern, name)) {
           schemas.push_back(&schema);
           evaluated = true;
@@ -360,23 +410,17 @@ Schemas SchemaReader::of_item(const SchemaNode& node, std::size_t index) {
   return schemas;
 }
 
-CharDfa string_dfa(const SchemaNode& node) {
-  CharDfa dfa = complement(CharDfa{});
-  if (node.min_length > 0 || node.max_length != kUnbounded) {
-    dfa = length_dfa(node.min_length, node.max_length);
+const CharDfa& SchemaReader::string_dfa(const SchemaNode& node) const {
+  const auto [known, added] =
+      string_dfas_.try_emplace({node.min_length, node.max_length, node.formats, node.patterns}, CharDfa{});
+  if (added) {
+    known->second = make_string_dfa(node);
   }
-  for (const auto& format : node.formats) {
-    dfa = intersect(dfa, make_dfa(format_language(format), "format " + format), "format " + format);
-  }
-  for (const auto& pattern : node.patterns) {
-    const auto where = "the JSON schema: pattern \"" + pattern + "\"";
-    dfa = intersect(dfa, find_dfa(parse_regex(pattern, where), where), where);
-  }
-  return dfa;
+  return known->second;
 }
 
 bool matches_pattern(const std::string& pattern, const std::string& text) {
-  const auto where = "the JSON schema: pattern \"" + pattern + "\"";
+  const auto where = pattern_named(pattern);
   return find_dfa(parse_regex(pattern, where), where).accepts(text);
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,6 +63,8 @@ struct SchemaNode {
   int64_t min_properties = 0;
   int64_t max_properties = kUnbounded;
   Schemas property_names{};
+  /// What is in it already, apart from the alternatives: a schema asks nothing more the second time.
+  std::set<const OrderedJson*> read{};
   /// anyOf, oneOf: one of each must hold too.
   std::vector<Alternatives> alternatives{};
 };
@@ -84,6 +89,8 @@ class SchemaReader {
   [[nodiscard]] bool accept(const Schemas& schemas, const OrderedJson& value) const;
   /// Whether what `node` asks holds for `value`, but for its alternatives.
   [[nodiscard]] bool accept(const SchemaNode& node, const OrderedJson& value) const;
+  /// The strings that patterns, formats and lengths allow together. Made once, kept with the reader.
+  [[nodiscard]] const CharDfa& string_dfa(const SchemaNode& node) const;
 
   /// The schemas for a property, and for an item.
   [[nodiscard]] static Schemas of_property(const SchemaNode& node, const std::string& name);
@@ -96,13 +103,14 @@ class SchemaReader {
   [[nodiscard]] bool accept_array(const SchemaNode& node, const OrderedJson& value) const;
   [[nodiscard]] bool accept_object(const SchemaNode& node, const OrderedJson& value) const;
   [[nodiscard]] bool disjoint(const SchemaNode& a, const SchemaNode& b, int depth) const;
+  [[nodiscard]] bool strings_disjoint(const SchemaNode& a, const SchemaNode& b) const;
   [[nodiscard]] bool disjoint(const Schemas& a, const Schemas& b, int depth) const;
 
   OrderedJson document_;
+  using Strings = std::tuple<int64_t, int64_t, std::vector<std::string>, std::vector<std::string>>;
+  mutable std::map<Strings, CharDfa> string_dfas_;
 };
 
-/// The strings that patterns, formats and lengths allow together.
-CharDfa string_dfa(const SchemaNode& node);
 /// Whether a text matches a pattern of a schema.
 bool matches_pattern(const std::string& pattern, const std::string& text);
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/throw.h"
+#include "text/constraint/effort.h"
 #include "text/constraint/regex_parser.h"
 #include "text/constraint/schema_compiler.h"
 
@@ -38,6 +39,7 @@ class Completions {
   void lengthen() {
     std::vector<double> longer(counts_.size(), 0);
     for (std::size_t state = 0; state < counts_.size(); ++state) {
+      spend(20 * static_cast<int64_t>(dfa_.states[state].edges.size()));
       for (const auto& edge : dfa_.states[state].edges) {
         // One byte each: characters of one byte that need no escape.
         for (const auto& range : intersect({edge.range}, {{0x20, '!'}, {'#', '['}, {']', 0x7E}})) {
@@ -80,6 +82,7 @@ Expr SchemaCompiler::object_language(const SchemaNode& node) {
 std::vector<SchemaCompiler::Member> SchemaCompiler::members_of(const SchemaNode& node, std::vector<Extra>& extras) {
   std::vector<std::string> names;
   const auto add_name = [&](const std::string& name) {
+    spend(1 + static_cast<int64_t>(names.size()));
     if (std::find(names.begin(), names.end(), name) == names.end()) {
       names.push_back(name);
     }
@@ -96,6 +99,7 @@ std::vector<SchemaCompiler::Member> SchemaCompiler::members_of(const SchemaNode&
 
   std::vector<Member> members;
   const auto add_member = [&](const std::string& name, const Schemas& schemas) {
+    spend(1 + static_cast<int64_t>(node.required.size()));
     const bool required = std::find(node.required.begin(), node.required.end(), name) != node.required.end();
     const bool possible = reader_.read(schemas).types != 0 && reader_.accept(node.property_names, OrderedJson(name));
     if (possible || required) {
@@ -130,7 +134,7 @@ CharDfa SchemaCompiler::names_dfa(const SchemaNode& node) {
       if ((way.types & string_type) == 0) {
         continue;
       }
-      auto names = string_dfa(way);
+      auto names = reader_.string_dfa(way);
       if (way.values) {
         std::vector<Expr> values;
         for (const auto& value : *way.values) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "text/constraint/effort.h"
+
 namespace dstorch::text::constraint {
 
 Stacks::Stacks(const std::vector<Distance>& distances) : distances_(distances) { intern(true, {}); }
@@ -28,6 +30,7 @@ Stacks::Id Stacks::unite(Id a, Id b) {
   if (const auto known = united_.find(key); known != united_.end()) {
     return known->second;
   }
+  spend(20 + 10 * static_cast<int64_t>(sets_[a].tops.size() + sets_[b].tops.size()));
   const auto first = sets_[a].tops;  // copies: making sets moves them
   const auto second = sets_[b].tops;
   std::vector<Frame> tops;
