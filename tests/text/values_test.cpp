@@ -12,7 +12,10 @@
 namespace dstorch::text {
 namespace {
 
-Json values() { return read_json(test::source_dir() / "tests/text/data/values.json"); }
+const Json& values() {
+  static const Json all = read_json(test::source_dir() / "tests/text/data/values.json");
+  return all;
+}
 
 void expect_rows(const Tokenizer& tokenizer, const Json& rows) {
   for (const auto& row : rows) {
@@ -30,6 +33,7 @@ void expect_rows(const Tokenizer& tokenizer, const Json& rows) {
 }
 
 TEST(Values, OfTokenizerJson) {
+  ASSERT_GE(values()["json"].size(), 30U);
   for (const auto& one : values()["json"]) {
     SCOPED_TRACE(one["name"].get<std::string>());
     expect_rows(*Tokenizer::from_json(one["tokenizer"].dump()), one["rows"]);
@@ -37,6 +41,7 @@ TEST(Values, OfTokenizerJson) {
 }
 
 TEST(Values, OfTokenizerModel) {
+  ASSERT_GE(values()["sentencepiece"].size(), 14U);
   for (const auto& one : values()["sentencepiece"]) {
     SCOPED_TRACE(one["config"].dump());
     const TemporaryFolder folder;
