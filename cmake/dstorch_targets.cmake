@@ -1,9 +1,8 @@
 # dstorch_add_folder(NAME deps...): the static library dstorch_NAME of every *.cpp in the current folder, linking
 # only the folders it may use. TORCH adds LibTorch and the shared precompiled header. Where CMAKE_UNITY_BUILD is on, a
-# folder's files are compiled several at a time; ALONE names those that use a name which another file of the folder has
-# for something else.
+# folder's files are compiled together, so a name in one's unnamed namespace is taken for the others too.
 function(dstorch_add_folder name)
-  cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LIBRARIES;ALONE" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(target dstorch_${name})
   if(NOT sources)
@@ -12,8 +11,6 @@ function(dstorch_add_folder name)
   add_library(${target} STATIC ${sources})
   add_library(dstorch::${name} ALIAS ${target})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} UNITY_BUILD_MODE GROUP)
-  list(TRANSFORM ARG_ALONE PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-  list(REMOVE_ITEM sources ${ARG_ALONE})
   dstorch_compile_together(${name} ${sources})
   target_include_directories(
     ${target}
@@ -33,11 +30,12 @@ function(dstorch_add_folder name)
   set_property(GLOBAL APPEND PROPERTY DSTORCH_LIBRARIES ${target})
 endfunction()
 
-# Where CMAKE_UNITY_BUILD is on: a dozen files of the current folder at a time.
+# Where CMAKE_UNITY_BUILD is on: two dozen files of the current folder at a time. Reading LibTorch's headers takes four
+# seconds and more each time, even precompiled.
 function(dstorch_compile_together name)
   set(count 0)
   foreach(source IN LISTS ARGN)
-    math(EXPR group "${count} / 12")
+    math(EXPR group "${count} / 24")
     math(EXPR count "${count} + 1")
     set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${name}${group})
   endforeach()

@@ -9,8 +9,6 @@
 namespace dstorch::models {
 namespace {
 
-constexpr int64_t kFloat = 4;
-constexpr int64_t kIndex = 8;
 constexpr int64_t kPage = ops::kPagePositions;
 
 /// One pass over `rows` rows, of which the last sees all positions.

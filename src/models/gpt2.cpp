@@ -24,7 +24,7 @@ int64_t get_size_of(const Json& json, const std::string& own, const std::string&
   return get_size_or(json, general, get_size_or(json, own, fallback));
 }
 
-Gpt2Config parse_config(const Json& json) {
+Gpt2Config parse_gpt2_config(const Json& json) {
   constexpr std::string_view where = "config.json";
   Gpt2Config config;
   config.sizes.model_type = "gpt2";
@@ -124,7 +124,7 @@ class Gpt2Block : public DecoderBlock {
 
 std::shared_ptr<LanguageModel> create_gpt2(const Json& json, nn::WeightSource& weights,
                                            const ModelOptions& /*options*/) {
-  const auto config = parse_config(json);
+  const auto config = parse_gpt2_config(json);
   DecoderConfig decoder;
   decoder.sizes = config.sizes;
   decoder.norm_kind = ops::NormKind::layer;

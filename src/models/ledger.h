@@ -10,6 +10,11 @@
 
 namespace dstorch::models {
 
+/// Bytes of an element: float32, float16 or bfloat16, int64.
+inline constexpr int64_t kFloat = 4;
+inline constexpr int64_t kHalf = 2;
+inline constexpr int64_t kIndex = 8;
+
 /// Adds up blocks as they would come and go, and remembers the most there was.
 class Ledger {
  public:

@@ -123,7 +123,7 @@ int64_t kv_heads(const Json& json, int64_t family_default, int64_t heads) {
   return get_size_or(json, "num_key_value_heads", fallback);
 }
 
-LlamaConfig parse_config(const Json& json) {
+LlamaConfig parse_llama_config(const Json& json) {
   constexpr std::string_view where = "config.json";
   LlamaConfig config;
   const auto type = json_get<std::string>(json, "model_type", where);
@@ -269,7 +269,7 @@ class LlamaLayer : public DecoderBlock {
 }  // namespace
 
 std::shared_ptr<LanguageModel> create_llama(const Json& json, nn::WeightSource& weights, const ModelOptions& options) {
-  const auto config = parse_config(json);
+  const auto config = parse_llama_config(json);
   DecoderConfig decoder;
   decoder.sizes = config.sizes;
   decoder.norm_eps = config.norm_eps;

@@ -9,9 +9,6 @@
 namespace dstorch::models {
 namespace {
 
-constexpr int64_t kFloat = 4;
-constexpr int64_t kHalf = 2;
-constexpr int64_t kIndex = 8;
 /// Rows that go through the head together beside adapters.
 constexpr int64_t kHeadRows = 256;
 

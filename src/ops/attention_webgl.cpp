@@ -9,8 +9,8 @@ namespace {
 
 /// One span through the shader: qkv [count, features] -> [count, heads * head_dim]. Undefined where it takes no such
 /// tensors.
-at::Tensor attend_span(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, const Batch& batch,
-                       const Span& span, const LayerSlot& slot) {
+at::Tensor attend_span_webgl(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
+                             const Batch& batch, const Span& span, const LayerSlot& slot) {
   const auto [q, k, v] = split_heads(qkv.unsqueeze(0), config, rope, span.position);
   const auto queries = q.squeeze(0).contiguous();
   write_pages(batch, span, slot, k.squeeze(0), v.squeeze(0));
@@ -33,7 +33,7 @@ at::Tensor attention_webgl(const at::Tensor& qkv, const AttentionConfig& config,
   for (const auto& span : batch.spans) {
     const auto out = span.pages.empty()
                          ? at::Tensor()
-                         : attend_span(qkv.narrow(0, span.first, span.count), config, rope, batch, span, slot);
+                         : attend_span_webgl(qkv.narrow(0, span.first, span.count), config, rope, batch, span, slot);
     if (!out.defined()) {
       return attention_reference(qkv, config, rope, batch, slot);
     }

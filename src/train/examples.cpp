@@ -10,8 +10,6 @@
 namespace dstorch::training {
 namespace {
 
-/// Problems that a message lists.
-
 std::string text_of(const Json& line, const char* key) {
   const auto& value = line.at(key);
   require(value.is_string(), ErrorKind::format, "\"{}\" must be a text, it is {}", key, value.dump().substr(0, 60));

@@ -70,7 +70,8 @@ class TerminalMessages : public MessageReader {
         write("\n");
         return message.text.empty() ? std::nullopt : std::optional(message);
       }
-      message.text += before + std::string(line == nullptr ? "" : line);
+      message.text += before;
+      message.text += line == nullptr ? "" : line;
       if (message.text.ends_with('\n')) {
         message.text.pop_back();
       }

@@ -12,9 +12,8 @@
 namespace dstorch::text::constraint {
 namespace {
 
-constexpr std::size_t kMostStates = 20'000;
 constexpr std::size_t kMostNodes = 50'000;
-constexpr std::size_t kMostWork = 4'000'000;
+constexpr std::size_t kMostDfaWork = 4'000'000;
 
 [[noreturn]] void fail_too_large(std::string_view where) {
   fail(ErrorKind::unsupported, "{} is too large, or too large together with what else is asked of the same text",
@@ -39,7 +38,7 @@ class Determinizer {
     const auto number_of = [&](std::vector<uint32_t> set) {
       const auto [found, added] = known.try_emplace(set, static_cast<uint32_t>(sets.size()));
       if (added) {
-        if (sets.size() >= kMostStates) {
+        if (sets.size() >= kMostDfaStates) {
           fail_too_large(where_);
         }
         dfa.states.push_back({{}, std::binary_search(set.begin(), set.end(), end_)});
@@ -153,7 +152,7 @@ class Determinizer {
     }
     work_ += seen.size();
     spend(6 * static_cast<int64_t>(seen.size()));
-    if (work_ > kMostWork) {
+    if (work_ > kMostDfaWork) {
       fail_too_large(where_);
     }
     return {seen.begin(), seen.end()};
@@ -376,7 +375,7 @@ CharDfa intersect(const CharDfa& a, const CharDfa& b, std::string_view where) {
         ++j;
       }
     }
-    if (pairs.size() > kMostStates) {
+    if (pairs.size() > kMostDfaStates) {
       fail_too_large(where);
     }
     both.states.push_back(std::move(state));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,9 @@
 #include "text/constraint/expression.h"
 
 namespace dstorch::text::constraint {
+
+/// Most states of a CharDfa that is made here.
+inline constexpr std::size_t kMostDfaStates = 20'000;
 
 /// A deterministic automaton over characters, for what needs more than an expression says: two conditions at once, or
 /// the opposite of one. State 0 is the start; a character without an edge leads to nothing. Has no states from which

@@ -18,7 +18,6 @@ constexpr std::size_t kMostDigits = 400;
 constexpr std::size_t kIntegerDigits = 18;
 constexpr std::size_t kWholeDigits = 9;
 constexpr std::size_t kExactDigits = 15;
-constexpr std::size_t kMostStates = 20'000;
 
 int compare_magnitudes(const Decimal& a, const Decimal& b) {
   if (a.whole.size() != b.whole.size()) {
@@ -228,7 +227,7 @@ class NumberWriter {
     spend(10);
     const auto [known, added] = numbers_.try_emplace(state, static_cast<uint32_t>(dfa_.states.size()));
     if (added) {
-      require(dfa_.states.size() < kMostStates, ErrorKind::unsupported,
+      require(dfa_.states.size() < kMostDfaStates, ErrorKind::unsupported,
               "the limits of a number have too many digits, or its multipleOf is too large");
       spend(50);
       dfa_.states.emplace_back();

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kHuge = int64_t{1} << 40U;
 /// States that a grammar may have with its rules written out.
-constexpr int64_t kMostStates = 8'000;
+constexpr int64_t kMostInlinedStates = 8'000;
 
 int64_t times(int64_t a, int64_t b) { return a != 0 && b > kHuge / a ? kHuge : std::min(kHuge, a * b); }
 
@@ -84,7 +84,7 @@ void Inlining::find_recursion() {
 }
 
 void Inlining::choose() {
-  for (const int64_t largest : std::array<int64_t, 5>{kMostStates, 2000, 200, 20, 0}) {
+  for (const int64_t largest : std::array<int64_t, 5>{kMostInlinedStates, 2000, 200, 20, 0}) {
     largest_ = largest;
     sizes_.clear();
     rule_sizes_.assign(grammar_.rules.size(), -1);
@@ -94,7 +94,7 @@ void Inlining::choose() {
       const auto size = rule_size(rule);
       total += written_out_[rule] != 0 || rule == grammar_.root ? 0 : size;
     }
-    if (total <= kMostStates) {
+    if (total <= kMostInlinedStates) {
       return;
     }
   }

@@ -12,7 +12,7 @@ namespace {
 /// Bytes of masks that are kept.
 constexpr std::size_t kMostKept = std::size_t{48} << 20U;
 /// Steps of looking at where one character leads, and positions that are looked at for one mask.
-constexpr int kMostWork = 4000;
+constexpr int kMostMaskWork = 4000;
 constexpr std::size_t kMostPlainPositions = 80;
 
 }  // namespace
@@ -121,7 +121,7 @@ const Masks::PlainStep& Masks::plain_step(Position position) {
   const auto [known, added] = plain_steps_.try_emplace(position);
   auto& step = known->second;
   if (added) {
-    int work = kMostWork;
+    int work = kMostMaskWork;
     step.all = true;
     for (const auto& sequence : plain_) {
       step.all = plain_sequences(sequence, position, step, work) && step.all;

@@ -14,7 +14,7 @@
 namespace dstorch::text::constraint {
 namespace {
 
-constexpr std::size_t kMostStates = 400'000;
+constexpr std::size_t kMostNetworkStates = 400'000;
 constexpr std::size_t kMostEdges = 2'000'000;
 /// Copies of a part that are written out; more of them call it.
 constexpr int64_t kMostCopies = 8;
@@ -22,8 +22,8 @@ constexpr int64_t kSmallPart = 3;
 
 [[noreturn]] void fail_too_large() {
   fail(ErrorKind::unsupported,
-       "the constraint is too large: it must have at most {} states and {} edges; use smaller counts", kMostStates,
-       kMostEdges);
+       "the constraint is too large: it must have at most {} states and {} edges; use smaller counts",
+       kMostNetworkStates, kMostEdges);
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ class NetworkBuilder {
   };
 
   uint32_t new_state() {
-    if (drafts_.size() >= kMostStates) {
+    if (drafts_.size() >= kMostNetworkStates) {
       fail_too_large();
     }
     spend(10);
