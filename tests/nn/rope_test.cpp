@@ -104,7 +104,8 @@ TEST(Rope, YarnScalesTheAmplitude) {
 TEST(Rope, RefusesWhatItDoesNotKnow) {
   EXPECT_THROW(parse(R"({"rope_scaling": {"rope_type": "longrope", "factor": 4.0}})"), LMError);
   EXPECT_THROW(parse(R"({"rope_theta": 0})"), LMError);
-  EXPECT_THROW(parse(R"({"partial_rotary_factor": 0.5})"), LMError);
+  EXPECT_THROW(parse(R"({"partial_rotary_factor": 0.5, "rope_scaling": {"rope_type": "linear", "factor": 2.0}})"),
+               LMError);
   EXPECT_THROW(Rope(parse("{}"), 7, at::kCPU), LMError);
 }
 
