@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "text/jinja/operators.h"
 #include "text/jinja/python_text.h"
 #include "text/jinja/runtime.h"
@@ -142,18 +145,15 @@ Bound::Bound(Runtime& runtime, std::string_view function, const Args& args,
   for (std::size_t i = 0; i < args.count; ++i) {
     values_[i] = &args.positional[i];
   }
-  for (std::size_t n = 0; n < args.named_count; ++n) {
-    std::size_t i = 0;
-    while (i < names.size() && names.begin()[i] != args.named[n].first) {
-      ++i;
-    }
+  for (const auto& [name, value] : std::span(args.named, args.named_count)) {
+    const auto i = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
     if (i == names.size()) {
-      runtime.fail("{}() has no argument '{}'", function, args.named[n].first);
+      runtime.fail("{}() has no argument '{}'", function, name);
     }
     if (values_[i] != nullptr) {
-      runtime.fail("{}() was given '{}' twice", function, args.named[n].first);
+      runtime.fail("{}() was given '{}' twice", function, name);
     }
-    values_[i] = &args.named[n].second;
+    values_[i] = &value;
   }
   for (std::size_t i = 0; i < required; ++i) {
     if (values_[i] == nullptr) {
