@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 
 #include "core/throw.h"
@@ -12,7 +13,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     const std::string_view json(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     const auto index = dstorch::parse_shard_index(json, "fuzz");
     for (const auto& file : index.files) {
-      if (file.empty() || file == ".." || file.find_first_of("/\\") != std::string::npos) {
+      // What an operating system makes of it, this one or another.
+      const std::filesystem::path path(file);
+      const auto relative = path.lexically_normal();
+      if (path.is_absolute() || relative.empty() || relative == "." || *relative.begin() == ".." ||
+          file.find('\\') != std::string::npos) {
         __builtin_trap();
       }
     }
