@@ -76,8 +76,7 @@ MemoryPlan plan_state_dict(const TorchModelConfig& config, const PlanOptions& op
   const auto architecture = simple_transformer_architecture(checkpoint);
   require(architecture.has_value(), ErrorKind::format,
           "a file of weights alone must be the plain architecture's state dict (a stack of linear layers); for another "
-          "model give the directory "
-          "that holds its config.json");
+          "model give the directory that holds its config.json");
   int64_t numbers = 0;
   auto dtype = DType::float32;
   for (const auto& view : checkpoint.tensors()) {
