@@ -183,22 +183,26 @@ TEST(Chat, IsStreamedAndStopped) {
 
 TEST(Chat, TellsWhoeverPollsWhenThereIsSomething) {
   const std::vector<Message> messages{user("What is a pine?")};
-  std::string heard;
-  ChatOptions options;
-  options.on_piece = [&](const AnswerPiece& piece) {
-    heard += piece.text;
-    return true;
-  };
-  auto pending = shared_model().submit_chat(messages, options);
-  Bell bell;
-  pending.notify(bell.rope());
   int rung = 0;
-  do {
-    bell.wait_for_more_than(rung);  // sleeps for ever if some news are not told
-    rung = bell.rung();
-  } while (!pending.poll());
-  EXPECT_EQ(pending.wait().message.content, "A pine is a conifer with long needles.");
-  EXPECT_EQ(heard, "A pine is a conifer with long needles.");
+  // An answer that is whole before anybody asks to be told rings once: then another is asked for.
+  for (int attempt = 0; attempt < 100 && rung < 2; ++attempt) {
+    std::string heard;
+    ChatOptions options;
+    options.on_piece = [&](const AnswerPiece& piece) {
+      heard += piece.text;
+      return true;
+    };
+    auto pending = shared_model().submit_chat(messages, options);
+    Bell bell;
+    pending.notify(bell.rope());
+    rung = 0;
+    do {
+      bell.wait_for_more_than(rung);  // sleeps for ever if some news are not told
+      rung = bell.rung();
+    } while (!pending.poll());
+    EXPECT_EQ(pending.wait().message.content, "A pine is a conifer with long needles.");
+    EXPECT_EQ(heard, "A pine is a conifer with long needles.");
+  }
   EXPECT_GT(rung, 1);
 }
 
