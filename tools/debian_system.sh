@@ -53,14 +53,18 @@ mkdir -p "$systems"
 [ -d "$root" ] || unpack "$root"
 cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/hosts "$root/etc/hosts"
+# Whom this machine's owner trusts beside Debian's authorities, a proxy of their own for one, is trusted by npm there.
+find /usr/local/share/ca-certificates -name '*.crt' -exec cat {} + >"$root/etc/host-authorities.crt" 2>/dev/null || true
+trust=
+[ ! -s "$root/etc/host-authorities.crt" ] || trust=NODE_EXTRA_CA_CERTS=/etc/host-authorities.crt
 
 # In name spaces of its own: what is mounted goes away with the command, and so does what it leaves running.
 exec unshare --mount --pid --fork --kill-child bash -c '
   set -eu
-  root=$1
-  shift
+  root=$1 trust=$2
+  shift 2
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"
   mount --rbind /dev "$root/dev"
-  exec env -i HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    chroot "$root" "$@"' bash "$root" "$@"
+  exec env -i HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin $trust \
+    chroot "$root" "$@"' bash "$root" "$trust" "$@"
