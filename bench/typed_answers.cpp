@@ -1,5 +1,6 @@
-// What holding an answer to something costs a whole model: processor time for a token, with a constraint and without,
-// alternating, for one stream and for eight.
+// What holding an answer to something costs a whole model: processor time for a token with a constraint, and without one
+// for as many tokens in each stream, alternating, for one stream and for eight. (Answers that end at different times
+// leave smaller batches behind, which cost more for a token whatever they are held to.)
 //   bench_typed_answers MODEL [TOKENIZER] [ROUNDS]
 #include <fmt/core.h>
 
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +36,7 @@ double median(std::vector<double> values) {
 
 struct Kind {
   std::string name;
-  std::optional<Constraint> constraint;
+  Constraint constraint;
 };
 
 std::vector<Kind> kinds() {
@@ -43,28 +45,36 @@ std::vector<Kind> kinds() {
     record += fmt::format(R"({}"a_property_with_a_long_name_{}": {{"enum": ["first_choice", "second_choice"]}})",
                           i > 0 ? ", " : "", i);
   }
-  return {{"no constraint", std::nullopt},
-          {"free text, a regular expression", Constraint::regex("[^\\n]{1,8000}")},
+  return {{"free text, a regular expression", Constraint::regex("[^\\n]{1,8000}")},
           {"free text, a JSON string", Constraint::json_schema(R"({"type": "string"})")},
           {"any JSON", Constraint::json_schema(R"({"type": "array", "minItems": 40})")},
           {"a record, much of it forced", Constraint::json_schema(record + "}}", Constraint::WhiteSpace::none)}};
 }
 
-/// Milliseconds for each token, the prompt's share included.
-double measure(TorchModel& model, const Kind& kind, int streams, uint64_t seed) {
-  GenerationOptions options{.max_tokens = kTokens, .temperature = 1, .ignore_eos = true};
-  options.constraint = kind.constraint;
+/// How many tokens each stream got, and the milliseconds for all of them, the prompts' included.
+struct Answers {
+  std::vector<int64_t> lengths;
+  double ms = 0;
+};
+
+/// As many streams as `lengths`, each of at most so many tokens.
+Answers answer(TorchModel& model, const std::optional<Constraint>& constraint, const std::vector<int64_t>& lengths,
+               uint64_t seed) {
+  GenerationOptions options{.temperature = 1, .ignore_eos = true};
+  options.constraint = constraint;
   const double begin = computed_ms();
   std::vector<PendingGeneration> pending;
-  for (int i = 0; i < streams; ++i) {
-    options.seed = seed * 100 + static_cast<uint64_t>(i);
+  for (const auto length : lengths) {
+    options.max_tokens = length;
+    options.seed = seed * 100 + pending.size();
     pending.push_back(model.submit("Once", options));
   }
-  int64_t tokens = 0;
+  Answers answers;
   for (auto& generation : pending) {
-    tokens += generation.wait().usage.completion_tokens;
+    answers.lengths.push_back(generation.wait().usage.completion_tokens);
   }
-  return (computed_ms() - begin) / static_cast<double>(tokens);
+  answers.ms = computed_ms() - begin;
+  return answers;
 }
 
 void run(const std::vector<std::string>& words) {
@@ -75,24 +85,25 @@ void run(const std::vector<std::string>& words) {
   const int rounds = words.size() > 2 ? std::stoi(words[2]) : 9;
   TorchModel model(config);
   model.init();
-  for (const int streams : {1, 8}) {
-    const auto all = kinds();
+  const auto all = kinds();
+  for (const std::size_t streams : {1, 8}) {
     std::vector<std::vector<double>> times(all.size());
+    std::vector<std::vector<double>> ratios(all.size());
     for (int round = -1; round < rounds; ++round) {
       for (std::size_t i = 0; i < all.size(); ++i) {
-        const double time = measure(model, all[i], streams, static_cast<uint64_t>(round + 1));
+        const auto seed = static_cast<uint64_t>(round + 1);
+        const auto held = answer(model, all[i].constraint, std::vector<int64_t>(streams, kTokens), seed);
+        const auto free = answer(model, std::nullopt, held.lengths, seed);
         if (round >= 0) {  // the first one makes what is kept
-          times[i].push_back(time);
+          const auto tokens = std::accumulate(held.lengths.begin(), held.lengths.end(), int64_t{0});
+          times[i].push_back(held.ms / static_cast<double>(tokens));
+          ratios[i].push_back(held.ms / free.ms);
         }
       }
     }
     for (std::size_t i = 0; i < all.size(); ++i) {
-      std::vector<double> ratios;
-      for (std::size_t round = 0; round < times[i].size(); ++round) {
-        ratios.push_back(times[i][round] / times[0][round]);
-      }
       fmt::print("{} streams, {}: {:.2f} ms a token, {:.3f} of that without\n", streams, all[i].name, median(times[i]),
-                 median(ratios));
+                 median(ratios[i]));
     }
   }
 }
