@@ -1,6 +1,6 @@
-// What holding an answer to something costs a whole model: processor time for a token with a constraint, and without one
-// for as many tokens in each stream, alternating, for one stream and for eight. (Answers that end at different times
-// leave smaller batches behind, which cost more for a token whatever they are held to.)
+// What holding an answer to something costs a whole model: processor time for a token with a constraint, and without
+// one for as many tokens in each stream, alternating, for one stream and for eight. (Answers that end at different
+// times leave smaller batches behind, which cost more for a token whatever they are held to.)
 //   bench_typed_answers MODEL [TOKENIZER] [ROUNDS]
 #include <fmt/core.h>
 

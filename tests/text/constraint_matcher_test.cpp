@@ -96,6 +96,27 @@ TEST(ConstraintMask, AllowsWhatIsAllowedTokenByToken) {
   }
 }
 
+// Of the many places in a pattern where a text may be, those from which nothing else can follow are not kept.
+TEST(ConstraintMask, CountsThatCanBeReadInManyWaysStaySmall) {
+  const auto vocabulary = vocabulary_of(test::crossing_tokens(9, 800));
+  for (const char* pattern : {".{0,2000}a.{0,2000}", "[ab]{0,2000}a[ab]{0,2000}", "(.{0,2000}a){3}"}) {
+    const auto masks = masks_of(Constraint::regex(pattern), vocabulary);
+    Matcher matcher(masks, 10000);
+    for (int i = 0; i < 60; ++i) {
+      matcher.prepare();
+      matcher.accept(i % 3 == 0 ? 'a' : 'b');
+    }
+    EXPECT_LT(masks->memory(), std::size_t{8} << 20U) << pattern;
+    EXPECT_TRUE(matcher.complete() || std::string(pattern).starts_with("("));
+  }
+  // The last of what may come in the second part comes after the last "a".
+  const auto late = Constraint::regex("[ab]{0,20}a[ab]{0,20}");
+  EXPECT_TRUE(late.matches(std::string(20, 'b') + "a" + std::string(20, 'b')));
+  EXPECT_FALSE(late.matches(std::string(21, 'b') + "a" + std::string(20, 'b')));
+  EXPECT_FALSE(late.matches(std::string(20, 'b') + "a" + std::string(21, 'b')));
+  EXPECT_TRUE(late.matches("a" + std::string(19, 'b') + "a" + std::string(20, 'b')));
+}
+
 TEST(ConstraintBudget, TheShortestAnswerNeedsWhatItIsSaidToNeed) {
   const auto constraint = Constraint::json_schema(
       R"({"type": "object", "properties": {"name": {"type": "string", "minLength": 3}}, "required": ["name"]})",

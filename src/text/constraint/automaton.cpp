@@ -1,6 +1,7 @@
 #include "text/constraint/automaton.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/throw.h"
 #include "text/constraint/effort.h"
@@ -22,7 +23,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distance> distances)
     : network_(std::move(network)),
       distances_(std::move(distances)),
-      stacks_(distances_),
+      stacks_(*network_, distances_),
       slot_(network_->size(), 0),
       slot_round_(network_->size(), 0) {
   const EffortLimit limit;
@@ -36,9 +37,8 @@ Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distanc
 
 std::size_t Automaton::memory() const noexcept {
   constexpr std::size_t kHashEntry = 48;
-  constexpr std::size_t kStack = 160;
   return positions_.size() * (sizeof(Known) + kHashEntry) + items_.size() * sizeof(Item) +
-         next_.size() * sizeof(Position) + stacks_.size() * kStack;
+         next_.size() * sizeof(Position) + stacks_.memory();
 }
 
 Automaton::Position Automaton::compute(Position position, uint8_t byte) {
@@ -108,6 +108,28 @@ void Automaton::close() {
   }
 }
 
+// A state is not needed beside an earlier one of its chain with the same stacks, unless that is further from the end:
+// distances are not always the least there are.
+void Automaton::drop_needless() {
+  if (!network_->has_chains() || draft_.size() < 2) {
+    return;
+  }
+  std::sort(draft_.begin(), draft_.end(), [this](const Item& a, const Item& b) {
+    return std::tuple(network_->chain(a.state), a.stacks, network_->place(a.state), a.state) <
+           std::tuple(network_->chain(b.state), b.stacks, network_->place(b.state), b.state);
+  });
+  auto kept = draft_.begin();
+  for (auto item = draft_.begin() + 1; item != draft_.end(); ++item) {
+    const auto chain = network_->chain(item->state);
+    const bool needless = chain != 0 && chain == network_->chain(kept->state) && item->stacks == kept->stacks &&
+                          distances_[kept->state] <= distances_[item->state];
+    if (!needless) {
+      *++kept = *item;
+    }
+  }
+  draft_.erase(kept + 1, draft_.end());
+}
+
 Automaton::Position Automaton::intern() {
   Distance nearest = accepts_ ? 0 : kNoWay;
   std::erase_if(draft_, [&](const Item& item) {
@@ -115,6 +137,7 @@ Automaton::Position Automaton::intern() {
     nearest = std::min(nearest, distance);
     return distance >= kNoWay || network_->edges(item.state).empty();
   });
+  drop_needless();
   std::sort(draft_.begin(), draft_.end());
   uint64_t hash = accepts_ ? 1 : 2;
   for (const auto& item : draft_) {

@@ -63,6 +63,7 @@ class Automaton {
   Position compute(Position position, uint8_t byte);
   void add(uint32_t state, Stacks::Id stacks);
   void close();
+  void drop_needless();
   Position intern();
 
   std::shared_ptr<const Network> network_;

@@ -43,6 +43,7 @@ class NetworkBuilder {
     remove_empty_edges();
     find_byte_classes();
     network_.unique_keys_ = grammar_.unique_keys;
+    network_.has_chains_ = chains_ > 0;
     network_.narrow_keys_ = grammar_.narrow_keys;
     check_left_recursion();
     return std::move(network_);
@@ -54,6 +55,8 @@ class NetworkBuilder {
     std::vector<Network::CallEdge> calls;
     std::vector<uint32_t> empty;
     bool final = false;
+    uint32_t chain = 0;
+    uint32_t place = 0;
   };
   struct Unfinished {
     Expr expression;
@@ -198,9 +201,12 @@ class NetworkBuilder {
       connect(again, to);
       return;
     }
+    ++chains_;
     for (int64_t i = expression.least; i < expression.most; ++i) {
       connect(from, to);
       const auto next = new_state();
+      drafts_[next].chain = chains_;
+      drafts_[next].place = static_cast<uint32_t>(i);
       add_part(part, by_call, from, next);
       from = next;
     }
@@ -247,6 +253,8 @@ class NetworkBuilder {
     std::vector<uint32_t> seen(drafts_.size(), UINT32_MAX);
     for (uint32_t i = 0; i < kept.size(); ++i) {
       Network::State state;
+      state.chain = drafts_[kept[i]].chain;
+      state.place = drafts_[kept[i]].place;
       state.first_edge = static_cast<uint32_t>(network_.edges_.size());
       state.first_call = static_cast<uint32_t>(network_.calls_.size());
       std::vector<uint32_t> open = {kept[i]};
@@ -383,6 +391,7 @@ class NetworkBuilder {
   Inlining inlining_;
   std::vector<Draft> drafts_;
   std::size_t edges_ = 0;
+  uint32_t chains_ = 0;
   std::vector<uint32_t> starts_;
   std::vector<std::string> names_;
   std::unordered_map<const Expression*, uint32_t> called_;

@@ -33,6 +33,8 @@ class Network {
     uint32_t first_call = 0;
     uint32_t last_call = 0;
     bool final = false;  ///< Its rule may end here.
+    uint32_t chain = 0;  ///< See `chain`.
+    uint32_t place = 0;
   };
 
   [[nodiscard]] uint32_t size() const noexcept { return static_cast<uint32_t>(states_.size()); }
@@ -48,6 +50,11 @@ class Network {
     const auto& s = states_[state];
     return s.final && s.first_edge == s.last_edge && s.first_call == s.last_call;
   }
+  /// States between parts that may each be left out, as in `a{0,9}`, are a chain: what can be done from one of them can
+  /// be done from those of earlier places too. 0 for states in none.
+  [[nodiscard]] uint32_t chain(uint32_t state) const noexcept { return states_[state].chain; }
+  [[nodiscard]] uint32_t place(uint32_t state) const noexcept { return states_[state].place; }
+  [[nodiscard]] bool has_chains() const noexcept { return has_chains_; }
   [[nodiscard]] uint32_t rules() const noexcept { return static_cast<uint32_t>(starts_.size()); }
   /// The first state of a rule; rule 0 is the whole text.
   [[nodiscard]] uint32_t start(uint32_t rule) const noexcept { return starts_[rule]; }
@@ -70,6 +77,7 @@ class Network {
   uint32_t byte_classes_ = 0;
   bool unique_keys_ = false;
   bool narrow_keys_ = false;
+  bool has_chains_ = false;
 };
 
 /// Throws LMError: unsupported for a grammar that becomes too large, or in which a rule begins with itself, naming it.

@@ -1,12 +1,23 @@
 #include "text/constraint/stacks.h"
 
 #include <algorithm>
+#include <tuple>
 
+#include "core/throw.h"
 #include "text/constraint/effort.h"
 
 namespace dstorch::text::constraint {
+namespace {
 
-Stacks::Stacks(const std::vector<Distance>& distances) : distances_(distances) { intern(true, {}); }
+/// In all sets of one automaton.
+constexpr std::size_t kMostFrames = 5'000'000;
+
+}  // namespace
+
+Stacks::Stacks(const Network& network, const std::vector<Distance>& distances)
+    : network_(network), distances_(distances) {
+  intern(true, {});
+}
 
 Stacks::Id Stacks::intern(bool has_empty, std::vector<Frame> tops) {
   const auto [known, added] = known_.try_emplace({has_empty, tops}, static_cast<Id>(sets_.size()));
@@ -15,12 +26,43 @@ Stacks::Id Stacks::intern(bool has_empty, std::vector<Frame> tops) {
     for (const auto& frame : tops) {
       nearest = std::min(nearest, distances_[frame.state] + sets_[frame.below].distance);
     }
+    frames_ += tops.size();
+    require(frames_ <= kMostFrames, ErrorKind::unsupported,
+            "the constraint needs too much memory: what it returns to is more than {} states", kMostFrames);
     sets_.push_back({has_empty, std::move(tops), nearest});
   }
   return known->second;
 }
 
 Stacks::Id Stacks::push(uint32_t state, Id below) { return intern(false, {{state, below}}); }
+
+std::size_t Stacks::memory() const noexcept {
+  constexpr std::size_t kSet = 160;
+  constexpr std::size_t kUnited = 48;
+  return sets_.size() * kSet + 2 * frames_ * sizeof(Frame) + united_.size() * kUnited;
+}
+
+// As Automaton::drop_needless.
+void Stacks::drop_needless(std::vector<Frame>& tops) const {
+  if (!network_.has_chains() || tops.size() < 2) {
+    return;
+  }
+  const auto place = [this](const Frame& frame) {
+    return std::tuple(network_.chain(frame.state), frame.below, network_.place(frame.state), frame.state);
+  };
+  std::sort(tops.begin(), tops.end(), [&](const Frame& a, const Frame& b) { return place(a) < place(b); });
+  auto kept = tops.begin();
+  for (auto frame = tops.begin() + 1; frame != tops.end(); ++frame) {
+    const auto chain = network_.chain(frame->state);
+    const bool needless = chain != 0 && chain == network_.chain(kept->state) && frame->below == kept->below &&
+                          distances_[kept->state] <= distances_[frame->state];
+    if (!needless) {
+      *++kept = *frame;
+    }
+  }
+  tops.erase(kept + 1, tops.end());
+  std::sort(tops.begin(), tops.end());
+}
 
 Stacks::Id Stacks::unite(Id a, Id b) {
   if (a == b) {
@@ -45,6 +87,7 @@ Stacks::Id Stacks::unite(Id a, Id b) {
       ++j;
     }
   }
+  drop_needless(tops);
   const auto united = intern(sets_[a].has_empty || sets_[b].has_empty, std::move(tops));
   united_.emplace(key, united);
   return united;

@@ -25,8 +25,8 @@ class Stacks {
     auto operator<=>(const Frame&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
-  /// `distances`: of the states, to the ends of their rules.
-  explicit Stacks(const std::vector<Distance>& distances);
+  /// `distances`: of the network's states, to the ends of their rules.
+  Stacks(const Network& network, const std::vector<Distance>& distances);
 
   /// All stacks of `below` with `state` on top.
   Id push(uint32_t state, Id below);
@@ -35,7 +35,8 @@ class Stacks {
   [[nodiscard]] bool has_empty(Id set) const { return sets_[set].has_empty; }
   /// Of the stack from which it is nearest to the end.
   [[nodiscard]] Distance distance(Id set) const { return sets_[set].distance; }
-  [[nodiscard]] std::size_t size() const noexcept { return sets_.size(); }
+  /// About the bytes it takes.
+  [[nodiscard]] std::size_t memory() const noexcept;
 
  private:
   struct Set {
@@ -43,12 +44,15 @@ class Stacks {
     std::vector<Frame> tops;  // by state, each once
     Distance distance = kNoWay;
   };
+  void drop_needless(std::vector<Frame>& tops) const;
   Id intern(bool has_empty, std::vector<Frame> tops);
 
+  const Network& network_;
   const std::vector<Distance>& distances_;
   std::vector<Set> sets_;
   std::map<std::pair<bool, std::vector<Frame>>, Id> known_;
   std::unordered_map<uint64_t, Id> united_;
+  std::size_t frames_ = 0;  // of all sets
 };
 
 }  // namespace dstorch::text::constraint
