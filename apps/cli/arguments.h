@@ -23,6 +23,7 @@ struct ModelArguments {
   int64_t memory_limit = 0;
   std::optional<DType> kv_dtype;
   int64_t kv_memory = 0;
+  bool no_prefix_cache = false;
   bool allow_scripts = false;
   bool copy_weights = false;
   std::string adapter;

@@ -14,6 +14,7 @@ void add_chat(CLI::App& app) {
     command.get_option(name)->default_str("the model's own");
   }
   add_model_options(command, arguments->model);
+  add_prefix_cache(command, arguments->model);
   command.footer(
       "At a terminal: Enter sends, Alt-Enter or a \\ at the end begins a new line, Ctrl-C stops an answer, /help says "
       "the "

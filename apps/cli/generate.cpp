@@ -66,6 +66,7 @@ void add_generate(CLI::App& app) {
   add_generation_options(command, arguments->generation);
   add_constraint(command, arguments->constraint);
   add_model_options(command, arguments->model);
+  add_prefix_cache(command, arguments->model);
   constexpr const char* kOutput = "Output";
   add_number(command, "--logprobs", arguments->generation.options.logprobs,
              "Record log-probabilities, with this many alternatives (--json)")

@@ -86,6 +86,13 @@ void add_model_options(CLI::App& command, ModelArguments& arguments) {
       ->group(kModelGroup);
 }
 
+void add_prefix_cache(CLI::App& command, ModelArguments& arguments) {
+  command
+      .add_flag("--no-prefix-cache", arguments.no_prefix_cache,
+                "Compute each prompt from its beginning, instead of finding what was computed before")
+      ->group(kModelGroup);
+}
+
 void add_prompt(CLI::App& command, PromptArguments& prompt, const std::string& text_help, const std::string& ids_help) {
   auto* text = add_value(command, "PROMPT", "", text_help,
                          [&prompt](const std::string&, const std::string& given) { prompt.text = given; });

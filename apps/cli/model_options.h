@@ -7,6 +7,8 @@ namespace dstorch::cli {
 /// Adds -m/--model, --tokenizer, --adapter, --device, --dtype, --threads, --context, --memory-limit, --kv-dtype,
 /// --kv-memory, --copy-weights and --allow-scripts to `command`.
 void add_model_options(CLI::App& command, ModelArguments& arguments);
+/// --no-prefix-cache, for commands that generate.
+void add_prefix_cache(CLI::App& command, ModelArguments& arguments);
 
 /// The single ones, for commands that have not all of them.
 void add_model(CLI::App& command, ModelArguments& arguments, const std::string& help);

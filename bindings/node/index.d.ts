@@ -122,6 +122,11 @@ export interface TorchModelConfig {
   kvDtype?: 'float32' | 'bfloat16' | 'float16' | (string & {});
   /** Most bytes of keys and values of all running calls; what does not fit waits. */
   kvMemory?: number;
+  /**
+   * Find what calls have in common, from their beginnings on, instead of computing it again; true unless said. No bit of
+   * an answer changes.
+   */
+  prefixCache?: boolean;
   /** 0, unless said, uses every core. */
   threads?: number;
   /** Instead of the tokenizer in the model's directory. */
@@ -155,7 +160,8 @@ export interface Completion {
   finishReason: 'stop' | 'length' | 'cancelled';
   /** The stop sequence that ended it, if one did. */
   stopSequence?: string;
-  usage: { promptTokens: number; completionTokens: number };
+  /** `cachedTokens`: of the prompt's, those whose keys and values were there from calls before or beside this one. */
+  usage: { promptTokens: number; cachedTokens: number; completionTokens: number };
   seed: number | bigint;
   /** Where they were asked for; the alternatives likeliest first. */
   logprobs?: (TokenLogprob & { top: TokenLogprob[] })[];
@@ -347,6 +353,11 @@ export interface MemoryUse extends Record<MemoryKind, MemoryAmount> {
   total: MemoryAmount;
   /** The part of the weights that is used in place in a mapped file. */
   mapped: MemoryAmount;
+  /**
+   * What is kept to find prompts' beginnings again, a part of the kvCache: pages of 64 positions; tokens of all prompts,
+   * and how many of them were found. Of one model alone.
+   */
+  prefixes: { pages: number; bytes: number; tokensAsked: number; tokensFound: number };
 }
 
 export interface PlanOptions {

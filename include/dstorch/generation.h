@@ -81,6 +81,8 @@ std::string_view to_string(FinishReason reason) noexcept;
 
 struct Usage {
   int64_t prompt_tokens = 0;
+  /// Of these: whose keys and values were there already, from calls before or beside this one.
+  int64_t cached_tokens = 0;
   int64_t completion_tokens = 0;
 };
 

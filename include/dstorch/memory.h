@@ -44,6 +44,17 @@ struct MemoryUse {
   /// short and read them again.
   Amount mapped;
 
+  /// What is kept to find prompts' beginnings again. Of one model: `TorchModel::memory`.
+  struct Prefixes {
+    /// Pages of 64 positions, which running calls may use too, and their bytes: a part of the kv_cache.
+    int64_t pages = 0;
+    int64_t bytes = 0;
+    /// Tokens of all prompts since `init`, and how many of them were found.
+    int64_t tokens_asked = 0;
+    int64_t tokens_found = 0;
+  };
+  Prefixes prefixes{};
+
   [[nodiscard]] const Amount& operator[](MemoryKind kind) const { return kinds[static_cast<std::size_t>(kind)]; }
 };
 

@@ -44,6 +44,10 @@ struct TorchModelConfig {
   /// Most bytes of keys and values of all running calls together; what does not fit waits. 0 takes what `memory_limit`
   /// leaves, or else half of the memory that is free at `init`.
   int64_t kv_memory = 0;
+  /// Find what calls have in common, from their beginnings on, instead of computing it again (docs/prefixes.md); no bit
+  /// of an answer changes. What is kept for it gives way to calls, and is at most what `kv_memory` or `memory_limit`
+  /// leave, or without either an eighth of the memory that is free at `init`.
+  bool prefix_cache = true;
   /// Threads of this model's forward passes; 0 uses every core this process may run on.
   int threads = 0;
   /// Instead of the tokenizer in the model's directory.

@@ -15,6 +15,9 @@ namespace {
 /// Token ids and other small tensors of a call.
 constexpr int64_t kSmallTensors = 8192;
 
+/// A model that nobody asks keeps prefixes in this part of the memory that was free.
+constexpr int64_t kIdleShare = 8;
+
 int64_t kv_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context) {
   const auto element = static_cast<int64_t>(size_of(kv_dtype(config, model.dtype)));
   return model.kv_layout.sequence_bytes(context, engine::StepLimits{}.prompt_rows, element);
@@ -119,11 +122,16 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
     return bounds;  // a model that keeps nothing, and whose passes cannot be foreseen
   }
   bounds.kv = config.kv_memory;
+  auto idle = bounds.kv;  // what prefixes may take while nothing runs
   if (config.memory_limit > 0) {
     bounds.together = std::max<int64_t>(1, config.memory_limit - taken);
+    idle = idle > 0 ? std::min(idle, bounds.together) : bounds.together;
   } else if (bounds.kv == 0) {
-    bounds.kv = machine_memory(config.device).available / 2;
+    const auto available = machine_memory(config.device).available;
+    bounds.kv = available / 2;
+    idle = available / kIdleShare;
   }
+  bounds.prefixes = config.prefix_cache ? idle : 0;
   bounds.pass = [sizes = model.sizes, dtype = model.dtype, config, adapters = std::move(adapters)](
                     int64_t rows, int64_t positions, int64_t sequences) {
     const auto changes = adapters->load(std::memory_order_relaxed) > 0 ? adapter_bytes(sizes, rows, sequences) : 0;

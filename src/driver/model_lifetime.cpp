@@ -58,15 +58,15 @@ const std::shared_ptr<const LoadedModel>& ModelLifetime::own() const {
   return loaded_;
 }
 
-bool ModelLifetime::initialized() const {
+std::shared_ptr<const LoadedModel> ModelLifetime::loaded_or_null() const {
   const std::lock_guard lock(mutex_);
-  return own() != nullptr;
+  return own();
 }
 
 std::shared_ptr<const LoadedModel> ModelLifetime::loaded() const {
-  const std::lock_guard lock(mutex_);
-  require(own() != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
-  return loaded_;
+  auto loaded = loaded_or_null();
+  require(loaded != nullptr, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+  return loaded;
 }
 
 void ModelLifetime::init() {

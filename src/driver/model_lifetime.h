@@ -26,10 +26,12 @@ class ModelLifetime {
   void init();
   /// Waits for what runs, and lets go of the model.
   void cleanup();
-  [[nodiscard]] bool initialized() const;
+  [[nodiscard]] bool initialized() const { return loaded_or_null() != nullptr; }
   /// Throws LMError{not_initialized}. What it returns may be used as long as it is held, but takes no new calls once
   /// the model was cleaned up.
   [[nodiscard]] std::shared_ptr<const LoadedModel> loaded() const;
+  /// Null where `loaded` throws.
+  [[nodiscard]] std::shared_ptr<const LoadedModel> loaded_or_null() const;
 
  private:
   /// One `init` or `cleanup` at a time; throws for one that is called from inside the other.

@@ -43,6 +43,7 @@ bool PendingGeneration::State::poll() {
 
 void PendingGeneration::State::receive(Time until) {
   auto news = outbox_->take(until);
+  result_.usage.cached_tokens = news.cached_tokens;
   for (auto& made : news.made) {
     if (outbox_->cancelled()) {
       break;

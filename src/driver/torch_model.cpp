@@ -107,7 +107,13 @@ class TorchModel::Impl {
   driver::ModelLifetime& life() { return life_; }
 
   [[nodiscard]] MemoryUse memory() const {
-    return count_memory(config_.device) ? memory_->use(config_.device) : memory_use(config_.device);
+    auto use = count_memory(config_.device) ? memory_->use(config_.device) : memory_use(config_.device);
+    const auto loaded = life_.loaded_or_null();
+    const auto* engine = loaded ? loaded->engine() : nullptr;
+    if (const auto* counts = engine != nullptr ? engine->prefix_counts() : nullptr) {
+      use.prefixes = {counts->pages, counts->bytes, counts->tokens_asked, counts->tokens_found};
+    }
+    return use;
   }
 
   PendingGeneration submit(std::string_view prompt, GenerationOptions options) {

@@ -18,17 +18,27 @@ int64_t Admission::kv_bytes(const Sequence& sequence) const {
   return layout_.sequence_bytes(sequence.capacity(), piece_, element_size_);
 }
 
-int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const {
+int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next) const {
   if (!bounds_.pass) {
     return 0;
   }
-  auto rows = std::min(next.prompt_length(), piece_);
-  auto positions = next.capacity();
+  int64_t rows = 0;
+  int64_t positions = 0;
+  int64_t sequences = 0;
+  const auto add = [&](const Sequence& sequence) {
+    rows += std::min(sequence.prompt_length(), piece_);
+    positions = std::max(positions, sequence.capacity());
+    ++sequences;
+  };
   for (const auto& sequence : running) {
-    rows += std::min(sequence->prompt_length(), piece_);
-    positions = std::max(positions, sequence->capacity());
+    add(*sequence);
   }
-  const auto sequences = static_cast<int64_t>(running.size()) + 1;
+  if (next != nullptr) {
+    add(*next);
+  }
+  if (sequences == 0) {
+    return 0;
+  }
   return bounds_.pass(std::min(rows, piece_ + sequences - 1), positions, sequences);
 }
 
@@ -41,7 +51,18 @@ bool Admission::admits(std::span<const std::shared_ptr<Sequence>> running, const
     kv += kv_bytes(*sequence);
   }
   const bool kv_fits = bounds_.kv == 0 || kv <= bounds_.kv;
-  return kv_fits && (bounds_.together == 0 || kv + pass_bytes(running, next) <= bounds_.together);
+  return kv_fits && (bounds_.together == 0 || kv + pass_bytes(running, &next) <= bounds_.together);
+}
+
+int64_t Admission::page_limit(std::span<const std::shared_ptr<Sequence>> running) const {
+  auto limit = bounds_.prefixes;
+  for (const auto& sequence : running) {
+    limit += kv_bytes(*sequence);
+  }
+  if (bounds_.kv > 0) {
+    limit = std::min(limit, bounds_.kv);
+  }
+  return bounds_.together > 0 ? std::min(limit, bounds_.together - pass_bytes(running, nullptr)) : limit;
 }
 
 void Admission::check(const Sequence& sequence) const {

@@ -19,11 +19,14 @@ class Admission {
   [[nodiscard]] bool admits(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const;
   /// Throws LMError{out_of_memory} with the plan for a sequence that would not even run alone.
   void check(const Sequence& sequence) const;
+  /// The most bytes of pages there may be, cached ones included, while `running` go through the model.
+  [[nodiscard]] int64_t page_limit(std::span<const std::shared_ptr<Sequence>> running) const;
   /// Bytes of keys and values set aside for a sequence.
   [[nodiscard]] int64_t kv_bytes(const Sequence& sequence) const;
 
  private:
-  [[nodiscard]] int64_t pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const;
+  /// Of the largest pass of `running` and `next`, which may be null.
+  [[nodiscard]] int64_t pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next) const;
 
   nn::KvLayout layout_;
   MemoryBounds bounds_;

@@ -24,6 +24,16 @@ int32_t place_of(std::vector<const nn::Adapter*>& adapters, const nn::Adapter* a
   return static_cast<int32_t>(place);
 }
 
+/// Takes the sequences out of `all` that `which` is true of.
+template <typename Sequences, typename Which>
+std::vector<std::shared_ptr<Sequence>> take_out(Sequences& all, Which which) {
+  const auto taken =
+      std::stable_partition(all.begin(), all.end(), [&](const auto& sequence) { return !which(*sequence); });
+  std::vector<std::shared_ptr<Sequence>> result(taken, all.end());
+  all.erase(taken, all.end());
+  return result;
+}
+
 }  // namespace
 
 Engine::Engine(EngineConfig config)
@@ -34,6 +44,9 @@ Engine::Engine(EngineConfig config)
   if (!layout.groups.empty()) {
     pool_ = std::make_unique<nn::KvPool>(layout, at::TensorOptions().dtype(config_.kv_dtype).device(config_.device),
                                          config_.memory.kept);
+    if (config_.memory.prefixes > 0) {
+      prefixes_ = std::make_unique<PrefixCache>(*pool_);
+    }
   }
   worker_ = std::thread([this] { work(); });
 }
@@ -115,13 +128,16 @@ void Engine::end_all() {
     end_as_cancelled(*sequence);
   }
   running_.clear();
+  if (prefixes_) {
+    prefixes_->clear();
+  }
   const std::lock_guard lock(mutex_);
   busy_ = false;
   idle_.notify_all();
 }
 
 void Engine::end_as_cancelled(Sequence& sequence) {
-  sequence.pages.reset();
+  let_go_of_pages(sequence);
   if (!sequence.finished()) {
     try {
       sequence.on_cancelled();
@@ -133,34 +149,29 @@ void Engine::end_as_cancelled(Sequence& sequence) {
 }
 
 void Engine::drop_cancelled() {
-  std::erase_if(running_, [](const auto& sequence) {
-    if (!sequence->cancelled()) {
-      return false;
-    }
-    end_as_cancelled(*sequence);
-    return true;
-  });
-  std::vector<std::shared_ptr<Sequence>> cancelled;
+  auto cancelled = take_out(running_, [](const Sequence& sequence) { return sequence.cancelled(); });
   {
     const std::lock_guard lock(mutex_);
-    const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(),
-                                            [](const auto& sequence) { return !sequence->cancelled(); });
-    cancelled.assign(kept, waiting_.end());
-    waiting_.erase(kept, waiting_.end());
+    const auto waiting = take_out(waiting_, [](const Sequence& sequence) { return sequence.cancelled(); });
+    cancelled.insert(cancelled.end(), waiting.begin(), waiting.end());
   }
   for (const auto& sequence : cancelled) {
     end_as_cancelled(*sequence);
   }
+  make_room(0);
 }
 
 void Engine::admit() {
-  const std::lock_guard lock(mutex_);
-  while (!waiting_.empty() && admission_.admits(running_, *waiting_.front())) {
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-    if (pool_) {
-      running_.back()->pages.emplace(*pool_);
+  const auto before = running_.size();
+  {
+    const std::lock_guard lock(mutex_);
+    while (!waiting_.empty() && admission_.admits(running_, *waiting_.front())) {
+      running_.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
     }
+  }
+  for (auto place = before; pool_ && place < running_.size(); ++place) {
+    begin(place);
   }
 }
 
@@ -168,7 +179,9 @@ void Engine::step() {
   std::vector<Sequence*> running;
   running.reserve(running_.size());
   for (const auto& sequence : running_) {
-    running.push_back(sequence.get());
+    if (!waits(*sequence)) {
+      running.push_back(sequence.get());
+    }
   }
   const auto shares = pool_ ? plan_step(running, config_.step) : plan_whole(running);
   if (shares.empty()) {
@@ -184,20 +197,35 @@ void Engine::step() {
       share.sequence->on_error(std::current_exception());
     }
   }
+  end_finished(shares);
+}
+
+void Engine::end_finished(std::span<const StepShare> shares) {
   for (const auto& share : shares) {
-    if (share.sequence->finished()) {
-      share.sequence->pages.reset();
-    }
+    remember_after_step(share);
+  }
+  const auto finished = take_out(running_, [](const Sequence& sequence) { return sequence.finished(); });
+  for (const auto& sequence : finished) {
+    let_go_of_pages(*sequence);
+  }
+  make_room(0);
+  for (const auto& share : shares) {
     share.sequence->deliver();
   }
-  std::erase_if(running_, [](const auto& sequence) { return sequence->finished(); });
 }
 
 at::Tensor Engine::forward(std::span<const StepShare> shares) {
   int64_t rows = 0;
+  int64_t bytes = 0;  // of pages that are not there yet
   for (const auto& share : shares) {
     rows += share.count;
+    if (pool_) {
+      const auto first = share.sequence->done();
+      share.sequence->pages->leave(first);
+      bytes += share.sequence->pages->bytes_to_take(first + share.count);
+    }
   }
+  make_room(bytes);
   const auto tokens = at::empty({rows}, at::kLong);
   ops::Batch batch;
   int64_t row = 0;

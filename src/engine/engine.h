@@ -13,6 +13,7 @@
 #include "engine/answer_constraint.h"
 #include "engine/companion.h"
 #include "engine/engine_config.h"
+#include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "nn/kv_pool.h"
 
@@ -39,8 +40,12 @@ class Engine {
   /// Throws LMError{invalid_argument} naming the first id that is not in the vocabulary, or that there is none at all.
   void check_tokens(std::span<const int64_t> tokens) const;
 
-  /// Pages of keys and values that sequences hold. While nothing runs.
+  /// Pages of keys and values that sequences and the cache of prefixes hold. While nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
+  /// Of the cache of prefixes; null where there is none.
+  [[nodiscard]] const PrefixCache::Counts* prefix_counts() const noexcept {
+    return prefixes_ ? &prefixes_->counts() : nullptr;
+  }
 
   /// A constraint of an answer of at most `budget` tokens, for this model's vocabulary; `end_tokens`: those that may
   /// end it. Throws LMError: unsupported without a tokenizer; as Matcher does. Any thread.
@@ -61,10 +66,24 @@ class Engine {
   void work();
   [[nodiscard]] bool wait_for_work();
   void end_all();
-  static void end_as_cancelled(Sequence& sequence);
+  void end_as_cancelled(Sequence& sequence);
   void drop_cancelled();
   void admit();
   void step();
+  void end_finished(std::span<const StepShare> shares);
+
+  // What is found again: prefixes.cpp.
+  [[nodiscard]] bool finds_prefix(const Sequence& sequence) const;
+  /// Of the sequence at `place` of those that run: finds what is there, or who makes it now.
+  void begin(std::size_t place);
+  void find_prefix(Sequence& sequence);
+  /// Whether it waits for what another one makes; once it does not any more, it has found that.
+  [[nodiscard]] bool waits(Sequence& sequence);
+  void remember(const Sequence& sequence);
+  void remember_after_step(const StepShare& share);
+  void let_go_of_pages(Sequence& sequence);
+  /// Forgets prefixes until there is room for so many bytes of pages.
+  void make_room(int64_t bytes);
   at::Tensor forward(std::span<const StepShare> shares);
   Companion::Job prepare_beside(std::span<const StepShare> shares);
   void hand_out(std::span<const StepShare> shares, const at::Tensor& hidden);
@@ -84,6 +103,7 @@ class Engine {
 
   // The worker's alone.
   std::unique_ptr<nn::KvPool> pool_;
+  std::unique_ptr<PrefixCache> prefixes_;           // may be null
   std::vector<std::shared_ptr<Sequence>> running_;  // in the order in which they came
   Companion companion_;
 

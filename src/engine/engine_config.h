@@ -21,6 +21,8 @@ struct MemoryBounds {
   int64_t together = 0;
   /// Free pages that are kept for the next sequence.
   int64_t kept = 0;
+  /// The most of pages that nothing needs but the cache of prefixes; here 0 is no cache. They give way to sequences.
+  int64_t prefixes = 0;
   /// What a pass of so many rows takes, in which the longest sequence has so many positions and so many sequences want
   /// logits.
   std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences)> pass;

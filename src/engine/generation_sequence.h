@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -27,6 +28,7 @@ class GenerationSequence : public Sequence {
   [[nodiscard]] bool wants_preparation() const override { return constraint_ && constraint_->needs_preparation(); }
   void prepare() override { constraint_->prepare(); }
   void on_logits(std::span<float> logits) override;
+  void on_found(int64_t positions) override { outbox_->found(std::min(positions, prompt_length())); }
   void on_cancelled() override { end(FinishReason::cancelled); }
   void on_error(std::exception_ptr error) noexcept override { error_ = std::move(error); }
   [[nodiscard]] bool finished() const override { return ending_ || error_; }

@@ -10,6 +10,11 @@ constexpr std::chrono::milliseconds kLook{5};
 
 }  // namespace
 
+void Outbox::found(int64_t tokens) {
+  const std::lock_guard lock(mutex_);
+  cached_tokens_ = tokens;
+}
+
 void Outbox::push(TokenMade made) {
   std::unique_lock lock(mutex_);
   if (closed_) {
@@ -67,7 +72,7 @@ Outbox::News Outbox::take(std::chrono::steady_clock::time_point until) {
       news_.wait_until(lock, look);
     }
   }
-  return {std::exchange(made_, {}), ending_, error_};
+  return {std::exchange(made_, {}), ending_, error_, cached_tokens_};
 }
 
 void Outbox::cancel() noexcept {

@@ -40,6 +40,8 @@ class Outbox {
   explicit Outbox(std::optional<CancelToken> cancel) : cancel_(std::move(cancel)) {}
 
   // The worker's side. Nothing is taken after an end.
+  /// So many tokens of the prompt were found in the cache.
+  void found(int64_t tokens);
   void push(TokenMade made);
   void end(Ending ending);
   void fail(std::exception_ptr error) noexcept;
@@ -49,6 +51,7 @@ class Outbox {
     std::deque<TokenMade> made;
     std::optional<Ending> ending;
     std::exception_ptr error;
+    int64_t cached_tokens = 0;
   };
   /// What came since the last call; waits for something, the end, a cancellation or `until`.
   News take(std::chrono::steady_clock::time_point until);
@@ -74,6 +77,7 @@ class Outbox {
   std::deque<TokenMade> made_;
   std::optional<Ending> ending_;
   std::exception_ptr error_;
+  int64_t cached_tokens_ = 0;
   bool closed_ = false;
 };
 

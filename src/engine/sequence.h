@@ -44,6 +44,8 @@ class Sequence {
   virtual void on_cancelled() = 0;
   /// The end, by an error.
   virtual void on_error(std::exception_ptr error) noexcept = 0;
+  /// So many of its first positions need not go through the model: their keys and values were found.
+  virtual void on_found(int64_t /*positions*/) {}
   /// Nothing more is wanted of the model.
   [[nodiscard]] virtual bool finished() const = 0;
   /// Hands what came of it to whoever waits. Called when nothing of the step is held any more, so that whoever has an
@@ -65,6 +67,12 @@ class Sequence {
   /// What changes the model for its rows; may be null.
   std::shared_ptr<const nn::Adapter> adapter;
   std::optional<nn::SequencePages> pages;  // while it runs, with a model that keeps keys and values
+  /// Another that began earlier and reads the same beginning: this one waits until so much of it is there to be found.
+  struct Ahead {
+    std::shared_ptr<const Sequence> sequence;
+    int64_t positions = 0;
+  };
+  std::optional<Ahead> ahead;
 
  protected:
   void add(int64_t token) { tokens_.push_back(token); }

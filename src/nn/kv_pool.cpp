@@ -36,6 +36,12 @@ int64_t KvLayout::sequence_pages(std::size_t group, int64_t positions, int64_t p
   return std::min(whole, (window + std::min(piece, positions) - 2) / kPagePositions + 2);
 }
 
+std::size_t KvLayout::first_page_seen(std::size_t group, int64_t position) const {
+  const auto window = groups.at(group).window;
+  const auto seen = window > 0 ? std::max<int64_t>(position - window + 1, 0) : 0;
+  return static_cast<std::size_t>(seen / kPagePositions);
+}
+
 int64_t KvLayout::sequence_bytes(int64_t positions, int64_t piece, int64_t element) const {
   int64_t bytes = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -114,6 +120,13 @@ PageRef KvPool::take(std::size_t group) {
   return {this, group, id};
 }
 
+PageRef KvPool::copy(const PageRef& page) {
+  auto result = take(page.group_);
+  const auto& pages = groups_[page.group_].pages;
+  pages[static_cast<std::size_t>(result.id_)].copy_(pages[static_cast<std::size_t>(page.id_)]);
+  return result;
+}
+
 int64_t KvPool::references(const PageRef& page) const {
   return page ? counts_.at(page.group_).at(static_cast<std::size_t>(page.id_)) : 0;
 }
@@ -148,16 +161,48 @@ void KvPool::trim() {
 
 SequencePages::SequencePages(KvPool& pool) : pool_(&pool), groups_(pool.layout().groups.size()) {}
 
-void SequencePages::prepare(int64_t position, int64_t end) {
+void SequencePages::adopt(std::vector<std::vector<PageRef>> pages) {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     auto& group = groups_[g];
-    const auto window = pool_->layout().groups[g].window;
-    const auto seen = window > 0 ? std::max<int64_t>(position - window + 1, 0) : 0;
-    const auto first = static_cast<std::size_t>(seen / kPagePositions);
+    group.pages = std::move(pages[g]);
+    group.ids.clear();
+    for (const auto& page : group.pages) {
+      group.ids.push_back(page.id());
+      group.passed += page ? 0 : 1;
+    }
+  }
+}
+
+void SequencePages::leave(int64_t position) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    auto& group = groups_[g];
+    const auto first = pool_->layout().first_page_seen(g, position);
     for (; group.passed < std::min(first, group.pages.size()); ++group.passed) {
       group.pages[group.passed] = PageRef();
       group.ids[group.passed] = -1;
     }
+  }
+}
+
+int64_t SequencePages::bytes_to_take(int64_t end) const {
+  const auto wanted = (end + kPagePositions - 1) / kPagePositions;
+  int64_t bytes = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const auto more = wanted - static_cast<int64_t>(groups_[g].pages.size());
+    bytes += std::max<int64_t>(more, 0) * pool_->layout().page_bytes(g, pool_->element_size());
+  }
+  return bytes;
+}
+
+PageRef SequencePages::page(std::size_t group, std::size_t index) const {
+  const auto& pages = groups_.at(group).pages;
+  return index < pages.size() ? pages[index] : PageRef();
+}
+
+void SequencePages::prepare(int64_t position, int64_t end) {
+  leave(position);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    auto& group = groups_[g];
     while (static_cast<int64_t>(group.pages.size()) * kPagePositions < end) {
       group.pages.push_back(pool_->take(g));
       group.ids.push_back(group.pages.back().id());

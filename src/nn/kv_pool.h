@@ -30,6 +30,8 @@ struct KvLayout {
   [[nodiscard]] int64_t sequence_bytes(int64_t positions, int64_t piece, int64_t element) const;
   /// The most pages of `group` for such a sequence.
   [[nodiscard]] int64_t sequence_pages(std::size_t group, int64_t positions, int64_t piece) const;
+  /// The first page of a sequence that a layer of `group` sees from `position` or a later one.
+  [[nodiscard]] std::size_t first_page_seen(std::size_t group, int64_t position) const;
 };
 
 class KvPool;
@@ -67,6 +69,8 @@ class KvPool {
   ~KvPool();
 
   [[nodiscard]] PageRef take(std::size_t group);
+  /// A page of one's own with what is in `page`.
+  [[nodiscard]] PageRef copy(const PageRef& page);
   [[nodiscard]] const KvLayout& layout() const noexcept { return layout_; }
   [[nodiscard]] const std::vector<ops::PageGroup>& groups() const noexcept { return groups_; }
   /// Bytes of one number.
@@ -75,6 +79,8 @@ class KvPool {
   [[nodiscard]] int64_t references(const PageRef& page) const;
   /// Pages somebody holds, of all groups.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return in_use_; }
+  /// Bytes of these.
+  [[nodiscard]] int64_t bytes_in_use() const noexcept { return bytes_ - free_bytes_; }
   /// Bytes of all pages there are, free ones included.
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
   /// Gives every free page back to the system.
@@ -102,8 +108,17 @@ class SequencePages {
  public:
   explicit SequencePages(KvPool& pool);
 
+  /// Begins with pages that are filled already, by group from position 0 on; none where no later position sees them.
+  /// Before anything else.
+  void adopt(std::vector<std::vector<PageRef>> pages);
+  /// Lets go of pages that no position from `position` on can see.
+  void leave(int64_t position);
+  /// Bytes of pages that `prepare` will take for positions up to `end`.
+  [[nodiscard]] int64_t bytes_to_take(int64_t end) const;
   /// Sees to pages for positions up to `end`, and lets go of those that no position from `position` on can see.
   void prepare(int64_t position, int64_t end);
+  /// The page of positions 64 * index on; none where a window has passed, or where there is none yet.
+  [[nodiscard]] PageRef page(std::size_t group, std::size_t index) const;
   /// By group, as a span of a batch wants them; valid until the next `prepare`.
   [[nodiscard]] std::vector<std::span<const int32_t>> ids() const;
   [[nodiscard]] int64_t count() const noexcept;

@@ -123,6 +123,7 @@ TEST(Command, GenerateStreamsTheTextThatJsonHas) {
   const auto object = json_of(dstorch(with_json));
   EXPECT_EQ(object["tokens"].size(), object["usage"]["completion_tokens"]);
   EXPECT_GT(object["usage"]["prompt_tokens"], 0);
+  EXPECT_EQ(object["usage"]["cached_tokens"], 0);
   EXPECT_THAT((std::vector<std::string>{"stop", "length"}), testing::Contains(object["finish_reason"]));
   const auto text = object["text"].get<std::string>();
   EXPECT_NE(text, "");

@@ -54,7 +54,7 @@ TEST(ModelMemory, EveryModelCountsItsWeights) {
 }
 
 TEST(ModelMemory, PagesAreThereAsLongAsTheCall) {
-  const auto model = load({.model_path = kLlama});
+  const auto model = load({.model_path = kLlama, .prefix_cache = false});
   model->complete(kPrompt, greedy(8));
   const auto config = model->info();
   const auto memory = model->memory();

@@ -14,12 +14,14 @@
 
 namespace dstorch::engine {
 
-/// The engine of a model of the parity tests, with bounds of the test's.
-inline EngineConfig engine_config(const std::string& fixture) {
+/// The engine of a model of the parity tests, with bounds of the test's. `changes`: to its config.json.
+inline EngineConfig engine_config(const std::string& fixture, const Json& changes = Json::object()) {
   const auto path = test::source_dir() / "tests/parity/fixtures" / fixture / "model";
   models::CheckpointWeights weights(Checkpoint::open(path), {});
   EngineConfig config;
-  config.model = models::create_model(read_json(path / "config.json"), weights);
+  auto json = read_json(path / "config.json");
+  json.update(changes);
+  config.model = models::create_model(json, weights);
   weights.finish();
   config.max_context = config.model->sizes().max_positions;
   config.threads = 2;
@@ -42,6 +44,7 @@ class Asked {
     std::vector<int64_t> tokens;
     while (true) {
       auto news = outbox_->take(std::chrono::steady_clock::time_point::max());
+      cached_tokens = news.cached_tokens;
       for (const auto& made : news.made) {
         tokens.push_back(made.token);
       }
@@ -55,6 +58,7 @@ class Asked {
 
   std::optional<FinishReason> reason;
   std::exception_ptr error;
+  int64_t cached_tokens = 0;
 
  private:
   std::shared_ptr<Outbox> outbox_;
@@ -63,8 +67,10 @@ class Asked {
 
 /// What a model says when it is asked this alone.
 inline std::vector<int64_t> alone(Engine& engine, const std::vector<int64_t>& prompt, const GenerationOptions& options,
-                                  int64_t max_tokens, uint64_t seed) {
+                                  int64_t max_tokens, uint64_t seed,
+                                  const std::shared_ptr<const nn::Adapter>& adapter = {}) {
   Asked asked(prompt, options, max_tokens, seed);
+  asked.sequence()->adapter = adapter;
   engine.submit(asked.sequence());
   return asked.wait();
 }

@@ -89,7 +89,9 @@ struct Report {
 Report measure(const BenchArguments& arguments, ModelInfo& info, StatusLine& line) {
   Report report;
   const auto start = Clock::now();
-  const auto model = load_model(arguments.model);
+  auto cold = arguments.model;
+  cold.no_prefix_cache = true;  // the same prompt again is to be read again
+  const auto model = load_model(cold);
   report.load_seconds = seconds_since(start);
   info = model->info();
   if (info.vocab_size == 0) {

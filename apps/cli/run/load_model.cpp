@@ -21,6 +21,7 @@ TorchModelConfig model_config(const ModelArguments& arguments) {
   config.memory_limit = arguments.memory_limit;
   config.kv_dtype = arguments.kv_dtype;
   config.kv_memory = arguments.kv_memory;
+  config.prefix_cache = !arguments.no_prefix_cache;
   config.allow_scripts = arguments.allow_scripts;
   config.copy_weights = arguments.copy_weights;
   if (!arguments.adapter.empty()) {

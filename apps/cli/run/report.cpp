@@ -17,6 +17,7 @@ nlohmann::ordered_json to_json(const GenerationResult& result) {
     json["stop_sequence"] = *result.stop_sequence;
   }
   json["usage"] = {{"prompt_tokens", result.usage.prompt_tokens},
+                   {"cached_tokens", result.usage.cached_tokens},
                    {"completion_tokens", result.usage.completion_tokens}};
   json["seed"] = result.seed;
   for (const auto& record : result.logprobs) {

@@ -19,6 +19,7 @@ const config = {
   dtype: kinds.string,
   kvDtype: kinds.string,
   kvMemory: kinds.integer,
+  prefixCache: kinds.boolean,
   threads: kinds.integer,
   tokenizerPath: kinds.path,
   maxContext: kinds.integer,

@@ -130,6 +130,7 @@ TorchModelConfig config_from(const Napi::Object& object) {
   config.dtype = dtype_from(object, "dtype");
   config.kv_dtype = dtype_from(object, "kvDtype");
   read_into<int64_t>(config.kv_memory, object, "kvMemory");
+  read_into<bool>(config.prefix_cache, object, "prefixCache");
   read_into<int>(config.threads, object, "threads");
   read_into<std::string>(config.tokenizer_path, object, "tokenizerPath");
   read_into<int64_t>(config.max_context, object, "maxContext");

@@ -88,6 +88,7 @@ Napi::Object completion(Napi::Env env, const GenerationResult& result) {
   }
   auto usage = Napi::Object::New(env);
   set_number(usage, "promptTokens", result.usage.prompt_tokens);
+  set_number(usage, "cachedTokens", result.usage.cached_tokens);
   set_number(usage, "completionTokens", result.usage.completion_tokens);
   object.Set("usage", usage);
   object.Set("logprobs", logprobs(env, result.logprobs));
@@ -139,6 +140,12 @@ Napi::Value memory(Napi::Env env, const MemoryUse& use) {
     object.Set(kKinds[i], amount(env, use.kinds[i]));
   }
   object.Set("mapped", amount(env, use.mapped));
+  auto prefixes = Napi::Object::New(env);
+  set_number(prefixes, "pages", use.prefixes.pages);
+  set_number(prefixes, "bytes", use.prefixes.bytes);
+  set_number(prefixes, "tokensAsked", use.prefixes.tokens_asked);
+  set_number(prefixes, "tokensFound", use.prefixes.tokens_found);
+  object.Set("prefixes", prefixes);
   return object;
 }
 

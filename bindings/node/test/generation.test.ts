@@ -16,11 +16,12 @@ test('generate continues a prompt', async () => {
 });
 
 test('complete says how it went', async () => {
+  await model.complete(prompt, { ...greedy, maxTokens: 1 });
   const result = await model.complete(prompt, greedy);
   assert.equal(result.text, answer);
   assert.equal(result.finishReason, 'stop');
   const asked = await model.tokenize(prompt);
-  assert.deepEqual(result.usage, { promptTokens: asked.length, completionTokens: result.tokens.length });
+  assert.deepEqual(result.usage, { promptTokens: asked.length, cachedTokens: asked.length - 1, completionTokens: result.tokens.length });
   // The end token is counted, and is no text.
   assert.equal((await model.detokenize(result.tokens)).trimEnd(), answer);
   assert.equal(result.timings.tokenSeconds.length, result.tokens.length);

@@ -123,6 +123,15 @@ test('plan needs no loaded model, and memory stays within it', async () => {
   assert.equal(use.device, 'cpu');
   assert.equal(use.weights.bytes, plan.weights);
   assert.ok(use.mapped.bytes > 0 && use.total.peak <= plan.total, `${use.total.peak} of ${plan.total}`);
+  await other.generate(prompt, { maxTokens: 1 });
+  const { prefixes, kvCache } = other.memory();
+  const asked = (await other.tokenize(prompt)).length;
+  assert.deepEqual([prefixes.tokensAsked, prefixes.tokensFound], [2 * asked, asked - 1]);
+  assert.ok(prefixes.pages > 0 && prefixes.bytes === kvCache.bytes);
+  const forgetful = bundledModel({ prefixCache: false });
+  await forgetful.init();
+  for (let i = 0; i < 2; ++i) assert.equal((await forgetful.complete(prompt, { maxTokens: 1 })).usage.cachedTokens, 0);
+  assert.equal(forgetful.memory().kvCache.bytes, 0);
   const copied = bundledModel({ copyWeights: true });
   await copied.init();
   assert.equal(copied.memory().mapped.bytes, 0);

@@ -1,0 +1,112 @@
+// The engine's part in finding prefixes again: when pages are looked for, remembered and forgotten.
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine.h"
+
+namespace dstorch::engine {
+namespace {
+
+/// So many positions are worth the wait for somebody else to compute them.
+constexpr int64_t kWorthWaiting = ops::kPagePositions;
+
+/// What may be found of a sequence: the logits of its last token are wanted, so that one must go through the model.
+std::span<const int64_t> findable(const Sequence& sequence) {
+  return sequence.tokens().first(static_cast<std::size_t>(sequence.length() - 1));
+}
+
+}  // namespace
+
+bool Engine::finds_prefix(const Sequence& sequence) const {
+  return prefixes_ && sequence.wants() == Sequence::Wants::last_logits;
+}
+
+void Engine::begin(std::size_t place) {
+  auto& sequence = *running_[place];
+  sequence.pages.emplace(*pool_);
+  if (!finds_prefix(sequence)) {
+    return;
+  }
+  const auto tokens = findable(sequence);
+  for (std::size_t i = 0; i < place; ++i) {
+    const auto& other = *running_[i];
+    if (!finds_prefix(other) || other.adapter != sequence.adapter || other.done() >= other.prompt_length()) {
+      continue;
+    }
+    const auto mismatch = std::mismatch(tokens.begin(), tokens.end(), other.tokens().begin(), other.tokens().end());
+    const auto common = static_cast<int64_t>(mismatch.first - tokens.begin());
+    if (common >= other.done() + kWorthWaiting && (!sequence.ahead || common > sequence.ahead->positions)) {
+      sequence.ahead = {running_[i], common};
+    }
+  }
+  if (!sequence.ahead) {
+    find_prefix(sequence);
+  }
+}
+
+bool Engine::waits(Sequence& sequence) {
+  if (!sequence.ahead) {
+    return false;
+  }
+  const auto& [other, positions] = *sequence.ahead;
+  if (other->pages && other->done() < positions) {
+    return true;
+  }
+  sequence.ahead.reset();
+  find_prefix(sequence);
+  return false;
+}
+
+void Engine::find_prefix(Sequence& sequence) {
+  auto found = prefixes_->find(findable(sequence), sequence.adapter);
+  for (std::size_t group = 0; found.ends_within_page && group < found.pages.size(); ++group) {
+    auto& last = found.pages[group].back();
+    make_room(pool_->layout().page_bytes(group, pool_->element_size()));
+    if (pool_->references(last) > 1) {  // else it was forgotten just now, and is nobody else's
+      last = pool_->copy(last);
+    }
+  }
+  prefixes_->count(sequence.prompt_length(), std::min(found.positions, sequence.prompt_length()));
+  if (found.positions > 0) {
+    sequence.pages->adopt(std::move(found.pages));
+    sequence.advance(found.positions);
+    sequence.on_found(found.positions);
+  }
+}
+
+void Engine::remember(const Sequence& sequence) {
+  if (finds_prefix(sequence) && sequence.pages && sequence.done() > 0) {
+    prefixes_->put(sequence.tokens().first(static_cast<std::size_t>(sequence.done())), sequence.adapter,
+                   *sequence.pages);
+  }
+}
+
+void Engine::remember_after_step(const StepShare& share) {
+  const auto& sequence = *share.sequence;
+  if (sequence.finished()) {
+    return;  // remembered with its end
+  }
+  const auto before = sequence.done() - share.count;
+  const bool read_prompt = before < sequence.prompt_length();
+  if (read_prompt || before / ops::kPagePositions != sequence.done() / ops::kPagePositions) {
+    remember(sequence);
+  }
+}
+
+void Engine::let_go_of_pages(Sequence& sequence) {
+  remember(sequence);
+  sequence.ahead.reset();
+  sequence.pages.reset();
+}
+
+void Engine::make_room(int64_t bytes) {
+  if (!prefixes_) {
+    return;
+  }
+  const auto limit = admission_.page_limit(running_);
+  while (pool_->bytes_in_use() + bytes > limit && prefixes_->drop_oldest()) {
+  }
+}
+
+}  // namespace dstorch::engine
