@@ -67,6 +67,8 @@ struct GenerateArguments {
   std::string messages;
   ConversationArguments conversation;
   ConstraintArguments constraint;
+  /// How many; unset is one, which is not in a list.
+  std::optional<int64_t> answers;
   bool json = false;
 };
 

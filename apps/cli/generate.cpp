@@ -68,6 +68,10 @@ void add_generate(CLI::App& app) {
   add_model_options(command, arguments->model);
   add_prefix_cache(command, arguments->model);
   constexpr const char* kOutput = "Output";
+  add_number(command, "-n,--answers", arguments->answers,
+             "So many answers, with the seeds SEED, SEED + 1, ...; a line --- is between them, --json has a list")
+      ->check(CLI::PositiveNumber)
+      ->group(kOutput);
   add_number(command, "--logprobs", arguments->generation.options.logprobs,
              "Record log-probabilities, with this many alternatives (--json)")
       ->group(kOutput);

@@ -141,6 +141,12 @@ class TorchModel : public LMDriver {
   /// fails the others are cancelled and its error is thrown.
   std::vector<GenerationResult> complete_all(std::span<const std::string> prompts,
                                              const GenerationOptions& options = {});
+  /// `n` answers to one prompt, at least 1: with the seeds `seed`, `seed` + 1, ..., the first drawn where none is set.
+  /// Each is what `complete` gives with its seed, to the bit; the prompt is read once (with `prefix_cache`). No
+  /// `on_token`; when one fails the others are cancelled and its error is thrown.
+  std::vector<GenerationResult> complete_all(std::string_view prompt, int64_t n, const GenerationOptions& options = {});
+  std::vector<GenerationResult> complete_all(std::span<const int64_t> prompt, int64_t n,
+                                             const GenerationOptions& options = {});
   /// Begins a `complete` and returns at once. Throws what can be known before it begins; at most 1024 calls may wait.
   PendingGeneration submit(std::string_view prompt, GenerationOptions options = {});
   PendingGeneration submit(std::span<const int64_t> prompt, GenerationOptions options = {});
@@ -149,6 +155,8 @@ class TorchModel : public LMDriver {
   /// naming the message or the tool, for what the template refuses, messages out of order, tools whose parameters are
   /// no schema.
   ChatResult chat(std::span<const Message> messages, const ChatOptions& options = {});
+  /// `n` next messages of one conversation, as `complete_all` answers a prompt. The options have no `on_piece`.
+  std::vector<ChatResult> chat_all(std::span<const Message> messages, int64_t n, const ChatOptions& options = {});
   /// Begins a `chat` and returns at once.
   PendingChat submit_chat(std::span<const Message> messages, ChatOptions options = {});
   /// How the model's makers sample its answers: its generation_config.json, as transformers reads it. It holds for

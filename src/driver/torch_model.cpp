@@ -34,9 +34,36 @@ constexpr int64_t kDefaultChatTokens = 4096;
 /// Calls of `complete_all` that are submitted before the first is waited for.
 constexpr std::size_t kTogether = 64;
 
+/// What `submit` of 0, 1, ... to `count` - 1 begins, in this order.
+template <typename Submit>
+auto wait_for_all(uint64_t count, const Submit& submit) {
+  std::vector<decltype(submit(count).wait())> results;
+  std::deque<decltype(submit(count))> pending;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (pending.size() == kTogether) {
+      results.push_back(pending.front().wait());
+      pending.pop_front();
+    }
+    pending.push_back(submit(i));
+  }
+  for (auto& generation : pending) {
+    results.push_back(generation.wait());
+  }
+  return results;
+}
+
 uint64_t draw_seed() {
   std::random_device device;
   return (static_cast<uint64_t>(device()) << 32U) | device();
+}
+
+void require_no_callback(const GenerationOptions& options) {
+  require(!options.on_token, ErrorKind::invalid_argument,
+          "complete_all has no on_token: its pieces would not say which answer they belong to; use submit");
+}
+
+void require_answers(int64_t n) {
+  require(n >= 1, ErrorKind::invalid_argument, "the number of answers must be at least 1, got {}", n);
 }
 
 /// What a call goes to, its files looked at.
@@ -151,6 +178,32 @@ class TorchModel::Impl {
       call.end_tokens.insert(chat->end_tokens().begin(), chat->end_tokens().end());
       return PendingChat(std::make_unique<PendingChat::State>(submit(*loaded, std::move(call), std::move(generation)),
                                                               std::move(answer)));
+    });
+  }
+
+  /// A text or ids.
+  template <typename Prompt>
+  std::vector<GenerationResult> complete_all(const Prompt& prompt, int64_t n, GenerationOptions options) {
+    require_answers(n);
+    require_no_callback(options);
+    const auto first = options.seed ? *options.seed : draw_seed();
+    return wait_for_all(static_cast<uint64_t>(n), [&](uint64_t i) {
+      options.seed = first + i;
+      return submit(prompt, options);
+    });
+  }
+
+  std::vector<ChatResult> chat_all(std::span<const Message> messages, int64_t n, ChatOptions options) {
+    require_answers(n);
+    require(!options.on_piece, ErrorKind::invalid_argument,
+            "chat_all has no on_piece: its pieces would not say which answer they belong to; use submit_chat");
+    if (!options.generation) {
+      options.generation = chat_model()->defaults();
+    }
+    const auto first = options.generation->seed ? *options.generation->seed : draw_seed();
+    return wait_for_all(static_cast<uint64_t>(n), [&](uint64_t i) {
+      options.generation->seed = first + i;
+      return submit_chat(messages, options);
     });
   }
 
@@ -301,21 +354,18 @@ GenerationResult TorchModel::stream(std::string_view prompt, TokenCallback on_to
 
 std::vector<GenerationResult> TorchModel::complete_all(std::span<const std::string> prompts,
                                                        const GenerationOptions& options) {
-  require(!options.on_token, ErrorKind::invalid_argument,
-          "complete_all has no on_token: its pieces would not say which prompt they answer; use submit");
-  std::vector<GenerationResult> results;
-  std::deque<PendingGeneration> pending;
-  for (const auto& prompt : prompts) {
-    if (pending.size() == kTogether) {
-      results.push_back(pending.front().wait());
-      pending.pop_front();
-    }
-    pending.push_back(submit(prompt, options));
-  }
-  for (auto& generation : pending) {
-    results.push_back(generation.wait());
-  }
-  return results;
+  require_no_callback(options);
+  return wait_for_all(prompts.size(), [&](uint64_t i) { return submit(prompts[i], options); });
+}
+
+std::vector<GenerationResult> TorchModel::complete_all(std::string_view prompt, int64_t n,
+                                                       const GenerationOptions& options) {
+  return impl_->complete_all(prompt, n, options);
+}
+
+std::vector<GenerationResult> TorchModel::complete_all(std::span<const int64_t> prompt, int64_t n,
+                                                       const GenerationOptions& options) {
+  return impl_->complete_all(prompt, n, options);
 }
 
 PendingGeneration TorchModel::submit(std::string_view prompt, GenerationOptions options) {
@@ -328,6 +378,10 @@ PendingGeneration TorchModel::submit(std::span<const int64_t> prompt, Generation
 
 ChatResult TorchModel::chat(std::span<const Message> messages, const ChatOptions& options) {
   return submit_chat(messages, options).wait();
+}
+
+std::vector<ChatResult> TorchModel::chat_all(std::span<const Message> messages, int64_t n, const ChatOptions& options) {
+  return impl_->chat_all(messages, n, options);
 }
 
 PendingChat TorchModel::submit_chat(std::span<const Message> messages, ChatOptions options) {

@@ -116,6 +116,30 @@ TEST(Command, AFailureIsOneAndOneLine) {
   }
 }
 
+TEST(Command, GenerateMakesSeveralAnswers) {
+  const std::vector<std::string> sampled{"generate", kPrompt, "--max-tokens", "12"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), sampled.begin(), sampled.end());
+    return more;
+  };
+  const auto list = json_of(dstorch(with({"--seed", "7", "-n", "3", "--json"})))["answers"];
+  ASSERT_EQ(list.size(), 3U);
+  std::string texts;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto single = json_of(dstorch(with({"--seed", std::to_string(7 + i), "--json"})));
+    EXPECT_EQ(list[i]["tokens"], single["tokens"]);
+    EXPECT_EQ(list[i]["seed"], single["seed"]);
+    texts += (i > 0 ? "---\n" : "") + single["text"].get<std::string>() + "\n";
+  }
+  EXPECT_EQ(dstorch(with({"--seed", "7", "-n", "3"})).out, texts);
+  EXPECT_EQ(dstorch(with({"-n", "0"})).exit_code, 2);
+  const std::string trees = (test::source_dir() / "examples/trees").string();
+  const auto chat =
+      json_of(dstorch({"generate", "--chat", "What is a pine?", "-m", trees, "-n", "2", "--json"}))["answers"];
+  ASSERT_EQ(chat.size(), 2U);
+  EXPECT_EQ(chat[1]["content"], "A pine is a conifer with long needles.");
+}
+
 TEST(Command, GenerateStreamsTheTextThatJsonHas) {
   const std::vector<std::string> greedy{"generate", kPrompt, "--temperature", "0", "--max-tokens", "12"};
   auto with_json = greedy;

@@ -1,5 +1,6 @@
 // Finding prefixes again, as programs see it.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -69,6 +70,41 @@ TEST(PrefixCache, StaysWithinKvMemoryAndTheLimit) {
     EXPECT_LE(limited->memory().total.peak, limit);
   }
   EXPECT_GT(limited->memory().prefixes.pages, 0);
+}
+
+TEST(SeveralAnswers, EachIsThatOfItsSeedAndThePromptIsReadOnce) {
+  const auto model = load({.model_path = kLlama});
+  const auto plain = load({.model_path = kLlama, .prefix_cache = false});
+  const auto prompt = prompt_of(90);
+  auto options = greedy(20);
+  options.temperature = 1.5;
+  options.seed = 41;
+  const auto answers = model->complete_all(prompt, 5, options);
+  ASSERT_EQ(answers.size(), 5U);
+  EXPECT_EQ(answers[0].usage.cached_tokens, 0);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    EXPECT_EQ(answers[i].seed, 41 + i);
+    options.seed = 41 + i;
+    EXPECT_EQ(answers[i].tokens, plain->complete(prompt, options).tokens);
+    EXPECT_GE(answers[i].usage.cached_tokens, i == 0 ? 0 : 89) << "the others take what the first has read";
+  }
+  EXPECT_NE(answers[0].tokens, answers[1].tokens);
+  options.seed.reset();
+  const auto drawn = model->complete_all(prompt, 2, options);
+  EXPECT_EQ(drawn[1].seed, drawn[0].seed + 1);
+  // More than are begun at once.
+  EXPECT_EQ(model->complete_all(prompt, 70, greedy(1)).back().tokens, plain->complete(prompt, greedy(1)).tokens);
+}
+
+TEST(SeveralAnswers, SayWhatIsWrong) {
+  const auto model = load({.model_path = kLlama});
+  const auto prompt = prompt_of(10);
+  const auto none = test::error_of([&] { model->complete_all(prompt, 0, greedy(1)); });
+  EXPECT_EQ(none.kind(), ErrorKind::invalid_argument);
+  EXPECT_THAT(none.what(), testing::HasSubstr("at least 1, got 0"));
+  auto options = greedy(1);
+  options.on_token = [](std::string_view) { return true; };
+  EXPECT_EQ(test::error_of([&] { model->complete_all(prompt, 2, options); }).kind(), ErrorKind::invalid_argument);
 }
 
 // Threads that say the same and different things, some of them taken back.

@@ -18,6 +18,7 @@
 #include "output.h"
 #include "read_text.h"
 #include "report.h"
+#include "several_answers.h"
 #include "terminal.h"
 
 namespace dstorch::cli {
@@ -118,12 +119,27 @@ void explain_silence(const GenerateArguments& arguments, const GenerationResult&
   }
 }
 
-/// Continues a text or ids.
-GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel& model, const std::string& text,
-                                 StatusLine& line) {
+/// How to continue a text or ids.
+GenerationOptions options_of(const GenerateArguments& arguments) {
   auto generation = arguments.generation.options;
   generation.constraint = constraint_of(arguments.constraint);
   generation.cancel = interrupt_token();
+  return generation;
+}
+
+/// How to answer `messages`, which are checked.
+ChatOptions options_of(const GenerateArguments& arguments, TorchModel& model, const std::vector<Message>& messages) {
+  auto options = chat_options(model, arguments.conversation, arguments.generation);
+  options.generation->constraint = constraint_of(arguments.constraint);
+  options.generation->cancel = interrupt_token();
+  check_conversation(model, messages, options);
+  return options;
+}
+
+/// Continues a text or ids.
+GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel& model, const std::string& text,
+                                 StatusLine& line) {
+  auto generation = options_of(arguments);
   Printer printer(line);
   if (arguments.json) {
     generation.on_token = [&line, told = false](std::string_view) mutable {
@@ -149,10 +165,7 @@ GenerationResult continue_prompt(const GenerateArguments& arguments, TorchModel&
 /// Answers a conversation.
 GenerationResult answer(const GenerateArguments& arguments, TorchModel& model, const std::vector<Message>& messages,
                         StatusLine& line) {
-  auto options = chat_options(model, arguments.conversation, arguments.generation);
-  options.generation->constraint = constraint_of(arguments.constraint);
-  options.generation->cancel = interrupt_token();
-  check_conversation(model, messages, options);
+  auto options = options_of(arguments, model, messages);
   AnswerPrinter printer(line);
   if (!arguments.json) {
     options.on_piece = std::ref(printer);
@@ -165,6 +178,20 @@ GenerationResult answer(const GenerateArguments& arguments, TorchModel& model, c
     printer.finish();
   }
   return result.generation;
+}
+
+/// Makes several answers and prints them when all are there.
+void answer_several(const GenerateArguments& arguments, TorchModel& model, const std::vector<Message>& messages,
+                    const std::string& text, StatusLine& line) {
+  const auto n = *arguments.answers;
+  line.show(fmt::format("making {} answers", n));
+  if (!messages.empty()) {
+    print_answers(model.chat_all(messages, n, options_of(arguments, model, messages)), arguments.json, line);
+  } else if (arguments.prompt.ids.empty()) {
+    print_answers(model.complete_all(text, n, options_of(arguments)), arguments.json, line);
+  } else {
+    print_answers(model.complete_all(arguments.prompt.ids, n, options_of(arguments)), arguments.json, line);
+  }
 }
 
 }  // namespace
@@ -183,6 +210,10 @@ void run(const GenerateArguments& arguments) {
   }
   const auto model = load_model(arguments.model);
   StatusLine line("reading the prompt");
+  if (arguments.answers) {
+    answer_several(arguments, *model, messages, text, line);
+    return;
+  }
   const auto result =
       messages.empty() ? continue_prompt(arguments, *model, text, line) : answer(arguments, *model, messages, line);
   if (result.finish_reason == FinishReason::cancelled) {
