@@ -67,6 +67,9 @@ struct GenerateArguments {
   std::string messages;
   ConversationArguments conversation;
   ConstraintArguments constraint;
+  /// Files of prefixes: read before the prompt, and written of it.
+  std::string load_prefix;
+  std::string save_prefix;
   /// How many; unset is one, which is not in a list.
   std::optional<int64_t> answers;
   bool json = false;

@@ -28,6 +28,8 @@ void check_chat(const GenerateArguments& arguments) {
       throw CLI::ValidationError(why);
     }
   };
+  refuse((messages || arguments.chat) && !arguments.save_prefix.empty(),
+         "--save-prefix is for a PROMPT or --ids as it is, not for a conversation");
   refuse(messages && (arguments.prompt.text || !arguments.prompt.ids.empty()),
          "--messages has the whole conversation; a PROMPT is one too many");
   refuse(arguments.chat && messages, "--chat is for a PROMPT; --messages has the whole conversation");
@@ -36,6 +38,16 @@ void check_chat(const GenerateArguments& arguments) {
   const auto& more = arguments.conversation;
   const bool asks = !more.system.empty() || !more.tools.empty() || !more.variables.empty();
   refuse(asks && !arguments.chat && !messages, "--system, --tools and --variables are for --chat and --messages");
+}
+
+void add_prefix_files(CLI::App& command, GenerateArguments& arguments) {
+  constexpr const char* kGroup = "Prompts that were read before";
+  add_text(command, "--save-prefix", arguments.save_prefix, "FILE",
+           "Write what the model keeps of PROMPT or --ids, for prompts that begin with it")
+      ->group(kGroup);
+  add_text(command, "--load-prefix", arguments.load_prefix, "FILE",
+           "Go on from what --save-prefix wrote with the same model, where the prompt begins with it")
+      ->group(kGroup);
 }
 
 void add_constraint(CLI::App& command, ConstraintArguments& constraint) {
@@ -67,6 +79,7 @@ void add_generate(CLI::App& app) {
   add_constraint(command, arguments->constraint);
   add_model_options(command, arguments->model);
   add_prefix_cache(command, arguments->model);
+  add_prefix_files(command, *arguments);
   constexpr const char* kOutput = "Output";
   add_number(command, "-n,--answers", arguments->answers,
              "So many answers, with the seeds SEED, SEED + 1, ...; a line --- is between them, --json has a list")

@@ -175,6 +175,16 @@ class TorchModel : public LMDriver {
   /// How well the model predicts `text`: windows of `max_context` tokens, each token once, with half a window of
   /// context.
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress = {});
+  /// Writes the keys and values of `prompt` to a safetensors file, computing what is not there yet, for `load_prefix`
+  /// of the same model in another process. `adapter`: as `GenerationOptions::adapter`. The file appears when it is
+  /// whole. Throws LMError: not_initialized, unsupported with `prefix_cache` off, context_overflow, io.
+  void save_prefix(const std::filesystem::path& path, std::string_view prompt, const std::string& adapter = {});
+  void save_prefix(const std::filesystem::path& path, std::span<const int64_t> prompt, const std::string& adapter = {});
+  /// Lets calls find what `save_prefix` wrote, as long as nothing needs the room; returns how many tokens that is.
+  /// Throws LMError: format for any other file, and one of another model (a byte of its weights or its config.json),
+  /// adapter, device or `kv_dtype`; not_found for an adapter that is not attached under the name it had; out_of_memory,
+  /// unsupported with `prefix_cache` off.
+  int64_t load_prefix(const std::filesystem::path& path);
   /// Loads the LoRA adapter in `directory` (PEFT's format: adapter_config.json, adapter_model.safetensors), for calls
   /// that name it: `GenerationOptions::adapter`. The model's weights stay as they are; calls with different adapters go
   /// through them together, and each gets what it would have got alone, to the bit. Throws LMError: not_initialized,

@@ -152,6 +152,7 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   if (account->use(Device{}).mapped.bytes > 0) {
     loaded.mapped = checkpoint;
   }
+  loaded.config_text = json.dump();
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
   loaded.adapters = std::make_shared<AdapterShelf>(*loaded.engine(), account, adapters);
   if (config.adapter) {
@@ -307,6 +308,11 @@ void LoadedModel::check_files() const {
   if (mapped) {
     mapped->require_unchanged();
   }
+}
+
+std::string LoadedModel::once_of_weights(const std::function<std::string()>& read) const {
+  std::call_once(weights_read_, [&] { of_weights_ = read(); });
+  return of_weights_;
 }
 
 engine::Engine* LoadedModel::engine() const {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -49,6 +51,9 @@ struct LoadedModel {
   /// Of a language model that was built here; null for the others.
   std::shared_ptr<AdapterShelf> adapters;
 
+  /// The config.json of a language model that was built here.
+  std::string config_text;
+
   /// The files that weights are used from in place; null where none are.
   std::shared_ptr<const Checkpoint> mapped;
 
@@ -63,8 +68,12 @@ struct LoadedModel {
   /// Throws LMError{io} when a file that weights are used from was written to: a call would read what is not the
   /// model's, or end the process where the file was cut.
   void check_files() const;
+  /// What `read` says of the weights, which is asked once. Thread-safe.
+  [[nodiscard]] std::string once_of_weights(const std::function<std::string()>& read) const;
 
  private:
+  mutable std::once_flag weights_read_;
+  mutable std::string of_weights_;
   mutable std::mutex chat_mutex_;
   mutable std::shared_ptr<const text::ChatModel> chat_;
 };

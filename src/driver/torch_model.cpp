@@ -1,10 +1,7 @@
 #include "dstorch/torch_model.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <numbers>
 #include <random>
 #include <set>
@@ -12,11 +9,14 @@
 #include "core/throw.h"
 #include "device/cuda_allocator.h"
 #include "device/memory_account.h"
+#include "driver/answer_length.h"
 #include "driver/guarded.h"
-#include "driver/loaded_model.h"
+#include "driver/loaded_parts.h"
 #include "driver/model_lifetime.h"
 #include "driver/pending_chat_state.h"
 #include "driver/pending_generation_state.h"
+#include "driver/saved_prefix.h"
+#include "driver/wait_for_all.h"
 #include "engine/check_options.h"
 #include "engine/generation_sequence.h"
 #include "engine/scoring.h"
@@ -24,33 +24,19 @@
 namespace dstorch {
 namespace {
 
+using driver::adapter_of;
+using driver::encode;
+using driver::engine_of;
 using driver::guarded;
 using driver::LoadedModel;
+using driver::shelf_of;
+using driver::tokens_to_make;
+using driver::wait_for_all;
 
 /// Tokens made where nobody says how many.
 constexpr int64_t kDefaultTokens = 256;
 /// The same in a conversation, where the model ends its answers itself.
 constexpr int64_t kDefaultChatTokens = 4096;
-/// Calls of `complete_all` that are submitted before the first is waited for.
-constexpr std::size_t kTogether = 64;
-
-/// What `submit` of 0, 1, ... to `count` - 1 begins, in this order.
-template <typename Submit>
-auto wait_for_all(uint64_t count, const Submit& submit) {
-  std::vector<decltype(submit(count).wait())> results;
-  std::deque<decltype(submit(count))> pending;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (pending.size() == kTogether) {
-      results.push_back(pending.front().wait());
-      pending.pop_front();
-    }
-    pending.push_back(submit(i));
-  }
-  for (auto& generation : pending) {
-    results.push_back(generation.wait());
-  }
-  return results;
-}
 
 uint64_t draw_seed() {
   std::random_device device;
@@ -64,57 +50,6 @@ void require_no_callback(const GenerationOptions& options) {
 
 void require_answers(int64_t n) {
   require(n >= 1, ErrorKind::invalid_argument, "the number of answers must be at least 1, got {}", n);
-}
-
-/// What a call goes to, its files looked at.
-engine::Engine& engine_of(const LoadedModel& loaded) {
-  loaded.check_files();
-  auto* const engine = loaded.engine();
-  require(engine != nullptr, ErrorKind::unsupported, "this needs a language model; the model loaded is {}",
-          loaded.info.model_type);
-  return *engine;
-}
-
-std::vector<int64_t> encode(const LoadedModel& loaded, std::string_view text) {
-  const auto& tokenizer = engine_of(loaded).tokenizer();
-  require(
-      tokenizer != nullptr, ErrorKind::unsupported,
-      "the model's directory must hold a tokenizer (tokenizer.json, tokenizer.model, or vocab.json and merges.txt); "
-      "give one, or token ids instead of text");
-  return tokenizer->encode(text);
-}
-
-/// How many tokens to make after `prompt` of them; `by_default` of them at most where nobody says, and no fewer than
-/// the `needed` of a constraint's shortest answer. Throws LMError{context_overflow}.
-int64_t tokens_to_make(const GenerationOptions& options, int64_t prompt, int64_t context, int64_t by_default,
-                       int64_t needed) {
-  const int64_t room = context - prompt;
-  require(room >= 0, ErrorKind::context_overflow,
-          "the prompt has {} tokens, {} more than the context of {}; shorten it", prompt, -room, context);
-  require(
-      needed <= room, ErrorKind::context_overflow,
-      "the shortest answer that the constraint allows needs {} tokens, and after a prompt of {} the context of {} has "
-      "room for {}; shorten the prompt",
-      needed, prompt, context, room);
-  const auto wanted = options.max_tokens.value_or(std::min(room, std::max(by_default, needed)));
-  require(wanted <= room, ErrorKind::context_overflow,
-          "a prompt of {} tokens and max_tokens {} need {} more positions than the context of {}; shorten the prompt "
-          "or ask for at most {} tokens",
-          prompt, wanted, wanted - room, context, room);
-  return wanted;
-}
-
-/// Where the adapters of calls are. Throws LMError{unsupported} for a model that has none.
-driver::AdapterShelf& shelf_of(const LoadedModel& loaded) {
-  require(loaded.adapters != nullptr, ErrorKind::unsupported,
-          "adapters need a language model from a directory with config.json; the model loaded is {}",
-          loaded.info.model_type);
-  return *loaded.adapters;
-}
-
-/// The adapter that calls go through which name none; may be null.
-std::shared_ptr<const nn::Adapter> default_adapter(const LoadedModel& loaded) {
-  return loaded.adapters ? loaded.adapters->find("") : nullptr;
 }
 
 /// Whether a text prompt is answered by the numbers of a plain network.
@@ -181,6 +116,21 @@ class TorchModel::Impl {
     });
   }
 
+  void save_prefix(const std::filesystem::path& path, std::span<const int64_t> prompt, const std::string& adapter) {
+    const auto loaded = life_.loaded();
+    guarded([&] { driver::save_prefix(*loaded, path, prompt, adapter); });
+  }
+
+  void save_prefix(const std::filesystem::path& path, std::string_view prompt, const std::string& adapter) {
+    const auto loaded = life_.loaded();
+    guarded([&] { driver::save_prefix(*loaded, path, encode(*loaded, prompt), adapter); });
+  }
+
+  int64_t load_prefix(const std::filesystem::path& path) {
+    const auto loaded = life_.loaded();
+    return guarded([&] { return driver::load_prefix(*loaded, path); });
+  }
+
   /// A text or ids.
   template <typename Prompt>
   std::vector<GenerationResult> complete_all(const Prompt& prompt, int64_t n, GenerationOptions options) {
@@ -217,14 +167,14 @@ class TorchModel::Impl {
 
   std::vector<float> logits(std::span<const int64_t> prompt) {
     const auto loaded = life_.loaded();
-    return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt, default_adapter(*loaded)); });
+    return guarded([&] { return engine::next_logits(engine_of(*loaded), prompt, adapter_of(*loaded, "")); });
   }
 
   std::vector<float> logits(std::string_view prompt) {
     const auto loaded = life_.loaded();
     return guarded([&] {
       if (!answers_plainly(*loaded)) {
-        return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt), default_adapter(*loaded));
+        return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt), adapter_of(*loaded, ""));
       }
       const MemoryScope scope(memory_, MemoryKind::activations);
       const auto output = driver::run_plainly(*loaded, prompt).to(at::kCPU, at::kFloat).contiguous();
@@ -235,7 +185,7 @@ class TorchModel::Impl {
   std::vector<float> embed(std::string_view text) {
     const auto loaded = life_.loaded();
     return guarded(
-        [&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text), default_adapter(*loaded)); });
+        [&] { return engine::mean_hidden(engine_of(*loaded), encode(*loaded, text), adapter_of(*loaded, "")); });
   }
 
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) {
@@ -245,7 +195,7 @@ class TorchModel::Impl {
       require(tokens.size() >= 2, ErrorKind::invalid_argument, "perplexity needs a text of at least two tokens, got {}",
               tokens.size());
       PerplexityResult result;
-      result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress, default_adapter(*loaded));
+      result.nll = engine::negative_log_likelihood(engine_of(*loaded), tokens, on_progress, adapter_of(*loaded, ""));
       result.tokens = static_cast<int64_t>(tokens.size()) - 1;
       result.bytes = static_cast<int64_t>(text.size());
       result.perplexity = std::exp(result.nll / static_cast<double>(result.tokens));
@@ -270,7 +220,7 @@ class TorchModel::Impl {
     auto& engine = engine_of(loaded);
     engine::check_options(options, engine.model().sizes().vocab_size);
     engine.check_tokens(call.prompt);
-    auto adapter = options.adapter.empty() ? default_adapter(loaded) : shelf_of(loaded).find(options.adapter);
+    auto adapter = adapter_of(loaded, options.adapter);
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
     const auto needed = options.constraint ? engine.tokens_needed(*options.constraint) : 0;
     const auto count = tokens_to_make(options, prompt_tokens, engine.max_context(), call.max_tokens_by_default, needed);
@@ -401,6 +351,17 @@ std::vector<float> TorchModel::logits(std::span<const int64_t> prompt) { return 
 PerplexityResult TorchModel::perplexity(std::string_view text, const ProgressCallback& on_progress) {
   return impl_->perplexity(text, on_progress);
 }
+
+void TorchModel::save_prefix(const std::filesystem::path& path, std::string_view prompt, const std::string& adapter) {
+  impl_->save_prefix(path, prompt, adapter);
+}
+
+void TorchModel::save_prefix(const std::filesystem::path& path, std::span<const int64_t> prompt,
+                             const std::string& adapter) {
+  impl_->save_prefix(path, prompt, adapter);
+}
+
+int64_t TorchModel::load_prefix(const std::filesystem::path& path) { return impl_->load_prefix(path); }
 
 void TorchModel::attach_adapter(const std::string& name, const std::filesystem::path& directory) {
   require(!name.empty(), ErrorKind::invalid_argument, "an adapter must have a name");

@@ -89,7 +89,30 @@ void Engine::submit(std::shared_ptr<Sequence> sequence) {
 void Engine::drain() {
   std::unique_lock lock(mutex_);
   draining_ = true;
-  idle_.wait(lock, [this] { return waiting_.empty() && !busy_; });
+  idle_.wait(lock, [this] { return waiting_.empty() && jobs_.empty() && !busy_; });
+}
+
+void Engine::between_steps(std::function<void()> job) {
+  std::packaged_task<void()> task(std::move(job));
+  auto done = task.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    require(!draining_, ErrorKind::not_initialized, "Torch model not initialized. Call init() first.");
+    jobs_.push_back(std::move(task));
+  }
+  news_.notify_one();
+  done.get();
+}
+
+void Engine::do_jobs() {
+  std::deque<std::packaged_task<void()>> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs.swap(jobs_);
+  }
+  for (auto& job : jobs) {
+    job();
+  }
 }
 
 void Engine::work() {
@@ -97,6 +120,7 @@ void Engine::work() {
   const MemoryScope memory(config_.account, MemoryKind::activations);
   const at::NoGradGuard no_grad;
   while (wait_for_work()) {
+    do_jobs();
     drop_cancelled();
     admit();
     step();
@@ -107,15 +131,16 @@ void Engine::work() {
 bool Engine::wait_for_work() {
   std::unique_lock lock(mutex_);
   busy_ = !running_.empty();
-  if (!busy_ && waiting_.empty()) {
+  if (!busy_ && waiting_.empty() && jobs_.empty()) {
     idle_.notify_all();
-    news_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+    news_.wait(lock, [this] { return closing_ || !waiting_.empty() || !jobs_.empty(); });
   }
   busy_ = true;
   return !closing_;
 }
 
 void Engine::end_all() {
+  do_jobs();  // none comes any more
   std::deque<std::shared_ptr<Sequence>> waiting;
   {
     const std::lock_guard lock(mutex_);

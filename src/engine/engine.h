@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -42,6 +44,10 @@ class Engine {
 
   /// Pages of keys and values that sequences and the cache of prefixes hold. While nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
+  /// Puts keys and values, as `keys_and_values` gives them, into the cache of prefixes, which there must be. Throws
+  /// LMError: out_of_memory where it has no room for them, not_initialized once it drains.
+  void put_prefix(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
+                  std::span<const at::Tensor> pages);
   /// Of the cache of prefixes; null where there is none.
   [[nodiscard]] const PrefixCache::Counts* prefix_counts() const noexcept {
     return prefixes_ ? &prefixes_->counts() : nullptr;
@@ -61,9 +67,14 @@ class Engine {
   [[nodiscard]] const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept { return config_.tokenizer; }
   [[nodiscard]] const std::set<int64_t>& end_tokens() const noexcept { return config_.end_tokens; }
   [[nodiscard]] int64_t max_context() const noexcept { return config_.max_context; }
+  [[nodiscard]] at::Device device() const noexcept { return config_.device; }
+  [[nodiscard]] at::ScalarType kv_dtype() const noexcept { return config_.kv_dtype; }
 
  private:
   void work();
+  /// Waits until the worker has done `job` between two steps; throws what it throws.
+  void between_steps(std::function<void()> job);
+  void do_jobs();
   [[nodiscard]] bool wait_for_work();
   void end_all();
   void end_as_cancelled(Sequence& sequence);
@@ -82,6 +93,8 @@ class Engine {
   void remember(const Sequence& sequence);
   void remember_after_step(const StepShare& share);
   void let_go_of_pages(Sequence& sequence);
+  void put_pages(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
+                 std::span<const at::Tensor> pages);
   /// Forgets prefixes until there is room for so many bytes of pages.
   void make_room(int64_t bytes);
   at::Tensor forward(std::span<const StepShare> shares);
@@ -97,6 +110,7 @@ class Engine {
   std::condition_variable news_;  // for the worker
   std::condition_variable idle_;  // for who drains
   std::deque<std::shared_ptr<Sequence>> waiting_;
+  std::deque<std::packaged_task<void()>> jobs_;
   bool draining_ = false;
   bool closing_ = false;
   bool busy_ = false;  // something runs

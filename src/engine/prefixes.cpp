@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/throw.h"
+#include "dstorch/memory.h"
 #include "engine/engine.h"
 
 namespace dstorch::engine {
@@ -92,6 +94,36 @@ void Engine::remember_after_step(const StepShare& share) {
   if (read_prompt || before / ops::kPagePositions != sequence.done() / ops::kPagePositions) {
     remember(sequence);
   }
+}
+
+void Engine::put_prefix(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
+                        std::span<const at::Tensor> pages) {
+  between_steps([&] { put_pages(tokens, adapter, pages); });
+}
+
+void Engine::put_pages(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
+                       std::span<const at::Tensor> pages) {
+  int64_t bytes = 0;
+  for (const auto& group : pages) {
+    bytes += static_cast<int64_t>(group.nbytes());
+  }
+  make_room(bytes);
+  const auto room = admission_.page_limit(running_) - pool_->bytes_in_use();
+  require(bytes <= room, ErrorKind::out_of_memory,
+          "the keys and values of {} tokens take {}, prefixes may take {} now; raise kv_memory or the memory limit",
+          tokens.size(), format_bytes(bytes), format_bytes(std::max<int64_t>(room, 0)));
+  const auto last = (static_cast<int64_t>(tokens.size()) - 1) / ops::kPagePositions;
+  std::vector<std::vector<nn::PageRef>> held;
+  for (std::size_t group = 0; group < pages.size(); ++group) {
+    auto& own = held.emplace_back(static_cast<std::size_t>(last + 1));
+    const auto count = pages[group].size(0);
+    for (int64_t i = 0; i < count; ++i) {
+      own[static_cast<std::size_t>(last + 1 - count + i)] = pool_->take(group, pages[group][i]);
+    }
+  }
+  nn::SequencePages whole(*pool_);
+  whole.adopt(std::move(held));
+  prefixes_->put(tokens, adapter, whole);
 }
 
 void Engine::let_go_of_pages(Sequence& sequence) {

@@ -77,6 +77,13 @@ class LogitsSequence : public ScoringSequence<std::vector<float>> {
   }
 };
 
+class PagesSequence : public ScoringSequence<std::vector<at::Tensor>> {
+ public:
+  using ScoringSequence::ScoringSequence;
+  [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
+  void on_logits(std::span<float> /*logits*/) override { set(pages->contents(length())); }
+};
+
 class MeanSequence : public ScoringSequence<std::vector<float>> {
  public:
   using ScoringSequence::ScoringSequence;
@@ -178,6 +185,13 @@ double loss_of_window(Engine& engine, std::span<const int64_t> window, int64_t s
 std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt,
                                std::shared_ptr<const nn::Adapter> adapter) {
   return ask<LogitsSequence>(engine, prompt, std::move(adapter));
+}
+
+std::vector<at::Tensor> keys_and_values(Engine& engine, std::span<const int64_t> tokens,
+                                        std::shared_ptr<const nn::Adapter> adapter) {
+  require(!engine.model().kv_layout().groups.empty(), ErrorKind::unsupported,
+          "the model loaded keeps no keys and values; it is {}", engine.model().sizes().model_type);
+  return ask<PagesSequence>(engine, tokens, std::move(adapter));
 }
 
 std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens,

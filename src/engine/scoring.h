@@ -17,6 +17,11 @@ namespace dstorch::engine {
 std::vector<float> next_logits(Engine& engine, std::span<const int64_t> prompt,
                                std::shared_ptr<const nn::Adapter> adapter = {});
 
+/// The keys and values of `tokens`, as `nn::SequencePages::contents`. Throws LMError{unsupported} for a model that
+/// keeps none.
+std::vector<at::Tensor> keys_and_values(Engine& engine, std::span<const int64_t> tokens,
+                                        std::shared_ptr<const nn::Adapter> adapter = {});
+
 /// The mean over the tokens of the last hidden state after the final norm. Throws LMError{unsupported} for a model
 /// that shows none.
 std::vector<float> mean_hidden(Engine& engine, std::span<const int64_t> tokens,

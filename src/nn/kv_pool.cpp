@@ -42,6 +42,12 @@ std::size_t KvLayout::first_page_seen(std::size_t group, int64_t position) const
   return static_cast<std::size_t>(seen / kPagePositions);
 }
 
+std::vector<int64_t> KvLayout::pages_shape(std::size_t group, int64_t positions) const {
+  const auto end = (positions + kPagePositions - 1) / kPagePositions;
+  const auto first = static_cast<int64_t>(first_page_seen(group, positions - 1));
+  return {end - first, groups.at(group).layers, 2, kv_heads, kPagePositions, head_dim};
+}
+
 int64_t KvLayout::sequence_bytes(int64_t positions, int64_t piece, int64_t element) const {
   int64_t bytes = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -120,11 +126,15 @@ PageRef KvPool::take(std::size_t group) {
   return {this, group, id};
 }
 
+PageRef KvPool::take(std::size_t group, const at::Tensor& content) {
+  auto page = take(group);
+  groups_[group].pages[static_cast<std::size_t>(page.id_)].copy_(content);
+  return page;
+}
+
 PageRef KvPool::copy(const PageRef& page) {
-  auto result = take(page.group_);
-  const auto& pages = groups_[page.group_].pages;
-  pages[static_cast<std::size_t>(result.id_)].copy_(pages[static_cast<std::size_t>(page.id_)]);
-  return result;
+  const auto content = groups_[page.group_].pages[static_cast<std::size_t>(page.id_)];
+  return take(page.group_, content);
 }
 
 int64_t KvPool::references(const PageRef& page) const {
@@ -208,6 +218,22 @@ void SequencePages::prepare(int64_t position, int64_t end) {
       group.ids.push_back(group.pages.back().id());
     }
   }
+}
+
+std::vector<at::Tensor> SequencePages::contents(int64_t positions) const {
+  std::vector<at::Tensor> contents;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const auto shape = pool_->layout().pages_shape(g, positions);
+    const auto first = static_cast<int64_t>(pool_->layout().first_page_seen(g, positions - 1));
+    auto& pages = contents.emplace_back(at::empty(shape, pool_->groups()[g].pages.at(0).scalar_type()));
+    for (int64_t i = 0; i < shape[0]; ++i) {
+      const auto id = static_cast<std::size_t>(groups_[g].ids.at(static_cast<std::size_t>(first + i)));
+      pages[i].copy_(pool_->groups()[g].pages.at(id));
+    }
+    const auto filled = (positions - 1) % kPagePositions + 1;
+    pages[shape[0] - 1].narrow(3, filled, kPagePositions - filled).zero_();
+  }
+  return contents;
 }
 
 std::vector<std::span<const int32_t>> SequencePages::ids() const {

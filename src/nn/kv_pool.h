@@ -30,6 +30,8 @@ struct KvLayout {
   [[nodiscard]] int64_t sequence_bytes(int64_t positions, int64_t piece, int64_t element) const;
   /// The most pages of `group` for such a sequence.
   [[nodiscard]] int64_t sequence_pages(std::size_t group, int64_t positions, int64_t piece) const;
+  /// Of what `SequencePages::contents` has of `group`.
+  [[nodiscard]] std::vector<int64_t> pages_shape(std::size_t group, int64_t positions) const;
   /// The first page of a sequence that a layer of `group` sees from `position` or a later one.
   [[nodiscard]] std::size_t first_page_seen(std::size_t group, int64_t position) const;
 };
@@ -69,6 +71,8 @@ class KvPool {
   ~KvPool();
 
   [[nodiscard]] PageRef take(std::size_t group);
+  /// A page with `content` [layers, 2, kv_heads, 64, head_dim].
+  [[nodiscard]] PageRef take(std::size_t group, const at::Tensor& content);
   /// A page of one's own with what is in `page`.
   [[nodiscard]] PageRef copy(const PageRef& page);
   [[nodiscard]] const KvLayout& layout() const noexcept { return layout_; }
@@ -119,6 +123,9 @@ class SequencePages {
   void prepare(int64_t position, int64_t end);
   /// The page of positions 64 * index on; none where a window has passed, or where there is none yet.
   [[nodiscard]] PageRef page(std::size_t group, std::size_t index) const;
+  /// By group, on the CPU: the pages of the first `positions`, from that of the first position on that the last of them
+  /// or a later one sees; what is behind them in the last page is zero. [pages, layers, 2, kv_heads, 64, head_dim]
+  [[nodiscard]] std::vector<at::Tensor> contents(int64_t positions) const;
   /// By group, as a span of a batch wants them; valid until the next `prepare`.
   [[nodiscard]] std::vector<std::span<const int32_t>> ids() const;
   [[nodiscard]] int64_t count() const noexcept;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -114,6 +115,26 @@ TEST(Command, AFailureIsOneAndOneLine) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_EQ(result.out, "");
   }
+}
+
+TEST(Command, GenerateGoesOnFromAFile) {
+  const auto file = (std::filesystem::temp_directory_path() / fmt::format("dstorch_prefix_{}", ::getpid())).string();
+  const std::vector<std::string> greedy{"generate", "--temperature", "0", "--max-tokens", "8", "--json"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), greedy.begin(), greedy.end());
+    return more;
+  };
+  const auto longer = std::string(kPrompt) + "libs";
+  const auto plain = json_of(dstorch(with({longer})));
+  EXPECT_EQ(dstorch(with({kPrompt, "--save-prefix", file})).exit_code, 0);
+  const auto loaded = json_of(dstorch(with({longer, "--load-prefix", file})));
+  EXPECT_EQ(loaded["tokens"], plain["tokens"]);
+  EXPECT_GT(loaded["usage"]["cached_tokens"], 0);
+  const auto refused = dstorch(with({longer, "--load-prefix", file, "--kv-dtype", "float32"}));
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, testing::HasSubstr("of another model"));
+  EXPECT_EQ(dstorch(with({"--chat", kPrompt, "--save-prefix", file})).exit_code, 2);
+  std::filesystem::remove(file);
 }
 
 TEST(Command, GenerateMakesSeveralAnswers) {

@@ -194,6 +194,17 @@ void answer_several(const GenerateArguments& arguments, TorchModel& model, const
   }
 }
 
+void save_prefix(const GenerateArguments& arguments, TorchModel& model, const std::string& text) {
+  if (arguments.save_prefix.empty()) {
+    return;
+  }
+  if (arguments.prompt.ids.empty()) {
+    model.save_prefix(arguments.save_prefix, text);
+  } else {
+    model.save_prefix(arguments.save_prefix, arguments.prompt.ids);
+  }
+}
+
 }  // namespace
 
 void run(const GenerateArguments& arguments) {
@@ -209,9 +220,13 @@ void run(const GenerateArguments& arguments) {
     messages.push_back({.role = "user", .content = text});
   }
   const auto model = load_model(arguments.model);
+  if (!arguments.load_prefix.empty()) {
+    model->load_prefix(arguments.load_prefix);
+  }
   StatusLine line("reading the prompt");
   if (arguments.answers) {
     answer_several(arguments, *model, messages, text, line);
+    save_prefix(arguments, *model, text);
     return;
   }
   const auto result =
@@ -219,6 +234,7 @@ void run(const GenerateArguments& arguments) {
   if (result.finish_reason == FinishReason::cancelled) {
     throw Interrupted();
   }
+  save_prefix(arguments, *model, text);
   if (messages.empty()) {
     explain_silence(arguments, result);
   }
