@@ -95,21 +95,23 @@ def with_transformers(model, config, texts):
     return rows
 
 
-def ties(seed):
-    """A unigram model over two letters in which many segmentations are equally good, but for rounding."""
+def ties(seed, letters="ab", user_defined=0.0):
+    """A unigram model over two letters in which many segmentations are equally good, but for rounding; so many of its
+    pieces are user-defined, and overlap."""
     rng = random.Random(seed)
     model = sentencepiece_model_pb2.ModelProto()
     for piece, kind in (("<unk>", 2), ("<s>", 3), ("</s>", 3)):
         model.pieces.add(piece=piece, score=0, type=kind)
     for length in range(1, 5):
         for bits in range(2**length):
-            model.pieces.add(piece="".join("ab"[(bits >> i) & 1] for i in range(length)), type=1,
+            kind = 4 if length > 1 and user_defined > 0 and rng.random() < user_defined else 1
+            model.pieces.add(piece="".join(letters[(bits >> i) & 1] for i in range(length)), type=kind,
                              score=-0.1 * rng.randrange(1, 40) - 3 * length)
     model.trainer_spec.model_type = 1
     model.trainer_spec.vocab_size = len(model.pieces)
     spec = model.normalizer_spec
     spec.name, spec.add_dummy_prefix, spec.remove_extra_whitespaces = "identity", False, False
-    return model.SerializeToString(), ["".join(rng.choice("ab") for _ in range(rng.randrange(5, 60))) for _ in range(40)]
+    return model.SerializeToString(), ["".join(rng.choice(letters) for _ in range(rng.randrange(5, 60))) for _ in range(40)]
 
 
 def sentencepiece_cases():
@@ -122,8 +124,8 @@ def sentencepiece_cases():
                   {"legacy": True, "add_prefix_space": False}, {"legacy": False, "add_prefix_space": False}):
         config = {**named, **extra}
         yield {"fixture": "llama2", "config": config, "rows": with_transformers(base64.b64decode(fixture["model"]), config, texts if not extra.get("legacy") else plain)}
-    for seed in range(6):
-        model, texts = ties(seed)
+    for seed in range(12):
+        model, texts = ties(seed) if seed < 6 else ties(seed, "ab" if seed % 2 == 0 else "a\u00e9", 0.15)
         judge = sentencepiece.SentencePieceProcessor(model_proto=model)
         rows = [{"text": text, "ids": judge.encode(text)} for text in texts]
         yield {"model": base64.b64encode(model).decode(), "config": {"add_bos_token": False}, "rows": rows}

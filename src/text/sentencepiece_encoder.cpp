@@ -16,6 +16,8 @@ using Type = SentencePieceModel::Type;
 
 // An unknown character costs as much more than the least likely piece.
 constexpr float kUnkPenalty = 10.0F;
+// What each byte of a user-defined piece counts, but for one of them.
+constexpr double kUserDefinedByte = 0.1;
 // Several times what rules in use make of a text (of NFKC's, the longest has 18 characters for one).
 constexpr std::size_t kMostGrowth = 64;
 constexpr std::size_t kMostAdded = 1024;
@@ -44,7 +46,6 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceModel& model)
   trie_.reserve(unigram ? text_bytes : 0);
   user_defined_.reserve(user_bytes);
   float min_score = std::numeric_limits<float>::max();
-  max_score_ = std::numeric_limits<float>::min();
   for (const auto& [piece, score, type] : model.pieces) {
     const auto id = static_cast<uint32_t>(scores_.size());
     scores_.push_back(score);
@@ -61,7 +62,6 @@ SentencePieceEncoder::SentencePieceEncoder(const SentencePieceModel& model)
       unk_id_ = id;
     } else if (type == Type::normal) {
       min_score = std::min(min_score, score);
-      max_score_ = std::max(max_score_, score);
     }
   }
   unk_score_ = min_score - kUnkPenalty;
@@ -193,9 +193,9 @@ void SentencePieceEncoder::segment_unigram(std::string_view text, std::vector<Se
         continue;
       }
       const std::size_t length = at - start;
-      // The score of a user-defined piece makes sure that it is taken.
+      // A user-defined piece has no score of its own: that of its bytes makes sure that it is taken.
       const float score = types_[id] == Type::user_defined
-                              ? static_cast<float>(static_cast<double>(static_cast<float>(length) * max_score_) - 0.1)
+                              ? static_cast<float>(kUserDefinedByte * static_cast<double>(length) - kUserDefinedByte)
                               : scores_[id];
       offer(start, at, id, score + before);
       known = known || length == character;

@@ -55,7 +55,6 @@ class SentencePieceEncoder {
   uint32_t byte_ids_[256];
   uint32_t unk_id_ = 0;
   float unk_score_ = 0;
-  float max_score_ = 0;
 };
 
 }  // namespace dstorch::text
