@@ -128,6 +128,12 @@ TEST(ConstraintBudget, TheShortestAnswerNeedsWhatItIsSaidToNeed) {
   EXPECT_EQ(needs({"{\"name\":\""}), 1U + 3 + 2);                // and three letters, and the end
   EXPECT_EQ(needs({"{\"na", "me\":", "\"}"}), 2U + 1 + 3 + 1);   //
   EXPECT_EQ(needs({"{\"name\":\"", "   ", "\"}"}), 1U + 1 + 1);  // the tokens of one character many times
+  // What comes after a key that may be any.
+  const auto keyed = Constraint::json_schema(
+      R"({"type": "object", "additionalProperties": {"const": "a long text"}, "minProperties": 1})",
+      Constraint::WhiteSpace::none);
+  EXPECT_EQ(masks_of(keyed, vocabulary_of(bytes_and({":\"a long text\"}"})))->automaton().distance(1),
+            1U + 1 + (1 + 2) + 1);  // two more than for the shortest key, which may be taken
   const auto masks = masks_of(constraint, vocabulary_of(bytes_and({})));
   try {
     Matcher matcher(masks, 13);
@@ -174,14 +180,16 @@ TEST(ConstraintBudget, AVocabularyWithoutAllBytesEndsAllTheSame) {
 
 // Where the short keys are taken, a longer one must still fit: the way to it is kept free.
 TEST(ConstraintKeys, NoObjectHasAKeyTwiceHoweverFewTokensAreLeft) {
-  const auto vocabulary = vocabulary_of(
-      bytes_and({"\"\":0,\"\"", "{\"\":0,", "\"\":", "\"x_\":1,\"x_", "\":0,\"", "},{\"\"", "\"a\":0,\"a"}));
+  const auto vocabulary = vocabulary_of(bytes_and({"\"\":0,\"\"", "{\"\":0,", "\"\":", "\"x_\":1,\"x_", "\":0,\"",
+                                                   "},{\"\"", "\"a\":0,\"a", "\"a", ",\"a", "aa\"", "\"\\"}));
   const std::vector<std::string> schemas = {
       R"({"type": "object", "additionalProperties": {"enum": [0, 1]}})",
       R"({"type": "object", "additionalProperties": {"enum": [0, 1]}, "minProperties": 12})",
       R"({"type": "object", "patternProperties": {"^x_": {"enum": [0, 1]}}, "additionalProperties": false, "minProperties": 6})",
       R"({"type": "object", "patternProperties": {"^(ab?)*$": {"enum": [0, 1]}}, "additionalProperties": false, "minProperties": 9})",
       R"({"type": "object", "patternProperties": {"^(ab|ac|b*)$": {"enum": [0, 1]}}, "additionalProperties": false, "minProperties": 7})",
+      R"({"type": "object", "patternProperties": {"^(aa|ab*)$": {"enum": [0, 1]}}, "additionalProperties": false, "minProperties": 5})",
+      R"({"type": "object", "patternProperties": {"^(\"|\"\"|a\"|b*)$": {"enum": [0, 1]}}, "additionalProperties": false, "minProperties": 6})",
       R"({"type": "array", "items": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": {"const": 0}}}})",
   };
   for (const auto& schema : schemas) {
@@ -249,9 +257,35 @@ TEST(ConstraintForced, IsCutAsTheTokenizerCutsIt) {
   EXPECT_FALSE(begun.empty());
   EXPECT_THAT(std::string("python3-yaml is a librar"), testing::StartsWith(tokens->decode(begun)));
   EXPECT_THAT(tokens->decode(begun), testing::Not(HasSubstr("librar")));
+  // Whole characters alone, of what is before it too.
+  EXPECT_EQ(tokens->decode(forced_of(Constraint::regex("YAML:[\xC3\xA9-\xC3\xBF]"), "")), "YAML:");
+  EXPECT_EQ(forced_of(Constraint::choice(std::vector<std::string>{text}), "\x82 The name: "),
+            forced_of(Constraint::choice(std::vector<std::string>{text}), " The name: "));
+  // Nothing where its first token would reach into what is there.
+  EXPECT_TRUE(forced_of(Constraint::choice(std::vector<std::string>{"e name"}), "Th").empty());
   // Nothing where a choice is left, or the answer is complete.
   EXPECT_TRUE(forced_of(Constraint::regex("[ab]c"), "").empty());
   EXPECT_TRUE(forced_of(Constraint::regex("(ab)?"), "").empty());
+}
+
+// Where the tokenizer takes more tokens for it than are left, the way that is short enough stays open.
+TEST(ConstraintForced, LeavesEnoughTokensForTheRest) {
+  const auto tokens = tokenizer();
+  const auto vocabulary = vocabulary_of(bytes_of_tokens(*tokens));
+  const std::string text = "mapan";
+  ASSERT_EQ(tokens->encode(text, {.add_special_tokens = false}).size(), 4U);  // m a pa n
+  const auto masks = masks_of(Constraint::choice(std::vector<std::string>{text}), vocabulary);
+  ASSERT_EQ(masks->automaton().distance(masks->automaton().start()), 3U);  // ma pa n
+  EXPECT_EQ(Matcher(masks, 4).forced(*tokens, "").size(), 4U);
+  Matcher matcher(masks, 3);
+  std::string written;
+  for (const auto id : matcher.forced(*tokens, "")) {
+    matcher.accept(id);
+    written += tokens->token_bytes(id);
+  }
+  EXPECT_LT(written.size(), text.size());
+  Rng rng(6);
+  EXPECT_EQ(written + test::random_answer(matcher, *vocabulary, rng), text);
 }
 
 TEST(TokenBytes, AreTheTextOfATokenInTheMiddle) {

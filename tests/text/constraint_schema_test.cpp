@@ -139,6 +139,26 @@ TEST(ConstraintSchema, ValuesMustBeWhatElseIsAskedOfThem) {
   }
 }
 
+TEST(ConstraintSchema, NumbersHaveAsManyDigitsAsAreDocumented) {
+  const auto takes = [](const char* limits, const char* number) {
+    return Constraint::json_schema(std::string(R"({"type": "number")") + limits + "}").matches(number);
+  };
+  EXPECT_TRUE(takes("", "123456789012345.123456789012345e-12"));
+  EXPECT_FALSE(takes("", "1234567890123456"));
+  EXPECT_FALSE(takes("", "1e123"));
+  EXPECT_TRUE(takes(R"(, "minimum": 2)", "123456789.123456"));
+  EXPECT_FALSE(takes(R"(, "minimum": 2)", "1234567890"));
+  EXPECT_FALSE(takes(R"(, "minimum": 2)", "3.1234567"));
+  EXPECT_FALSE(takes(R"(, "minimum": 2)", "3e0"));
+  EXPECT_TRUE(takes(R"(, "minimum": 1234567890)", "1234567891.5"));
+  EXPECT_TRUE(takes(R"(, "minimum": 2, "maximum": 30)", "12.1234567890123"));
+  EXPECT_FALSE(takes(R"(, "minimum": 2, "maximum": 30)", "12.12345678901234"));
+  const auto whole = Constraint::json_schema(R"({"type": "integer"})");
+  EXPECT_TRUE(whole.matches("-123456789012345678"));
+  EXPECT_FALSE(whole.matches("1234567890123456789"));
+  EXPECT_FALSE(whole.matches("1.0"));
+}
+
 TEST(ConstraintSchema, WhatASchemaDoesNotNameIsLeftOutUnlessItSaysSo) {
   EXPECT_FALSE(Constraint::json_schema(R"({"type": "object", "properties": {"a": {}}})").matches(R"({"q":1})"));
   EXPECT_TRUE(Constraint::json_schema(R"({"type": "object"})").matches(R"({"q":1})"));
@@ -156,6 +176,17 @@ TEST(ConstraintSchema, WhiteSpaceIsBounded) {
   EXPECT_FALSE(Constraint::json_schema(R"({"type": "array"})", Constraint::WhiteSpace::none).matches("[ ]"));
 }
 
+TEST(ConstraintSchema, AnnotationsSayNothing) {
+  for (const std::string word : {"title", "description", "default", "examples", "$comment", "$schema", "$id",
+                                 "deprecated", "readOnly", "writeOnly", "$defs", "definitions"}) {
+    const auto annotated = Constraint::json_schema(R"({"type": "object", "properties": {"a": {"type": "integer", ")" +
+                                                   word + R"(": {"if": 1}}}, ")" + word + R"(": {"not": 2}})");
+    EXPECT_TRUE(annotated.matches(R"({"a":1})")) << word;
+    EXPECT_FALSE(annotated.matches(R"({"a":"x"})")) << word;
+    EXPECT_FALSE(annotated.matches(R"({"b":1})")) << word;
+  }
+}
+
 TEST(ConstraintSchema, UnknownWordsAreNamed) {
   for (const std::string word :
        {"if", "not", "dependentRequired", "unevaluatedProperties", "contains", "$anchor", "nullable", "id"}) {
@@ -165,6 +196,8 @@ TEST(ConstraintSchema, UnknownWordsAreNamed) {
                 testing::HasSubstr("\"" + word + "\""));
   }
   EXPECT_THAT(error_of(R"({"type": "string", "format": "regex"})"), testing::HasSubstr("\"regex\""));
+  EXPECT_THAT(error_of(R"({"type": "integer", "format": "int32"})"), testing::HasSubstr("\"int32\""));
+  EXPECT_THAT(error_of(R"({"enum": [1], "format": "int32"})"), testing::HasSubstr("\"int32\""));
   EXPECT_THAT(error_of(R"({"type": "array", "uniqueItems": true})"), testing::HasSubstr("uniqueItems"));
   EXPECT_THAT(error_of(R"({"$ref": "https://example.com/other"})"), testing::HasSubstr("https://example.com/other"));
 }

@@ -41,7 +41,8 @@ struct NumberLimits {
 };
 
 /// The numbers within limits, written without an exponent: at most 18 digits for integers; for others together at most
-/// 15, so that different ones are different floating-point numbers, unless a limit has more. Negative zero is left out.
+/// 15, so that different ones are different floating-point numbers, unless a limit has more. Without two limits 9 of
+/// these are before the point. Negative zero is left out.
 /// Throws LMError{unsupported} when this becomes too large.
 CharDfa number_dfa(const NumberLimits& limits);
 

@@ -35,7 +35,7 @@ class Hops {
       begin_ = hops_.size();
       single_bytes();
       if (in_key_[state] == 0) {
-        look(kMostSteps, [&] { follow(0, state, 1); });
+        look(kMostSteps, [&] { follow(0, state); });
       }
       if (vocabulary_.unsplittable().nodes().size() > 1) {
         look(kMostUnsplittableSteps, [&] { follow_all(0, state, 1); });
@@ -98,8 +98,8 @@ class Hops {
     left_ -= given - std::max<int64_t>(steps_, 0);
   }
 
-  // Tokens along what is forced.
-  void follow(uint32_t node, uint32_t state, Distance cost) {
+  // Tokens along what is forced, up to where a key begins or ends.
+  void follow(uint32_t node, uint32_t state) {
     const auto& tree = vocabulary_.all();
     const auto take = [&](const Network::ByteEdge& edge, uint8_t byte) {
       const auto next = tree.child(node, byte);
@@ -107,10 +107,10 @@ class Hops {
         return;
       }
       if (tree.nodes()[next].token >= 0) {
-        hops_.push_back({from_, edge.target, cost + (edge.border & key_reserve)});
+        hops_.push_back({from_, edge.target, 1});
       }
       if (tree.nodes()[next].end > next + 1) {
-        follow(next, edge.target, cost + (edge.border & key_reserve));
+        follow(next, edge.target);
       }
     };
     for (const auto& edge : network_.edges(state)) {

@@ -211,7 +211,11 @@ const std::map<std::string, Word>& words() {
       {"minLength", [](auto& node, const auto& w, const auto& v) { at_least(node.min_length, count_of(w, v)); }},
       {"maxLength", [](auto& node, const auto& w, const auto& v) { at_most(node.max_length, count_of(w, v)); }},
       {"pattern", [](auto& node, const auto& w, const auto& v) { node.patterns.push_back(text_of(w, v)); }},
-      {"format", [](auto& node, const auto& w, const auto& v) { node.formats.push_back(text_of(w, v)); }},
+      {"format",
+       [](auto& node, const auto& w, const auto& v) {
+         node.formats.push_back(text_of(w, v));
+         format_language(node.formats.back());  // known, whatever the type
+       }},
       {"minItems", [](auto& node, const auto& w, const auto& v) { at_least(node.min_items, count_of(w, v)); }},
       {"maxItems", [](auto& node, const auto& w, const auto& v) { at_most(node.max_items, count_of(w, v)); }},
       {"uniqueItems",
