@@ -32,6 +32,19 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 LONGROPE = dict(rope_type="longrope", short_factor=[1.0, 1.5, 2.5, 4.0], long_factor=[2.0, 3.0, 5.0, 9.0],
                 original_max_position_embeddings=32)
+GENERAL = ["max_position_embeddings", "rms_norm_eps", "hidden_act", "tie_word_embeddings", "num_key_value_heads", "head_dim"]
+WINDOW = ["use_sliding_window", "max_window_layers", "sliding_window", "layer_types"]
+# Keys that say nothing when they are missing, and may be an error when they are null.
+NULLS = [
+    (LLAMA, GENERAL + ["attention_bias", "mlp_bias", "use_sliding_window", "max_window_layers"]),
+    (MISTRAL, GENERAL + WINDOW + ["attention_bias"]),
+    (dict(MISTRAL, model_type="ministral", layer_types=MIXED), ["num_key_value_heads", "head_dim", "rms_norm_eps"]),
+    (QWEN2, GENERAL + WINDOW + ["attention_bias", "mlp_bias"]),
+    (QWEN3, GENERAL + WINDOW + ["attention_bias", "mlp_bias"]),
+    (SMOLLM3, GENERAL + WINDOW + ["attention_bias", "mlp_bias", "no_rope_layer_interval", "no_rope_layers"]),
+    (GPT2, ["n_inner", "layer_norm_epsilon", "activation_function", "tie_word_embeddings", "scale_attn_weights",
+            "scale_attn_by_inverse_layer_idx"]),
+]
 
 
 def without(config, *keys):
@@ -130,6 +143,15 @@ CASES = {
     "linear partial": rope(dict(LINEAR, partial_rotary_factor=0.5)),
     "yarn partial": rope(YARN, partial_rotary_factor=0.5),
     "unknown rope type": rope(dict(rope_type="other", factor=2.0)),
+    **{f"{family['model_type']} {key} null": dict(family, **{key: None}) for family, keys in NULLS for key in keys},
+    "rope theta null": dict(LLAMA, rope_theta=None),
+    "rope theta null inside": rope(dict(LINEAR, rope_theta=None), rope_theta=500.0),
+    "rope theta null outside": rope(dict(LINEAR, rope_theta=500.0), rope_theta=None),
+    "default factor null": rope(dict(rope_type="default", factor=None)),
+    "proportional factor null": rope(dict(rope_type="proportional", partial_rotary_factor=0.5, factor=None)),
+    "dynamic partial null": rope(dict(rope_type="dynamic", factor=2.0, partial_rotary_factor=None)),
+    "linear partial null outside": rope(LINEAR, partial_rotary_factor=None),
+    "default partial null": rope(dict(rope_type="default", partial_rotary_factor=None)),
     "rope by layer type": dict(QWEN3, layer_types=["full_attention"] * LAYERS,
                                rope_parameters={"full_attention": dict(rope_type="default", rope_theta=1e4)}),
 }

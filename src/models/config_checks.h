@@ -16,6 +16,12 @@ int64_t get_size(const Json& config, const std::string& key);
 /// The same, `fallback` when the key is missing or null.
 int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback);
 
+/// `config[key]`, `fallback` when the key is missing. Null is a value, and of the wrong type.
+template <typename T>
+T get_unless_missing(const Json& config, const std::string& key, T fallback) {
+  return config.contains(key) ? json_get<T>(config, key, "config.json") : fallback;
+}
+
 /// `hidden_act` as Hugging Face spells it. Throws LMError{unsupported}.
 ops::Activation parse_activation(const std::string& name);
 

@@ -35,11 +35,11 @@ Gpt2Config parse_gpt2_config(const Json& json) {
       get_size_of(json, "n_positions", "max_position_embeddings", get_size_or(json, "n_ctx", 1024));
   config.num_heads = get_size_of(json, "n_head", "num_attention_heads", 12);
   config.inner_size = get_size_or(json, "n_inner", 4 * config.sizes.hidden_size);
-  config.norm_eps = json_get_or(json, "layer_norm_epsilon", 1e-5, where);
-  config.tied = json_get_or(json, "tie_word_embeddings", true, where);
-  config.scale_weights = json_get_or(json, "scale_attn_weights", true, where);
-  config.scale_by_layer = json_get_or(json, "scale_attn_by_inverse_layer_idx", false, where);
-  config.activation = parse_activation(json_get_or<std::string>(json, "activation_function", "gelu_new", where));
+  config.norm_eps = get_unless_missing(json, "layer_norm_epsilon", 1e-5);
+  config.tied = get_unless_missing(json, "tie_word_embeddings", true);
+  config.scale_weights = get_unless_missing(json, "scale_attn_weights", true);
+  config.scale_by_layer = get_unless_missing(json, "scale_attn_by_inverse_layer_idx", false);
+  config.activation = parse_activation(get_unless_missing<std::string>(json, "activation_function", "gelu_new"));
   require(config.sizes.hidden_size % config.num_heads == 0, ErrorKind::format,
           "{}: n_embd must be a multiple of n_head, got {} and {}", where, config.sizes.hidden_size, config.num_heads);
   config.sizes.num_heads = config.num_heads;

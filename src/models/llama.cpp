@@ -34,7 +34,7 @@ std::vector<bool> rotated_layers(const Json& config, const std::string& type, in
   if (type != "smollm3") {
     return rotated;
   }
-  const auto interval = get_size_or(config, "no_rope_layer_interval", 4);
+  const auto interval = config.contains("no_rope_layer_interval") ? get_size(config, "no_rope_layer_interval") : 4;
   for (int64_t i = 0; i < layers; ++i) {
     rotated[static_cast<std::size_t>(i)] = (i + 1) % interval != 0;
   }
@@ -74,9 +74,10 @@ std::vector<int64_t> sliding_windows(const Json& config, const std::string& type
   const bool is_mistral = type == "mistral" || type == "ministral";
   const bool is_qwen = type == "qwen2" || type == "qwen3";
   const int64_t default_window = (is_mistral || is_qwen) && !config.contains("sliding_window") ? 4096 : 0;
-  const bool used = json_get_or(config, "use_sliding_window", false, "config.json");
+  const bool knows_use = is_qwen || type == "smollm3";
+  const bool used = knows_use && get_unless_missing(config, "use_sliding_window", false);
   const auto window = is_qwen && !used ? 0 : get_size_or(config, "sliding_window", default_window);
-  const auto first = json_get_or<int64_t>(config, "max_window_layers", 28, "config.json");
+  const auto first = is_qwen ? get_unless_missing<int64_t>(config, "max_window_layers", 28) : layers;
   const auto named = sliding_layers(config, layers);
   std::vector<int64_t> windows(static_cast<std::size_t>(layers), 0);
   for (int64_t i = 0; i < layers && type != "llama"; ++i) {
@@ -117,10 +118,22 @@ FamilyDefaults family_defaults(const std::string& type) {
   return {};
 }
 
-/// A key that is missing takes the family's default, one that is null as many as there are heads.
-int64_t kv_heads(const Json& json, int64_t family_default, int64_t heads) {
-  const int64_t fallback = json.contains("num_key_value_heads") || family_default == 0 ? heads : family_default;
-  return get_size_or(json, "num_key_value_heads", fallback);
+/// A key that is missing takes the family's default, one that is null what the other sizes make of it, where the
+/// family's class has that.
+int64_t kv_heads(const Json& json, const std::string& type, int64_t family_default, int64_t heads) {
+  if (!json.contains("num_key_value_heads")) {
+    return family_default == 0 ? heads : family_default;
+  }
+  const bool may_be_null = type != "mistral" && type != "ministral";
+  return may_be_null ? get_size_or(json, "num_key_value_heads", heads) : get_size(json, "num_key_value_heads");
+}
+
+int64_t head_dim_of(const Json& json, const std::string& type, int64_t family_default, int64_t share) {
+  if (!json.contains("head_dim")) {
+    return family_default == 0 ? share : family_default;
+  }
+  const bool may_be_null = type == "llama" || type == "mistral";
+  return may_be_null ? get_size_or(json, "head_dim", share) : get_size(json, "head_dim");
 }
 
 LlamaConfig parse_llama_config(const Json& json) {
@@ -132,27 +145,26 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.sizes.hidden_size = get_size(json, "hidden_size");
   config.sizes.num_layers = get_size(json, "num_hidden_layers");
   const auto defaults = family_defaults(type);
-  config.sizes.max_positions = json_get_or(json, "max_position_embeddings", defaults.max_positions, where);
+  config.sizes.max_positions = get_unless_missing(json, "max_position_embeddings", defaults.max_positions);
   config.intermediate_size = get_size(json, "intermediate_size");
   config.num_heads = get_size(json, "num_attention_heads");
-  config.num_kv_heads = kv_heads(json, defaults.num_kv_heads, config.num_heads);
-  config.head_dim = get_size_or(
-      json, "head_dim", defaults.head_dim != 0 ? defaults.head_dim : config.sizes.hidden_size / config.num_heads);
+  config.num_kv_heads = kv_heads(json, type, defaults.num_kv_heads, config.num_heads);
+  config.head_dim = head_dim_of(json, type, defaults.head_dim, config.sizes.hidden_size / config.num_heads);
   require(config.sizes.max_positions >= 1, ErrorKind::format, "{}: max_position_embeddings must be at least 1, got {}",
           where, config.sizes.max_positions);
   require(config.num_heads % config.num_kv_heads == 0, ErrorKind::format,
           "{}: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", where, config.num_heads,
           config.num_kv_heads);
-  config.norm_eps = json_get_or(json, "rms_norm_eps", 1e-6, where);
+  config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-6);
   // What a family's class does not know of has no effect there either.
   const bool knows_mlp_bias = type == "llama" || type == "smollm3";
   const bool knows_bias = knows_mlp_bias || type == "qwen3";
-  config.output_bias = knows_bias && json_get_or(json, "attention_bias", false, where);
+  config.output_bias = knows_bias && get_unless_missing(json, "attention_bias", false);
   config.qkv_bias = type == "qwen2" || config.output_bias;
-  config.mlp_bias = knows_mlp_bias && json_get_or(json, "mlp_bias", false, where);
+  config.mlp_bias = knows_mlp_bias && get_unless_missing(json, "mlp_bias", false);
   config.qk_norm = type == "qwen3";
-  config.tied = json_get_or(json, "tie_word_embeddings", defaults.tied, where);
-  config.activation = parse_activation(json_get_or<std::string>(json, "hidden_act", "silu", where));
+  config.tied = get_unless_missing(json, "tie_word_embeddings", defaults.tied);
+  config.activation = parse_activation(get_unless_missing<std::string>(json, "hidden_act", "silu"));
   config.rotated = rotated_layers(json, type, config.sizes.num_layers);
   config.sliding_window = sliding_windows(json, type, config.sizes.num_layers, config.rotated);
   config.rope = nn::RopeConfig::from_json(json, defaults.rope_theta, config.sizes.max_positions);

@@ -125,10 +125,10 @@ void read_scaling(const Json& config, const Json& scaling, int64_t max_positions
   }
   const auto ratio = static_cast<double>(max_positions) / rope.original_max_positions;
   const bool null_means_ratio = rope.type == "longrope" || (rope.type == "yarn" && scaling.contains("factor"));
-  const bool may_lack = rope.type == "default" || rope.type == "proportional";
-  const auto otherwise = null_means_ratio ? ratio : 1.0;
-  rope.factor = null_means_ratio || may_lack ? json_get_or(scaling, "factor", otherwise, kWhere)
-                                             : json_get<double>(scaling, "factor", kWhere);
+  const bool needs_none = rope.type == "default" || (rope.type == "proportional" && !scaling.contains("factor"));
+  rope.factor = null_means_ratio ? json_get_or(scaling, "factor", ratio, kWhere)
+                : needs_none     ? 1.0
+                                 : json_get<double>(scaling, "factor", kWhere);
   if (rope.type == "llama3") {
     rope.low_freq_factor = json_get<double>(scaling, "low_freq_factor", kWhere);
     rope.high_freq_factor = json_get<double>(scaling, "high_freq_factor", kWhere);
@@ -153,16 +153,17 @@ void read_scaling(const Json& config, const Json& scaling, int64_t max_positions
 RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64_t max_positions) {
   RopeConfig rope;
   const auto scaling = parameters_of(config);
-  rope.theta =
-      json_get_or<double>(scaling, "rope_theta", json_get_or(config, "rope_theta", default_theta, kWhere), kWhere);
+  const auto& has_theta = scaling.contains("rope_theta") ? scaling : config;
+  rope.theta = has_theta.contains("rope_theta") ? json_get<double>(has_theta, "rope_theta", kWhere) : default_theta;
   rope.type = json_get_or<std::string>(scaling, "rope_type",
                                        json_get_or<std::string>(scaling, "type", "default", kWhere), kWhere);
   require(is_known(rope.type), ErrorKind::unsupported,
           "{}: rope type must be default, linear, dynamic, llama3, yarn, longrope or proportional, got \"{}\"", kWhere,
           rope.type);
   read_scaling(config, scaling, max_positions, rope);
-  const auto share =
-      json_get_or(scaling, "partial_rotary_factor", json_get_or(config, "partial_rotary_factor", 1.0, kWhere), kWhere);
+  const bool by_scaling = scaling.contains("partial_rotary_factor") && rope.type != "default";
+  const auto share = by_scaling ? json_get<double>(scaling, "partial_rotary_factor", kWhere)
+                                : json_get_or(config, "partial_rotary_factor", 1.0, kWhere);
   if (rope.type == "proportional") {
     rope.rotated_share = share;
   }
