@@ -1,5 +1,6 @@
 // Teaches the bundled model to name a Debian package's section from what it is described as, with LoRA and in full, and
-// sets what that comes to beside two simpler ways: always the most common section, and logistic regression on words.
+// to tell the sections apart as classes instead of writing their names; and sets what that comes to beside two simpler
+// ways: always the most common section, and logistic regression on words.
 //
 //   example_package_sections [TRAIN.tsv HELD-OUT.tsv OUTPUT [EPOCHS]]
 //
@@ -16,6 +17,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -64,10 +66,17 @@ std::string quoted(const std::string& text) {
   return json + "\"";
 }
 
-void write_examples(const fs::path& path, const std::vector<Package>& packages) {
+void write_pairs(const fs::path& path, const std::vector<Package>& packages) {
   std::ofstream file(path);
   for (const auto& package : packages) {
     file << "{\"prompt\": " << quoted(prompt_of(package)) << ", \"completion\": " << quoted(package.section) << "}\n";
+  }
+}
+
+void write_labels(const fs::path& path, const std::vector<Package>& packages) {
+  std::ofstream file(path);
+  for (const auto& package : packages) {
+    file << "{\"text\": " << quoted(prompt_of(package)) << ", \"label\": " << quoted(package.section) << "}\n";
   }
 }
 
@@ -191,6 +200,16 @@ double accuracy(dstorch::TorchModelConfig config, const std::vector<Package>& pa
   return static_cast<double>(right) / static_cast<double>(packages.size());
 }
 
+/// Share of the packages of whose section the model is surest.
+double class_accuracy(const dstorch::TorchModelConfig& config, const std::vector<Package>& packages) {
+  dstorch::TorchModel model(config);
+  model.init();
+  const auto right = std::count_if(packages.begin(), packages.end(), [&](const Package& package) {
+    return model.classify(prompt_of(package)).front().name == package.section;
+  });
+  return static_cast<double>(right) / static_cast<double>(packages.size());
+}
+
 void print(const char* way, double share) {
   std::cout << way << ": " << std::round(share * 1000) / 10 << " %\n" << std::flush;
 }
@@ -208,8 +227,8 @@ int main(int argc, char** argv) {
     const fs::path output =
         whole ? fs::path(argv[3]) : fs::temp_directory_path() / ("dstorch_sections_" + std::to_string(std::rand()));
     fs::create_directories(output);
-    write_examples(output / "train.jsonl", train);
-    write_examples(output / "held-out.jsonl", held_out);
+    write_pairs(output / "train.jsonl", train);
+    write_pairs(output / "held-out.jsonl", held_out);
     std::cout << train.size() << " packages to learn from, " << held_out.size() << " held out\n";
 
     const auto common = most_common_section(train);
@@ -254,6 +273,22 @@ int main(int argc, char** argv) {
     options.learning_rate = 1e-3;
     dstorch::finetune(options);
     print("all weights trained", accuracy({.model_path = options.output}, held_out));
+
+    // A section that no package to learn from has is no class: the run is scored without those that have one.
+    std::set<std::string> known;
+    for (const auto& package : train) {
+      known.insert(package.section);
+    }
+    std::vector<Package> of_known;
+    std::copy_if(held_out.begin(), held_out.end(), std::back_inserter(of_known),
+                 [&](const Package& package) { return known.count(package.section) > 0; });
+    write_labels(output / "train-labels.jsonl", train);
+    write_labels(output / "held-out-labels.jsonl", of_known);
+    options.data = output / "train-labels.jsonl";
+    options.held_out = output / "held-out-labels.jsonl";
+    options.output = output / "classes";
+    dstorch::finetune(options);
+    print("all weights trained to tell classes apart", class_accuracy({.model_path = options.output}, held_out));
     if (!whole) {
       fs::remove_all(output);
     }

@@ -13,6 +13,9 @@ A fixture is a folder named as its model in tests/parity/fixtures:
                         learns from (lists of examples), rates, and the losses and gradient norms of the ten steps
   expected.safetensors  prompt_logits [vocab] with the adapter, merged_logits [vocab] of peft's merged model;
                         full:NAME and lora:NAME, the gradients of the first step
+A folder with "_classes" after the name is of the model as transformers' classifier of three classes, its examples
+{"ids", "label"}; expected.safetensors also has the head before the first step, `score` [classes, hidden], and the logits
+are one a class.
 The examples of a step have different lengths and go through the model one by one, so that nothing is padded; their
 losses are divided by the number of all tokens of the step that are learned. Models are in evaluation mode: GPT-2 has
 dropout of its own otherwise.
@@ -47,6 +50,13 @@ ADAPTERS = {
     "gpt2_variants": dict(target_modules=["c_attn"], fan_in_fan_out=True, use_rslora=True),
 }
 
+# The same for classifiers, whose head peft trains whole.
+CLASSIFIERS = {
+    "llama": dict(target_modules="all-linear"),
+    "gpt2": dict(target_modules=["c_attn", "c_fc"], fan_in_fan_out=True),
+}
+CLASSES = ["kernel", "libs", "python"]
+
 
 def rate(step):
     """Linear warm-up, then linear to 0 at the last step."""
@@ -55,19 +65,36 @@ def rate(step):
     return PEAK * (1 - (step + 1 - WARMUP) / (STEPS - WARMUP))
 
 
-def load(name):
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        MODELS / name / "model", dtype=torch.float32, attn_implementation="eager").eval()
+def load(name, classes):
+    kind = transformers.AutoModelForSequenceClassification if classes else transformers.AutoModelForCausalLM
+    named = dict(id2label=dict(enumerate(CLASSES)), label2id={c: i for i, c in enumerate(CLASSES)}) if classes else {}
+    torch.manual_seed(sum(map(ord, name)))
+    return kind.from_pretrained(MODELS / name / "model", dtype=torch.float32, attn_implementation="eager", **named).eval()
+
+
+def learned_count(example):
+    return 1 if "label" in example else len(example["ids"]) - example["learned_from"]
 
 
 def loss_of(model, examples, chosen):
-    learned = sum(len(examples[i]["ids"]) - examples[i]["learned_from"] for i in chosen)
+    learned = sum(learned_count(examples[i]) for i in chosen)
     total = 0
     for i in chosen:
-        ids, start = torch.tensor(examples[i]["ids"]), examples[i]["learned_from"]
+        ids = torch.tensor(examples[i]["ids"])
+        if "label" in examples[i]:
+            logits = model(input_ids=ids[None]).logits  # [1, classes]
+            total = total + torch.nn.functional.cross_entropy(logits, torch.tensor([examples[i]["label"]]))
+            continue
+        start = examples[i]["learned_from"]
         logits = model(input_ids=ids[None, :-1]).logits[0]
         total = total + torch.nn.functional.cross_entropy(logits[start - 1:], ids[start:], reduction="sum")
     return total / learned
+
+
+def short_name(name):
+    for part in ("base_model.model.", ".modules_to_save", ".default"):
+        name = name.replace(part, "")
+    return name
 
 
 def run(model, examples, order, prefix, tensors, decays):
@@ -82,7 +109,7 @@ def run(model, examples, order, prefix, tensors, decays):
         loss.backward()
         if step == 0:
             for name, parameter in trained.items():
-                tensors[prefix + name.replace("base_model.model.", "").replace(".default", "")] = parameter.grad.clone()
+                tensors[prefix + short_name(name)] = parameter.grad.clone()
         norms.append(float(torch.nn.utils.clip_grad_norm_(trained.values(), CLIP)))
         losses.append(loss.item())
         for group in optimizer.param_groups:
@@ -92,22 +119,25 @@ def run(model, examples, order, prefix, tensors, decays):
     return losses, norms
 
 
-def make(name, out):
-    folder = out / name
+def make(name, out, classes=False):
+    folder = out / (name + "_classes" if classes else name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    torch.manual_seed(sum(map(ord, name)))
-    model = load(name)
+    model = load(name, classes)
     vocab = model.config.vocab_size
     examples = []
     for length in (9, 17, 5, 30, 12, 23, 14, 8):
         ids = torch.randint(3, vocab, (length,)).tolist()
-        examples.append({"ids": ids, "learned_from": int(torch.randint(1, length - 2, (1,)))})
+        if classes:
+            examples.append({"ids": ids, "label": int(torch.randint(0, len(CLASSES), (1,)))})
+        else:
+            examples.append({"ids": ids, "learned_from": int(torch.randint(1, length - 2, (1,)))})
     order = [torch.randperm(len(examples))[:5].tolist() for _ in range(STEPS)]
-    tensors = {}
+    tensors = {"score": model.score.weight.detach().clone()} if classes else {}
     full_losses, full_norms = run(model, examples, order, "full:", tensors, lambda n, p: p.dim() >= 2)
-    model = load(name)
-    config = LoraConfig(r=4, lora_alpha=8, task_type="CAUSAL_LM", **ADAPTERS[name])
+    model = load(name, classes)
+    config = LoraConfig(r=4, lora_alpha=8, task_type="SEQ_CLS" if classes else "CAUSAL_LM",
+                        **(CLASSIFIERS if classes else ADAPTERS)[name])
     model = get_peft_model(model, config).eval()
     with torch.no_grad():
         for key, parameter in model.named_parameters():
@@ -116,13 +146,15 @@ def make(name, out):
     model.peft_config["default"].base_model_name_or_path = name
     model.save_pretrained(folder / "adapter")
     prompt = examples[3]["ids"]
-    with torch.no_grad():
-        tensors["prompt_logits"] = model(input_ids=torch.tensor([prompt])).logits[0, -1].clone()
+
+    def last_logits(model):
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([prompt])).logits.flatten(0, -2)[-1]
+
+    tensors["prompt_logits"] = last_logits(model).clone()
     losses, norms = run(model, examples, order, "lora:", tensors, lambda n, p: True)
     model.save_pretrained(folder / "trained")
-    merged = model.merge_and_unload()
-    with torch.no_grad():
-        tensors["merged_logits"] = merged(input_ids=torch.tensor([prompt])).logits[0, -1].clone()
+    tensors["merged_logits"] = last_logits(model.merge_and_unload()).clone()
     for saved in ("adapter", "trained"):
         (folder / saved / "README.md").unlink(missing_ok=True)
     save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "expected.safetensors")
@@ -139,8 +171,8 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name in arguments.names or ADAPTERS:
-        make(name, arguments.out)
+    for name in arguments.names or [*ADAPTERS, *(name + "_classes" for name in CLASSIFIERS)]:
+        make(name.removesuffix("_classes"), arguments.out, name.endswith("_classes"))
 
 
 if __name__ == "__main__":

@@ -87,10 +87,21 @@ struct LogitsArguments {
   bool json = false;
 };
 
+/// Several texts: given, or the lines of a file ("-" is standard input).
+struct TextsArguments {
+  std::vector<std::string> given;
+  std::string file;
+};
+
 struct EmbedArguments {
   ModelArguments model;
-  std::vector<std::string> texts;
-  std::string file;
+  TextsArguments texts;
+  bool json = false;
+};
+
+struct ClassifyArguments {
+  ModelArguments model;
+  TextsArguments texts;
   bool json = false;
 };
 

@@ -28,6 +28,7 @@ void add_commands(CLI::App& app) {
   app.set_version_flag("--version", DSTORCH_VERSION, "Show the version");
   add_generate(app);
   add_chat(app);
+  add_classify(app);
   add_embed(app);
   add_logits(app);
   add_tokenize(app);

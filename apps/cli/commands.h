@@ -11,6 +11,7 @@ namespace dstorch::cli {
 /// Each adds one subcommand to `app`: its options, and what is done with them once they are known to be right.
 void add_bench(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_classify(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_finetune(CLI::App& app);
@@ -29,6 +30,7 @@ void add_train_tokenizer(CLI::App& app);
 /// there they are what run/ says. They throw LMError when they fail, Interrupted when Ctrl-C ended them.
 void run(const BenchArguments& arguments);
 void run(const ChatArguments& arguments);
+void run(const ClassifyArguments& arguments);
 void run(const DevicesArguments& arguments);
 void run(const EmbedArguments& arguments);
 void run(const FinetuneArguments& arguments);

@@ -13,8 +13,9 @@ void add_files(CLI::App& command, FinetuneArguments& arguments) {
   add_text(command, "-m,--model", arguments.model, "MODEL",
            "Model directory, or the weights of a plain network; the bundled model when left out")
       ->group(kGroup);
-  add_text(command, "--data", arguments.data, "FILE",
-           "JSON lines: {\"prompt\", \"completion\"}, {\"messages\"} or {\"text\"}; or plain text")
+  add_text(
+      command, "--data", arguments.data, "FILE",
+      "JSON lines: {\"prompt\", \"completion\"}, {\"messages\"}, {\"text\"} or {\"text\", \"label\"}; or plain text")
       ->required()
       ->group(kGroup);
   add_text(command, "-o,--output", arguments.output, "DIR", "Where the adapter, or the model, is written")

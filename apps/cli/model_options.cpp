@@ -102,6 +102,19 @@ void add_prompt(CLI::App& command, PromptArguments& prompt, const std::string& t
       ->group("Instead of a text");
 }
 
+void add_text_list(CLI::App& command, TextsArguments& texts) {
+  auto* given = add_texts(command, "TEXT", texts.given, "", "The texts; without any, the lines of standard input");
+  given->expected(CLI::detail::expected_max_vector_size);
+  add_text(command, "--file", texts.file, "LINES", "A file of one text a line instead; - is standard input")
+      ->excludes(given);
+}
+
+void check_texts(const TextsArguments& texts) {
+  if (texts.given.empty() && texts.file.empty() && stdin_is_terminal()) {
+    throw CLI::RequiredError("TEXT, --file, or lines on standard input");
+  }
+}
+
 void check_prompt(const PromptArguments& prompt) {
   if (!prompt.text && prompt.ids.empty() && stdin_is_terminal()) {
     throw CLI::RequiredError("PROMPT, --ids, or a text on standard input");

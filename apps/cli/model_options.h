@@ -20,6 +20,12 @@ void add_memory_limit(CLI::App& command, int64_t& limit);
 /// Adds PROMPT and --ids.
 void add_prompt(CLI::App& command, PromptArguments& prompt, const std::string& text_help, const std::string& ids_help);
 
+/// Adds TEXT..., and --file.
+void add_text_list(CLI::App& command, TextsArguments& texts);
+
+/// Throws CLI::RequiredError when there are none, and nobody who could be asked for some.
+void check_texts(const TextsArguments& texts);
+
 /// Throws CLI::RequiredError when there is neither, and nobody who could be asked for one.
 void check_prompt(const PromptArguments& prompt);
 

@@ -337,6 +337,15 @@ export interface ModelInfo {
   hiddenSize: number;
   numLayers: number;
   bytesPerToken: number;
+  /** Of a model that tells classes of texts apart instead of writing: their names. */
+  classes: string[];
+}
+
+/** A class that a text may be of. */
+export interface ClassScore {
+  name: string;
+  /** A text's add up to 1. */
+  probability: number;
 }
 
 export interface MemoryAmount {
@@ -441,6 +450,8 @@ export class TorchModel implements LMDriver {
     options: ChatOptions & SchemaOptions<S>,
   ): AnswerStream<ChatPiece, ChatCompletion & Partial<WithValue<S>>>;
   streamChat(messages: readonly Message[], options?: ChatOptions): ChatStream;
+  /** How likely a text is of each class, the likeliest first: of a model that tells classes apart instead of writing. */
+  classify(text: string, options?: CallOptions): Promise<ClassScore[]>;
   /** The mean over a text's tokens of the last hidden states, `hiddenSize` numbers, not normalized. */
   embed(text: string, options?: CallOptions): Promise<number[]>;
   /** The logits for the token after a prompt. */

@@ -30,6 +30,8 @@ struct FinetuneOptions {
   ///   {"prompt": text, "completion": text}   the completion is learned, and the end token after it
   ///   {"messages": [{"role", "content"}..]}  what the assistant says is learned; needs a chat template
   ///   {"text": text}                         all of it is learned
+  ///   {"text": text, "label": class}         the class is learned, a text or a whole number, by a head of its own on
+  ///                                          the text's last state: the model then classifies instead of writing
   /// or plain text. Of a plain network:
   ///   {"input": [numbers] or text, "target": [numbers]}    with the mean squared error
   ///   {"input": [numbers] or text, "label": number}        with the cross-entropy; labels count outputs from 0

@@ -66,7 +66,8 @@ struct TorchModelConfig {
   /// the model stays what it was. Costs the memory and the time of reading; see `CheckpointAccess`.
   bool copy_weights = false;
   ProgressCallback on_progress{};
-  /// An adapter in PEFT's format, a directory with adapter_config.json: of all calls that name no other.
+  /// An adapter in PEFT's format, a directory with adapter_config.json: of all calls that name no other. One that
+  /// replaces modules whole, such as the head of a classifier, is the only one of its model.
   std::optional<std::filesystem::path> adapter{};
 };
 
@@ -103,6 +104,15 @@ struct ModelInfo {
   int64_t num_layers = 0;
   /// Bytes of weights read to make one token: all but an input table that is not the head's too.
   int64_t bytes_per_token = 0;
+  /// Of a model that tells classes of texts apart instead of writing: their names.
+  std::vector<std::string> classes{};
+};
+
+/// A class that a text may be of.
+struct ClassScore {
+  std::string name;
+  /// The probabilities of a text's classes add up to 1.
+  double probability = 0;
 };
 
 struct PerplexityResult {
@@ -167,8 +177,12 @@ class TorchModel : public LMDriver {
   /// The mean over the tokens of the last hidden state (after the final norm), `hidden_size` numbers, not normalized.
   /// Throws LMError{unsupported} for TorchScript archives, which show none.
   std::vector<float> embed(std::string_view text);
-  /// The logits for the token after `prompt`: one per vocabulary entry. A plain network without a tokenizer, which
-  /// takes what `generate` takes: all that it puts out.
+  /// How likely `text` is of each class, the likeliest first: of a model whose architecture is
+  /// "...ForSequenceClassification", or that an adapter makes one. Such a model neither generates nor has a perplexity.
+  /// Throws LMError: unsupported for other models, context_overflow.
+  std::vector<ClassScore> classify(std::string_view text);
+  /// The logits for the token after `prompt`: one per vocabulary entry, or per class. A plain network without a
+  /// tokenizer, which takes what `generate` takes: all that it puts out.
   std::vector<float> logits(std::string_view prompt);
   /// The same from token ids: language models alone.
   std::vector<float> logits(std::span<const int64_t> prompt);
@@ -189,7 +203,8 @@ class TorchModel : public LMDriver {
   /// that name it: `GenerationOptions::adapter`. The model's weights stay as they are; calls with different adapters go
   /// through them together, and each gets what it would have got alone, to the bit. Throws LMError: not_initialized,
   /// not_found, format when it is of another model, unsupported for other kinds of adapters (DoRA, ...) and for
-  /// modules that are replaced whole, which can only be merged, invalid_argument for a name that is taken.
+  /// modules that are replaced whole, which `TorchModelConfig::adapter` takes alone, invalid_argument for a name that
+  /// is taken.
   void attach_adapter(const std::string& name, const std::filesystem::path& directory);
   /// Takes no new calls for the adapter; those that run go on with it. Throws LMError{not_found}.
   void detach_adapter(std::string_view name);

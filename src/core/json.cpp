@@ -16,4 +16,10 @@ Json parse_json(std::string_view text, std::string_view where) {
 
 Json read_json(const std::filesystem::path& path) { return parse_json(read_file(path), path.string()); }
 
+OrderedJson read_ordered_json(const std::filesystem::path& path) {
+  const auto text = read_file(path);
+  parse_json(text, path.string());  // its checks and messages
+  return OrderedJson::parse(text);
+}
+
 }  // namespace dstorch

@@ -25,6 +25,8 @@ Json parse_json(std::string_view text, std::string_view where);
 
 /// Reads and parses a file. Throws LMError.
 Json read_json(const std::filesystem::path& path);
+/// The same with the keys in the file's order, for a file that goes on as another.
+OrderedJson read_ordered_json(const std::filesystem::path& path);
 
 /// Whether a JSON number can become the integer type T: whole, and in range. Large exponents and fractions cannot.
 template <typename T>

@@ -3,12 +3,27 @@
 #include <fmt/ranges.h>
 
 #include "core/throw.h"
-#include "engine/adapter_file.h"
 
 namespace dstorch::driver {
 
 void AdapterShelf::attach(const std::string& name, const std::filesystem::path& directory) {
   const auto file = engine::AdapterFile::open(directory);
+  require(file.replaced.empty(), ErrorKind::unsupported,
+          "{}: a module that is replaced whole ({}) cannot be chosen call by call; open the model with this adapter "
+          "(TorchModelConfig::adapter, --adapter), or merge them (dstorch merge)",
+          directory.string(), file.replaced.empty() ? "" : file.replaced.begin()->first);
+  require(!replaced_, ErrorKind::unsupported,
+          "the model was opened with an adapter that replaces modules whole, and has room for no other; open it "
+          "without that one");
+  add(name, file);
+}
+
+void AdapterShelf::attach_default(const engine::AdapterFile& file) {
+  add("", file);
+  replaced_ = !file.replaced.empty();
+}
+
+void AdapterShelf::add(const std::string& name, const engine::AdapterFile& file) {
   const MemoryScope scope(account_, MemoryKind::weights);
   auto adapter = engine::load_adapter(file, engine_.model());
   const std::lock_guard lock(mutex_);

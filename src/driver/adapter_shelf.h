@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device/memory_account.h"
+#include "engine/adapter_file.h"
 #include "engine/engine.h"
 #include "nn/adapter.h"
 
@@ -23,8 +24,11 @@ class AdapterShelf {
                std::shared_ptr<std::atomic<int>> count)
       : engine_(engine), account_(std::move(account)), count_(std::move(count)) {}
 
-  /// Throws LMError: invalid_argument for a name that is taken, and what reading and fitting the files throws.
+  /// Throws LMError: invalid_argument for a name that is taken, unsupported for an adapter that replaces modules whole,
+  /// and what reading and fitting the files throws.
   void attach(const std::string& name, const std::filesystem::path& directory);
+  /// The adapter that the model was loaded with, for calls that name none. The model has what it replaces whole.
+  void attach_default(const engine::AdapterFile& file);
   /// Throws LMError{not_found}.
   void detach(std::string_view name);
   [[nodiscard]] std::vector<std::string> names() const;
@@ -32,9 +36,12 @@ class AdapterShelf {
   [[nodiscard]] std::shared_ptr<const nn::Adapter> find(const std::string& name) const;
 
  private:
+  void add(const std::string& name, const engine::AdapterFile& file);
+
   const engine::Engine& engine_;
   std::shared_ptr<MemoryAccount> account_;
   std::shared_ptr<std::atomic<int>> count_;
+  bool replaced_ = false;  // the default adapter replaces modules whole: other calls would go through them too
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const nn::Adapter>, std::less<>> adapters_;
 };

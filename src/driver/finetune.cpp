@@ -224,7 +224,7 @@ FinetuneResult finetune_model(const FinetuneOptions& options) {
                                   trainee.data().held_out.size(), trainee.bfloat16() ? "bfloat16" : "float32"));
   return train(options, trainee, [&](const FinetuneOptions& all, const FinetuneResult& result) {
     if (options.full) {
-      copy_model_files(options.model, options.output, options.save_dtype);
+      copy_model_files(options.model, options.output, trainee.config(), options.save_dtype);
     }
     int64_t learned = 0;
     int64_t tokens = 0;
@@ -232,11 +232,16 @@ FinetuneResult finetune_model(const FinetuneOptions& options) {
       learned += example.learned_count();
       tokens += example.length();
     }
-    const Facts data{
+    const auto& classes = trainee.classes();
+    Facts data{
         {"data", options.data.string()},
         {"examples", fmt::format("{}, {} held out", trainee.data().train.size(), trainee.data().held_out.size())},
-        {"tokens", fmt::format("{}, {} of them learned", tokens, learned)},
+        {"tokens", classes.empty() ? fmt::format("{}, {} of them learned", tokens, learned)
+                                   : fmt::format("{}, {} labels learned", tokens, learned)},
         {"numbers", trainee.bfloat16() ? "bfloat16, trained in float32" : "float32"}};
+    if (!classes.empty()) {
+      data.emplace_back("classes", fmt::format("{}: {}", classes.size(), fmt::join(classes, ", ")));
+    }
     write_report(all, facts_of(all, result, data), result, compare_answers(options, trainee.data().held_out));
   });
 }

@@ -37,6 +37,20 @@ std::vector<std::string> answers_of(TorchModelConfig config, const std::vector<t
   return answers;
 }
 
+std::vector<std::string> classes_of(TorchModelConfig config, const std::vector<training::Example>& examples) {
+  TorchModel model(std::move(config));
+  model.init();
+  std::vector<std::string> answers(examples.size(), "–");
+  if (model.info().classes.empty()) {
+    return answers;  // it told no classes apart
+  }
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto best = model.classify(examples[i].prompt).front();
+    answers[i] = fmt::format("{} ({:.0f} %)", best.name, 100 * best.probability);
+  }
+  return answers;
+}
+
 /// Text in one line of a Markdown table.
 std::string cell(const std::string& text) {
   std::string result;
@@ -89,13 +103,16 @@ std::vector<ComparedAnswer> compare_answers(const FinetuneOptions& options,
   TorchModelConfig config;
   config.model_path = options.model;
   config.threads = options.threads;
-  const auto before = answers_of(config, chosen);
+  const auto answers_now = [&] {
+    return chosen.front().label ? classes_of(config, chosen) : answers_of(config, chosen);
+  };
+  const auto before = answers_now();
   if (options.full) {
     config.model_path = options.output;
   } else {
     config.adapter = options.output;
   }
-  const auto after = answers_of(config, chosen);
+  const auto after = answers_now();
   std::vector<ComparedAnswer> answers;
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     answers.push_back({chosen[i].prompt, chosen[i].completion, before[i], after[i]});
@@ -119,7 +136,7 @@ void write_report(const FinetuneOptions& options, const std::vector<std::pair<st
     text += "\n";
   }
   if (!answers.empty()) {
-    text += "## Held-out answers\n\n| prompt | wanted | before | after |\n|---|---|---|---|\n";
+    text += "## Held-out answers\n\n| given | wanted | before | after |\n|---|---|---|---|\n";
     for (const auto& answer : answers) {
       text += fmt::format("| {} | {} | {} | {} |\n", cell(answer.prompt), cell(answer.wanted), cell(answer.before),
                           cell(answer.after));

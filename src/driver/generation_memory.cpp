@@ -49,7 +49,7 @@ int64_t adapter_bytes(const models::ModelSizes& sizes, int64_t rows, int64_t seq
   constexpr int64_t kProducts = 6;
   const auto widest = std::max({sizes.intermediate_size, sizes.hidden_size, sizes.num_heads * sizes.head_dim});
   const auto block = rows * (sizes.hidden_size + kProducts * widest);
-  const auto head = sequences * (sizes.hidden_size + 2 * sizes.vocab_size);
+  const auto head = sequences * (sizes.hidden_size + 2 * sizes.head_size());
   return static_cast<int64_t>(sizeof(float)) * std::max(block, head);
 }
 

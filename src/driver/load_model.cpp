@@ -9,6 +9,7 @@
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "models/checkpoint_weights.h"
+#include "models/classes.h"
 #include "models/registry.h"
 #include "ops/backend.h"
 
@@ -77,7 +78,7 @@ DType main_dtype(const Checkpoint& checkpoint) {
 /// Of the input table a token reads one row, unless the table is the head as well.
 int64_t bytes_per_token(const models::LanguageModel& model, int64_t weight_bytes) {
   const auto parameters = model.named_parameters();
-  if (parameters.find("lm_head.weight") == nullptr) {
+  if (model.sizes().tied) {
     return weight_bytes;
   }
   for (const char* table : {"model.embed_tokens.weight", "transformer.wte.weight"}) {
@@ -115,7 +116,7 @@ engine::EngineConfig engine_config(const TorchModelConfig& config, std::shared_p
 
 void load_language_model(const TorchModelConfig& config, const fs::path& directory,
                          const std::shared_ptr<MemoryAccount>& account, LoadedModel& loaded) {
-  const auto json = read_json(directory / "config.json");
+  auto json = read_json(directory / "config.json");
   const auto checkpoint = Checkpoint::open(directory, access(config));
   models::CheckpointWeights::Options options;
   options.device = to_torch(config.device);
@@ -124,6 +125,16 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
     options.dtype = to_torch(dtype);
   }
   options.on_progress = config.on_progress;
+  std::optional<engine::AdapterFile> adapter;
+  if (config.adapter) {
+    adapter = engine::AdapterFile::open(*config.adapter);
+    const MemoryScope scope(account, MemoryKind::weights);
+    options.given = adapter->replacements(options.device, options.dtype);
+    if (adapter->config.classifies) {
+      json = Json::parse(adapter->config_on(OrderedJson::parse(json.dump())).dump());
+      options.unneeded = {"lm_head.weight"};
+    }
+  }
   models::CheckpointWeights weights(checkpoint, options);
   const auto model = models::create_model(json, weights, {options.device});
   weights.finish();
@@ -148,15 +159,16 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
                  parts.max_context,
                  sizes.hidden_size,
                  sizes.num_layers,
-                 bytes_per_token(*model, weights.bytes())};
+                 bytes_per_token(*model, weights.bytes()),
+                 models::class_names(json)};
   if (account->use(Device{}).mapped.bytes > 0) {
     loaded.mapped = checkpoint;
   }
   loaded.config_text = json.dump();
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
   loaded.adapters = std::make_shared<AdapterShelf>(*loaded.engine(), account, adapters);
-  if (config.adapter) {
-    loaded.adapters->attach("", *config.adapter);
+  if (adapter) {
+    loaded.adapters->attach_default(*adapter);
   }
 }
 

@@ -31,12 +31,12 @@ class MergedWeights {
  public:
   explicit MergedWeights(const MergeOptions& options)
       : options_(options),
-        config_(read_json(options.model / "config.json")),
-        file_(AdapterFile::open(options.adapter)) {
+        file_(AdapterFile::open(options.adapter)),
+        config_(file_.config_on(read_ordered_json(options.model / "config.json"))) {
     base_ = Checkpoint::open(options.model);
     names_.emplace(*base_);
     models::PlannedWeights planned(base_, DType::float32, /*convert=*/false);
-    model_ = models::create_model(config_, planned, {at::kMeta});
+    model_ = models::create_model(Json::parse(config_.dump()), planned, {at::kMeta});
     engine::require_fits(file_, *model_);
     find_changes();
   }
@@ -59,6 +59,21 @@ class MergedWeights {
   }
 
   [[nodiscard]] bool tied() const { return model_->sizes().tied; }
+
+  /// Whether the merged model has this tensor of the base.
+  [[nodiscard]] bool keeps(const TensorView& view) const {
+    return !file_.config.classifies || names_->find(kHead) != &view;
+  }
+
+  /// What the merged model has and the base does not, by parameter.
+  [[nodiscard]] const std::map<std::string, const TensorView*>& added() const { return added_; }
+  [[nodiscard]] at::Tensor added_tensor(const TensorView& view) const {
+    const auto tensor = models::tensor_over(file_.weights, view);
+    return options_.dtype ? tensor.to(to_torch(*options_.dtype)) : tensor;
+  }
+
+  /// The merged model's config.json; the base's where nothing of it changes.
+  [[nodiscard]] const OrderedJson& config() const { return config_; }
 
  private:
   [[nodiscard]] const TensorView& weight_of(const std::string& name) const {
@@ -93,11 +108,10 @@ class MergedWeights {
       changes_[&view] = [this, module = module, pair = pair] { return product(module, pair).t(); };
     }
     for (const auto& [parameter, view] : file_.replaced) {
-      const bool table = parameter == kHead || names_->find(parameter) == nullptr ||
-                         parameter.find("embed") != std::string::npos || parameter.find("wte") != std::string::npos;
-      require(!tied() || !table, ErrorKind::unsupported,
-              "{}: modules_to_save has {}, and in this model the head and the table of tokens are one",
-              options_.adapter.string(), parameter);
+      if (model_->sizes().num_classes > 0 && names_->find(parameter) == nullptr) {
+        added_[parameter] = view;  // the head of the classes
+        continue;
+      }
       const auto& whole = weight_of(parameter);
       require(whole.shape == view->shape, ErrorKind::format, "{}: {} must be [{}], it is [{}]",
               options_.adapter.string(), parameter, fmt::join(whole.shape, ", "), fmt::join(view->shape, ", "));
@@ -106,13 +120,14 @@ class MergedWeights {
   }
 
   const MergeOptions& options_;
-  Json config_;
   AdapterFile file_;
+  OrderedJson config_;
   std::shared_ptr<models::LanguageModel> model_;
   std::shared_ptr<const Checkpoint> base_;
   std::optional<models::WeightNames> names_;
   std::map<const TensorView*, std::function<at::Tensor()>> changes_;  // [rows, columns] of the tensor
   std::map<const TensorView*, const TensorView*> replacements_;
+  std::map<std::string, const TensorView*> added_;
 };
 
 void write_directory(const MergeOptions& options, const MergedWeights& merged) {
@@ -122,28 +137,47 @@ void write_directory(const MergeOptions& options, const MergedWeights& merged) {
           error ? error.message() : "a file of that name exists");
   std::vector<DeferredTensor> tensors;
   for (const auto& view : merged.base()->tensors()) {
+    if (!merged.keeps(view)) {
+      continue;
+    }
     tensors.push_back({view.name, merged.dtype(view), view.shape, [&](const auto& write) {
                          const auto tensor = merged.tensor(view).contiguous();
                          write(training::view_of(tensor));
                        }});
   }
+  for (const auto& [name, view] : merged.added()) {
+    tensors.push_back({name, merged.dtype(*view), view->shape, [&merged, view = view](const auto& write) {
+                         const auto tensor = merged.added_tensor(*view).contiguous();
+                         write(training::view_of(tensor));
+                       }});
+  }
   save_deferred_safetensors(options.output / "model.safetensors", tensors, {{"format", "pt"}});
-  copy_model_files(options.model, options.output, options.dtype);
+  copy_model_files(options.model, options.output, merged.config(), options.dtype);
 }
 
 void write_state_dict(const MergeOptions& options, const MergedWeights& merged) {
   std::vector<at::Tensor> kept;
   std::vector<TensorView> views;
-  for (const auto& view : merged.base()->tensors()) {
-    kept.push_back(merged.tensor(view).contiguous());
+  std::map<const TensorView*, std::size_t> places;  // of the base's tensors in `views`
+  const auto add = [&](const std::string& name, const at::Tensor& tensor) {
+    kept.push_back(tensor.contiguous());
     views.push_back(training::view_of(kept.back()));
-    views.back().name = view.name;
+    views.back().name = name;
+  };
+  for (const auto& view : merged.base()->tensors()) {
+    if (merged.keeps(view)) {
+      places[&view] = views.size();
+      add(view.name, merged.tensor(view));
+    }
+  }
+  for (const auto& [name, view] : merged.added()) {
+    add(name, merged.added_tensor(*view));
   }
   // Python's state dict of a model with a tied head has it under both names, over the same storage.
   for (const char* table : {"model.embed_tokens.weight", "transformer.wte.weight"}) {
     if (const auto* view = merged.base()->find(table);
         view != nullptr && merged.tied() && merged.base()->find(kHead) == nullptr) {
-      auto head = views[static_cast<std::size_t>(view - merged.base()->tensors().data())];
+      auto head = views[places.at(view)];
       head.name = kHead;
       views.push_back(head);
     }

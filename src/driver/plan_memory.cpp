@@ -37,6 +37,8 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   if (options.training == Training::none) {
     return plan_generation(model, config, options.context, std::max<int64_t>(1, options.batch));
   }
+  require(model.sizes.num_classes == 0, ErrorKind::unsupported,
+          "training is planned for models that write; this one tells classes apart");
   training::PlannedRun run;
   run.device = config.device;
   run.memory_limit = config.memory_limit;

@@ -52,6 +52,13 @@ void require_answers(int64_t n) {
   require(n >= 1, ErrorKind::invalid_argument, "the number of answers must be at least 1, got {}", n);
 }
 
+void require_writes(const LoadedModel& loaded) {
+  require(loaded.info.classes.empty(), ErrorKind::unsupported,
+          "the model tells {} classes of texts apart and writes nothing: ask it to classify (TorchModel::classify, "
+          "dstorch classify)",
+          loaded.info.classes.size());
+}
+
 /// Whether a text prompt is answered by the numbers of a plain network.
 bool answers_plainly(const LoadedModel& loaded) {
   const auto* engine = loaded.engine();
@@ -182,6 +189,31 @@ class TorchModel::Impl {
     });
   }
 
+  std::vector<ClassScore> classify(std::string_view text) {
+    const auto loaded = life_.loaded();
+    return guarded([&] {
+      auto& engine = engine_of(*loaded);
+      const auto& classes = loaded->info.classes;
+      require(!classes.empty(), ErrorKind::unsupported,
+              "classify needs a model with classes (an architecture called \"...ForSequenceClassification\", or an "
+              "adapter that makes it one); this one writes");
+      const auto logits = engine::next_logits(engine, encode(*loaded, text), adapter_of(*loaded, ""));
+      const double largest = *std::max_element(logits.begin(), logits.end());
+      double sum = 0;
+      std::vector<ClassScore> scores;
+      for (std::size_t i = 0; i < classes.size(); ++i) {
+        scores.push_back({classes[i], std::exp(logits[i] - largest)});
+        sum += scores.back().probability;
+      }
+      for (auto& score : scores) {
+        score.probability /= sum;
+      }
+      std::stable_sort(scores.begin(), scores.end(),
+                       [](const ClassScore& a, const ClassScore& b) { return a.probability > b.probability; });
+      return scores;
+    });
+  }
+
   std::vector<float> embed(std::string_view text) {
     const auto loaded = life_.loaded();
     return guarded(
@@ -191,6 +223,7 @@ class TorchModel::Impl {
   PerplexityResult perplexity(std::string_view text, const ProgressCallback& on_progress) {
     const auto loaded = life_.loaded();
     return guarded([&] {
+      require_writes(*loaded);
       const auto tokens = encode(*loaded, text);
       require(tokens.size() >= 2, ErrorKind::invalid_argument, "perplexity needs a text of at least two tokens, got {}",
               tokens.size());
@@ -218,6 +251,7 @@ class TorchModel::Impl {
 
   PendingGeneration submit(const LoadedModel& loaded, Call call, GenerationOptions options) {
     auto& engine = engine_of(loaded);
+    require_writes(loaded);
     engine::check_options(options, engine.model().sizes().vocab_size);
     engine.check_tokens(call.prompt);
     auto adapter = adapter_of(loaded, options.adapter);
@@ -343,6 +377,8 @@ GenerationOptions TorchModel::chat_defaults() const { return impl_->chat_model()
 std::shared_ptr<const ChatTemplate> TorchModel::chat_template() const { return impl_->chat_model()->chat_template(); }
 
 std::vector<float> TorchModel::logits(std::string_view prompt) { return impl_->logits(prompt); }
+
+std::vector<ClassScore> TorchModel::classify(std::string_view text) { return impl_->classify(text); }
 
 std::vector<float> TorchModel::embed(std::string_view text) { return impl_->embed(text); }
 

@@ -7,6 +7,7 @@
 #include "core/throw.h"
 #include "device/memory_account.h"
 #include "models/checkpoint_weights.h"
+#include "models/classes.h"
 
 namespace dstorch::engine {
 namespace {
@@ -98,6 +99,37 @@ AdapterFile AdapterFile::open(const fs::path& directory) {
   return file;
 }
 
+std::map<std::string, at::Tensor> AdapterFile::replacements(const at::Device& device,
+                                                            std::optional<at::ScalarType> dtype) const {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [parameter, view] : replaced) {
+    const auto tensor = models::tensor_over(weights, *view);
+    tensors[parameter] =
+        tensor.to(device, dtype.value_or(tensor.scalar_type()), /*non_blocking=*/false, /*copy=*/true).contiguous();
+  }
+  return tensors;
+}
+
+OrderedJson AdapterFile::config_on(OrderedJson of_base) const {
+  if (!config.classifies) {
+    return of_base;
+  }
+  const auto head = replaced.find(fmt::format("{}.weight", models::kClassHead));
+  require(head != replaced.end() && head->second->shape.size() == 2, ErrorKind::format,
+          "{}: its task_type is SEQ_CLS, and its weights have no matrix base_model.model.{}.weight", directory.string(),
+          models::kClassHead);
+  const auto count = head->second->shape[0];
+  auto names = models::numbered_classes(count);
+  if (const auto beside = directory / "config.json"; fs::exists(beside)) {
+    if (auto named = models::class_names(read_json(beside)); !named.empty()) {
+      names = std::move(named);
+    }
+    require(std::ssize(names) == count, ErrorKind::format, "{} must name the {} classes of the adapter, it names {}",
+            beside.string(), count, names.size());
+  }
+  return models::with_classes(std::move(of_base), names);
+}
+
 std::map<std::string, const nn::Linear*> linear_layers(const torch::nn::Module& model) {
   return modules_of<nn::Linear>(model);
 }
@@ -133,8 +165,16 @@ void require_fits(const AdapterFile& file, const models::LanguageModel& model) {
             "{}: {} must have the model's {} rows, it has {}: adapters with tokens of their own are not supported",
             where, view->name, rows, view->shape.empty() ? 0 : view->shape[0]);
   }
+  const auto parameters = model.named_parameters();
+  for (const auto& [parameter, view] : file.replaced) {
+    const auto module = parameter.substr(0, parameter.rfind('.'));
+    require(parameters.contains(parameter), ErrorKind::format,
+            "{}: the model has no weight {}: the adapter is of another one", where, parameter);
+    require(!model.sizes().tied || !(is_head(module) || tables.contains(module)), ErrorKind::unsupported,
+            "{}: modules_to_save has {}, and in this model the head and the table of tokens are one", where, module);
+  }
   for (const auto& [module, layer] : layers) {
-    const bool wanted = file.config.changes(module, module == "lm_head");
+    const bool wanted = file.config.changes(module);
     require(wanted == file.linear.contains(module), ErrorKind::format,
             "{}: adapter_config.json {} {}, and the weights {} matrices for it", where,
             wanted ? "targets" : "leaves out", module, wanted ? "have no" : "have");
@@ -143,10 +183,6 @@ void require_fits(const AdapterFile& file, const models::LanguageModel& model) {
 
 std::shared_ptr<const nn::Adapter> load_adapter(const AdapterFile& file, const models::LanguageModel& model) {
   require_fits(file, model);
-  require(file.replaced.empty(), ErrorKind::unsupported,
-          "{}: a module that is replaced whole ({}) cannot be kept apart from the model; merge the adapter into it "
-          "(dstorch merge)",
-          file.directory.string(), file.replaced.empty() ? "" : file.replaced.begin()->first);
   const auto device = model.parameters().front().device();
   const auto layers = linear_layers(model);
   const auto tables = embedding_tables(model);

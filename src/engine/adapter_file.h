@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "dstorch/checkpoint.h"
@@ -31,6 +32,13 @@ struct AdapterFile {
   /// Of modules that are replaced whole, by parameter.
   std::map<std::string, const TensorView*> replaced;
 
+  /// The weights of `replaced` by parameter, as numbers on `device`: of `dtype`, or of the file's where it is unset.
+  [[nodiscard]] std::map<std::string, at::Tensor> replacements(const at::Device& device,
+                                                               std::optional<at::ScalarType> dtype) const;
+  /// The config.json of the model that the adapter makes of one with `of_base` as config.json: a classifier's, with the
+  /// classes' names from a config.json beside the adapter, if it is one. Throws LMError{format}.
+  [[nodiscard]] OrderedJson config_on(OrderedJson of_base) const;
+
   /// Throws LMError: not_found, format for what fits neither the other file nor itself, unsupported for what is more
   /// than LoRA.
   static AdapterFile open(const std::filesystem::path& directory);
@@ -44,8 +52,8 @@ std::map<std::string, const nn::Embedding*> embedding_tables(const torch::nn::Mo
 /// targets.
 void require_fits(const AdapterFile& file, const models::LanguageModel& model);
 
-/// The adapter of `file` for `model`, its numbers copied to the model's device as float32. Throws LMError as
-/// `require_fits`, and unsupported for what can only be merged.
+/// The adapter of `file` for `model`, its numbers copied to the model's device as float32; the model has what is
+/// replaced whole already. Throws LMError as `require_fits`.
 std::shared_ptr<const nn::Adapter> load_adapter(const AdapterFile& file, const models::LanguageModel& model);
 
 }  // namespace dstorch::engine

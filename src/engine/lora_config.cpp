@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/throw.h"
+#include "models/classes.h"
 #include "text/regex.h"
 
 namespace dstorch::engine {
@@ -136,6 +137,8 @@ std::optional<int64_t> layer_of(const std::string& module, const std::vector<std
 
 }  // namespace
 
+bool is_head(std::string_view module) { return module == "lm_head" || module == models::kClassHead; }
+
 bool matches_whole(const std::string& pattern, std::string_view text) {
   const text::Regex regex("\\A(?:" + pattern + ")\\z");
   text::Span match;
@@ -153,6 +156,7 @@ LoraConfig LoraConfig::from_json(std::string_view text, const std::string& where
   config.rslora = json_get_or(json, "use_rslora", false, where);
   config.base_model = json_get_or<std::string>(json, "base_model_name_or_path", "", where);
   config.modules_to_save = texts(json, "modules_to_save", where);
+  config.classifies = json_get_or<std::string>(json, "task_type", "", where) == "SEQ_CLS";
   const auto ordered = OrderedJson::parse(text);
   config.rank_pattern = patterns<int64_t>(ordered, "rank_pattern", where);
   config.alpha_pattern = patterns<double>(ordered, "alpha_pattern", where);
@@ -185,7 +189,7 @@ bool LoraConfig::replaces(const std::string& module) const {
                      [&](const std::string& name) { return matches_whole("(|.*\\.)" + name + "(|\\..*)", module); });
 }
 
-bool LoraConfig::changes(const std::string& module, bool is_head) const {
+bool LoraConfig::changes(const std::string& module) const {
   const bool excluded = exclude_pattern ? matches_whole(*exclude_pattern, module) : named(excludes, module);
   if (excluded || replaces(module)) {
     return false;
@@ -195,7 +199,7 @@ bool LoraConfig::changes(const std::string& module, bool is_head) const {
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
       return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
     });
-    return lower == kAllLinear ? !is_head : matches_whole(*target_pattern, module);
+    return lower == kAllLinear ? !is_head(module) : matches_whole(*target_pattern, module);
   }
   if (std::find(targets.begin(), targets.end(), module) != targets.end()) {
     return true;
@@ -222,7 +226,7 @@ double LoraConfig::scale_of(const std::string& module) const {
 OrderedJson to_peft_json(const LoraConfig& config, const std::vector<std::string>& modules, bool conv1d) {
   OrderedJson json;
   json["peft_type"] = "LORA";
-  json["task_type"] = "CAUSAL_LM";
+  json["task_type"] = config.classifies ? "SEQ_CLS" : "CAUSAL_LM";
   json["base_model_name_or_path"] = config.base_model;
   json["r"] = config.rank;
   json["lora_alpha"] = config.alpha;
@@ -237,7 +241,7 @@ OrderedJson to_peft_json(const LoraConfig& config, const std::vector<std::string
   for (const auto& [pattern, value] : config.alpha_pattern) {
     json["alpha_pattern"][pattern] = value;
   }
-  json["modules_to_save"] = nullptr;
+  json["modules_to_save"] = config.modules_to_save.empty() ? OrderedJson() : OrderedJson(config.modules_to_save);
   json["bias"] = "none";
   json["fan_in_fan_out"] = conv1d;
   json["use_dora"] = false;

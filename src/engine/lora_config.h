@@ -34,6 +34,8 @@ struct LoraConfig {
   std::vector<std::string> excludes;
   /// Modules that are replaced whole.
   std::vector<std::string> modules_to_save;
+  /// It makes a classifier of a model that predicts tokens: task_type SEQ_CLS.
+  bool classifies = false;
   /// In the order of the file, as the first pattern that matches counts.
   std::vector<std::pair<std::string, int64_t>> rank_pattern;
   std::vector<std::pair<std::string, double>> alpha_pattern;
@@ -43,8 +45,8 @@ struct LoraConfig {
   /// ...), format.
   static LoraConfig from_json(std::string_view text, const std::string& where);
 
-  /// Whether the linear layer of this name is changed. `is_head`: it makes the logits.
-  [[nodiscard]] bool changes(const std::string& module, bool is_head) const;
+  /// Whether the linear layer of this name is changed.
+  [[nodiscard]] bool changes(const std::string& module) const;
   /// Whether the module is replaced whole.
   [[nodiscard]] bool replaces(const std::string& module) const;
   [[nodiscard]] int64_t rank_of(const std::string& module) const;
@@ -52,6 +54,9 @@ struct LoraConfig {
   /// What the product of the two matrices is multiplied with.
   [[nodiscard]] double scale_of(const std::string& module) const;
 };
+
+/// Whether the linear layer of this name makes a model's logits; "all-linear" means all but it.
+bool is_head(std::string_view module);
 
 /// adapter_config.json of an adapter that changes `modules`. `conv1d`: their weights lie as [in, out] in the base.
 OrderedJson to_peft_json(const LoraConfig& config, const std::vector<std::string>& modules, bool conv1d);

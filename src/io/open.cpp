@@ -132,6 +132,11 @@ std::filesystem::path find_in_folder(const std::filesystem::path& folder) {
       return path;
     }
   }
+  std::error_code ignored;
+  require(!std::filesystem::exists(folder / "adapter_config.json", ignored), ErrorKind::not_found,
+          "{} is an adapter, and no model: open the model that it is of, and it beside (--adapter, "
+          "TorchModelConfig::adapter), or merge the two (dstorch merge)",
+          folder.string());
   fail(ErrorKind::not_found,
        "{} must hold model.safetensors, pytorch_model.bin, or one of them with .index.json and its shards",
        folder.string());

@@ -120,7 +120,9 @@ nn::TiedPair tied_pair(const std::shared_ptr<const Checkpoint>& checkpoint, cons
 CheckpointWeights::CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options)
     : checkpoint_(std::move(checkpoint)), names_(*checkpoint_), options_(std::move(options)) {}
 
-bool CheckpointWeights::has(const std::string& name) const { return names_.find(name) != nullptr; }
+bool CheckpointWeights::has(const std::string& name) const {
+  return options_.given.contains(name) || names_.find(name) != nullptr;
+}
 
 nn::TiedPair CheckpointWeights::tied_pair(const std::string& first, const std::string& second) {
   const auto pair = models::tied_pair(checkpoint_, names_, first, second);
@@ -160,7 +162,24 @@ void CheckpointWeights::count(const at::Tensor& tensor, int64_t numel) {
   }
 }
 
+at::Tensor CheckpointWeights::get_given(const std::string& name, at::IntArrayRef shape, bool transposed) {
+  const auto& tensor = options_.given.at(name);
+  if (const auto* view = names_.find(name)) {
+    used_.insert(view->name);
+  }
+  if (tensor.sizes() != shape) {
+    problems_.push_back(fmt::format("misshapen: {} must be [{}], is [{}]", name, fmt::join(shape, ", "),
+                                    fmt::join(tensor.sizes(), ", ")));
+    return at::empty({0});
+  }
+  count(tensor, tensor.numel());
+  return transposed ? tensor.t().contiguous().t() : tensor;
+}
+
 at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
+  if (options_.given.contains(name)) {
+    return get_given(name, shape, transposed);
+  }
   const auto* view = use(name, shape);
   if (view == nullptr) {
     return at::empty({0});
@@ -196,7 +215,7 @@ at::Tensor CheckpointWeights::get(const std::string& name, at::IntArrayRef shape
 
 ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows, int64_t columns) {
   const auto* view = names_.find(name);
-  if (view == nullptr || view->blocks == nullptr || options_.dtype) {
+  if (view == nullptr || view->blocks == nullptr || options_.dtype || options_.given.contains(name)) {
     const auto dense = get(name, {rows, columns}, false);
     return dense.dim() == 2 ? ops::Weight(dense) : ops::Weight(at::empty({0, columns}));
   }
@@ -211,11 +230,17 @@ ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows,
 void CheckpointWeights::finish() const {
   auto problems = problems_;
   std::vector<std::string_view> left_out;
+  std::set<std::string_view> unneeded;
+  for (const auto& name : options_.unneeded) {
+    if (const auto* view = names_.find(name)) {
+      unneeded.insert(view->name);
+    }
+  }
   for (const auto& view : checkpoint_->tensors()) {
     if (used_.contains(view.name)) {
       continue;
     }
-    if (is_left_out(view.name)) {
+    if (is_left_out(view.name) || unneeded.contains(view.name)) {
       left_out.push_back(view.name);
     } else {
       problems.push_back(fmt::format("unexpected: {} [{}]", view.name, fmt::join(view.shape, ", ")));

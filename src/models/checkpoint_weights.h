@@ -33,6 +33,10 @@ class CheckpointWeights : public nn::WeightSource {
     at::Device device = at::kCPU;
     /// Floating-point weights are converted to it; unset keeps them as they are.
     std::optional<at::ScalarType> dtype;
+    /// By name: used as they are instead of the checkpoint's, which need not have them.
+    std::map<std::string, at::Tensor> given;
+    /// The names of weights that may be there, and have no use.
+    std::set<std::string> unneeded;
     ProgressCallback on_progress;
   };
 
@@ -57,6 +61,7 @@ class CheckpointWeights : public nn::WeightSource {
  private:
   /// The view of a weight of this shape; null, with a problem noted, when there is none.
   const TensorView* use(const std::string& name, at::IntArrayRef shape);
+  at::Tensor get_given(const std::string& name, at::IntArrayRef shape, bool transposed);
   /// Counts a weight that is handed out.
   void count(const at::Tensor& tensor, int64_t numel);
 

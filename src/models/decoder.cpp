@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "models/classes.h"
+
 namespace dstorch::models {
 namespace {
 
@@ -23,6 +25,10 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
   auto& sizes = config_.sizes;
   const nn::WeightScope all(weights);
   const auto scope = all / config_.body;
+  if (sizes.num_classes > 0) {
+    sizes.tied = false;
+    config_.head = kClassHead;
+  }
   const auto pair =
       sizes.tied ? weights.tied_pair(config_.body + "." + config_.token_table + ".weight", config_.head + ".weight")
                  : nn::TiedPair::same;
@@ -48,7 +54,7 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
       std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size, config_.norm_eps));
   if (!sizes.tied) {
     head_ = register_module(config_.head, std::make_shared<nn::Linear>(all / config_.head, sizes.hidden_size,
-                                                                       sizes.vocab_size, /*bias=*/false));
+                                                                       sizes.head_size(), /*bias=*/false));
   }
 }
 

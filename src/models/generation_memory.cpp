@@ -36,15 +36,15 @@ class Pass {
     return x;
   }
 
-  /// [sequences, vocab]
+  /// [sequences, vocab], or one logit a class
   Ledger::Block logits() {
     const auto sequences = shape_.sequences;
     const auto last = sequences > 1 ? ledger_.take(element_ * sequences * sizes_.hidden_size) : Ledger::Block();
     if (shape_.fused) {
-      return ledger_.take(kFloat * sequences * sizes_.vocab_size);
+      return ledger_.take(kFloat * sequences * sizes_.head_size());
     }
     const auto normed = norm(sequences, sizes_.hidden_size);
-    return linear(sequences, sizes_.hidden_size, sizes_.vocab_size);
+    return linear(sequences, sizes_.hidden_size, sizes_.head_size());
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
 
@@ -29,6 +30,7 @@ Gpt2Config parse_gpt2_config(const Json& json) {
   Gpt2Config config;
   config.sizes.model_type = "gpt2";
   config.sizes.vocab_size = get_size_or(json, "vocab_size", 50257);
+  config.sizes.num_classes = std::ssize(class_names(json));
   config.sizes.hidden_size = get_size_of(json, "n_embd", "hidden_size", 768);
   config.sizes.num_layers = get_size_of(json, "n_layer", "num_hidden_layers", 12);
   config.sizes.max_positions =

@@ -17,6 +17,8 @@ struct ModelSizes {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
+  /// Of a model that tells classes of texts apart instead of predicting tokens: how many; else 0.
+  int64_t num_classes = 0;
   /// Most positions of one sequence.
   int64_t max_positions = 0;
 
@@ -35,6 +37,9 @@ struct ModelSizes {
   bool qk_norm = false;
   /// The input table is the head too.
   bool tied = false;
+
+  /// Logits of a row.
+  [[nodiscard]] int64_t head_size() const noexcept { return num_classes > 0 ? num_classes : vocab_size; }
 };
 
 /// A language model that predicts the next token. The same definition trains (gradients on, composed ops) and generates
@@ -60,7 +65,7 @@ class LanguageModel : public torch::nn::Module {
   /// The final norm: what `embed` of the public API averages. [.., hidden] -> [.., hidden]
   virtual at::Tensor final_norm(const at::Tensor& hidden) = 0;
 
-  /// The final norm and the head: [.., hidden] -> float [.., vocab].
+  /// The final norm and the head: [.., hidden] -> float [.., vocab], or one logit a class.
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
 
   /// The same for rows of sequences with adapters, which may change the head. `rows`: spans of `hidden`, and their

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
 
@@ -142,6 +143,7 @@ LlamaConfig parse_llama_config(const Json& json) {
   const auto type = json_get<std::string>(json, "model_type", where);
   config.sizes.model_type = type;
   config.sizes.vocab_size = get_size(json, "vocab_size");
+  config.sizes.num_classes = std::ssize(class_names(json));
   config.sizes.hidden_size = get_size(json, "hidden_size");
   config.sizes.num_layers = get_size(json, "num_hidden_layers");
   const auto defaults = family_defaults(type);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/json.h"
@@ -20,6 +21,10 @@ struct ModelOptions {
 /// makes no sense.
 std::shared_ptr<LanguageModel> create_model(const Json& config, nn::WeightSource& weights,
                                             const ModelOptions& options = {});
+
+/// What transformers calls the classes of a known model_type, before "ForCausalLM" and the like. Throws
+/// LMError{unsupported}.
+std::string_view class_name(std::string_view model_type);
 
 /// Every model_type `create_model` knows, sorted.
 std::vector<std::string> known_model_types();

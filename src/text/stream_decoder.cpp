@@ -59,10 +59,6 @@ std::string StreamingTokenizer::token_bytes(int64_t id) const {
   return text.size() < without.size() ? std::string() : text.substr(before, text.size() - before - after);
 }
 
-}  // namespace text
-
-namespace {
-
 // For tokenizers from elsewhere, which can only decode all at once: shows what more text did not change so far.
 class Redecoder {
  public:
@@ -71,8 +67,8 @@ class Redecoder {
     std::string text = tokenizer.decode(ids_, skip_special_tokens);
     // An unfinished character shows as U+FFFD at the end, which the next id may replace.
     std::size_t end = text.size();
-    while (std::string_view(text).substr(0, end).ends_with(text::kReplacement)) {
-      end -= text::kReplacement.size();
+    while (std::string_view(text).substr(0, end).ends_with(kReplacement)) {
+      end -= kReplacement.size();
     }
     if (end <= shown_.size() || !text.starts_with(shown_)) {
       return {};
@@ -95,7 +91,7 @@ class Redecoder {
   std::string shown_;
 };
 
-}  // namespace
+}  // namespace text
 
 struct StreamDecoder::State {
   State(std::shared_ptr<const Tokenizer> the_tokenizer, bool skip)
@@ -111,7 +107,7 @@ struct StreamDecoder::State {
   const text::StreamingTokenizer* streaming;
   bool skip_special_tokens;
   std::optional<text::DecodeRun> run;
-  Redecoder redecoder;
+  text::Redecoder redecoder;
 };
 
 StreamDecoder::StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special_tokens) {

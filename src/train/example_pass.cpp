@@ -13,11 +13,12 @@ namespace {
 /// Rows that go through the head together: the vocabulary is wide, and its logits are the largest tensors there are.
 constexpr int64_t kHeadRows = 256;
 
-/// The rows of some examples, and what is predicted from which of them.
+/// The rows of some examples, and what is predicted from which of them: tokens from the rows before them, a class from
+/// its text's last row.
 struct Gathered {
   ops::Batch batch;
   at::Tensor rows;              // int64 [predictions]: the row that predicts
-  at::Tensor targets;           // int64 [predictions]
+  at::Tensor targets;           // int64 [predictions]: tokens, or classes
   std::vector<int64_t> counts;  // predictions of each example
 };
 
@@ -30,14 +31,16 @@ Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, 
     const auto& example = examples[place];
     const auto first = static_cast<int64_t>(tokens.size());
     const auto before = rows.size();
-    for (std::size_t i = 0; i + 1 < example.ids.size(); ++i) {
-      if (example.learned[i + 1]) {
+    const auto read = example.read_count();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(read); ++i) {
+      const bool last = i + 1 == static_cast<std::size_t>(read);
+      if (example.label ? last : example.learned[i + 1]) {
         rows.push_back(static_cast<int64_t>(tokens.size()));
-        targets.push_back(example.ids[i + 1]);
+        targets.push_back(example.label ? *example.label : example.ids[i + 1]);
       }
       tokens.push_back(example.ids[i]);
     }
-    result.batch.spans.push_back({.first = first, .count = example.length() - 1, .adapter = adapter ? 0 : -1});
+    result.batch.spans.push_back({.first = first, .count = read, .adapter = adapter ? 0 : -1});
     result.counts.push_back(static_cast<int64_t>(rows.size() - before));
   }
   result.batch.tokens = at::tensor(tokens, at::kLong);

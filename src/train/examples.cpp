@@ -1,6 +1,9 @@
 #include "train/examples.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 
 #include "core/json.h"
 #include "core/mapped_file.h"
@@ -14,6 +17,13 @@ std::string text_of(const Json& line, const char* key) {
   const auto& value = line.at(key);
   require(value.is_string(), ErrorKind::format, "\"{}\" must be a text, it is {}", key, value.dump().substr(0, 60));
   return value.get<std::string>();
+}
+
+/// A label as text: numbers name classes too.
+std::string label_name(const Json& label) {
+  require(label.is_string() || label.is_number_integer(), ErrorKind::format,
+          "\"label\" must be a text or a whole number, it is {}", label.dump().substr(0, 60));
+  return label.is_string() ? label.get<std::string>() : label.dump();
 }
 
 void require_keys(const Json& line, std::initializer_list<const char*> keys) {
@@ -35,6 +45,12 @@ class Reader {
       fail(ErrorKind::format, "{}", e.what());
     }
     require(json.is_object(), ErrorKind::format, "must be a JSON object");
+    if (!rules_.classes.empty()) {
+      require_keys(json, {"text", "label"});
+      require(json.contains("text") && json.contains("label"), ErrorKind::format,
+              "must have \"text\" and \"label\": the model learns classes");
+      return {labelled(text_of(json, "text"), json["label"])};
+    }
     if (json.contains("messages")) {
       require_keys(json, {"messages", "tools"});
       return {conversation(json)};
@@ -46,9 +62,7 @@ class Reader {
     }
     require(json.contains("text"), ErrorKind::format,
             "must have \"prompt\" and \"completion\", or \"messages\", or \"text\"");
-    require(!json.contains("label"), ErrorKind::format,
-            "\"label\" is for networks without tokens; a language model learns {{\"prompt\": text, \"completion\": "
-            "label}}");
+    require(!json.contains("label"), ErrorKind::format, "has a \"label\", and the first line has none");
     require_keys(json, {"text"});
     return plain(text_of(json, "text"));
   }
@@ -105,6 +119,21 @@ class Reader {
     return example;
   }
 
+  [[nodiscard]] Example labelled(std::string text, const Json& label) const {
+    const auto name = label_name(label);
+    const auto it = std::find(rules_.classes.begin(), rules_.classes.end(), name);
+    require(it != rules_.classes.end(), ErrorKind::format, "\"label\" is {}, and the classes are {}", label.dump(),
+            fmt::join(rules_.classes, ", "));
+    Example example;
+    append(example, text, false, {.add_special_tokens = true, .parse_special_tokens = false});
+    require(!example.ids.empty(), ErrorKind::format, "must have text");
+    example.label = it - rules_.classes.begin();
+    example.prompt = std::move(text);
+    example.completion = name;
+    check_length(example);
+    return example;
+  }
+
   /// Renders the conversation up to each thing that the assistant says, and past it: what is between is learned.
   [[nodiscard]] Example conversation(const Json& line) const {
     require(rules_.chat != nullptr, ErrorKind::format,
@@ -151,9 +180,25 @@ class Reader {
   const ExampleRules& rules_;
 };
 
+/// Calls take(line) for each line of JSON until it returns false.
+template <typename Take>
+void each_json_line(std::string_view text, const Take& take) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    const auto json = Json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_discarded() && !take(json)) {
+      return;
+    }
+    begin = end + 1;
+  }
+}
+
 }  // namespace
 
 int64_t Example::learned_count() const {
+  if (label) {
+    return 1;
+  }
   return learned.empty() ? 0 : std::count(learned.begin() + 1, learned.end(), true);
 }
 
@@ -174,6 +219,32 @@ std::vector<Example> read_examples(const std::filesystem::path& path, const Exam
     }
   });
   return examples;
+}
+
+std::vector<std::string> read_labels(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  std::set<std::string> names;
+  std::set<int64_t> numbers;
+  each_json_line(text, [&](const Json& line) {
+    const auto label = line.is_object() ? line.find("label") : line.end();
+    if (label == line.end()) {
+      return !names.empty() || !numbers.empty();  // the first line decides
+    }
+    if (label->is_number_integer()) {
+      numbers.insert(label->get<int64_t>());
+    } else if (label->is_string()) {
+      names.insert(label->get<std::string>());
+    }
+    return true;
+  });
+  std::vector<std::string> labels;
+  for (const auto number : numbers) {
+    labels.push_back(std::to_string(number));
+    names.erase(labels.back());
+  }
+  labels.insert(labels.end(), names.begin(), names.end());
+  return labels;
 }
 
 }  // namespace dstorch::training

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/atomic_file.h"
 #include "core/rng.h"
 #include "core/throw.h"
 #include "device/memory_account.h"
@@ -14,7 +15,9 @@
 #include "io/crc32.h"
 #include "io/deferred_tensor.h"
 #include "models/checkpoint_weights.h"
+#include "models/classes.h"
 #include "models/registry.h"
+#include "train/initialize.h"
 #include "train/processor.h"
 #include "train/tensor_views.h"
 
@@ -24,6 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kDefaultLength = 512;
+/// The head of the classes, by the model's names.
+constexpr const char* kClassWeight = "score.weight";
 /// Tokens that are scored together.
 constexpr int64_t kScoredTogether = 2048;
 /// Bytes of each tensor that tell a model from another.
@@ -39,9 +44,42 @@ class TrainableWeights : public models::CheckpointWeights {
   [[nodiscard]] bool trainable() const override { return true; }
 };
 
+/// config.json of what a run makes: the model's own, with the classes of the data where that has labels.
+OrderedJson config_of(const FinetuneOptions& options) {
+  auto config = read_ordered_json(options.model / "config.json");
+  const auto labels = read_labels(options.data);
+  const bool classifier = !models::class_names(Json::parse(config.dump())).empty();
+  if (labels.empty() || classifier) {
+    require(!classifier || !labels.empty(), ErrorKind::invalid_argument,
+            "{} tells classes apart, and {} has no labels: give lines of {{\"text\": text, \"label\": class}}",
+            options.model.string(), options.data.string());
+    return config;
+  }
+  require(labels.size() > 1, ErrorKind::invalid_argument, "{} must have at least two different labels, all are \"{}\"",
+          options.data.string(), labels.front());
+  return models::with_classes(std::move(config), labels);
+}
+
+/// The head of the classes [classes, hidden]: the checkpoint's, or one drawn as `initializer_range` says.
+at::Tensor class_head(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, int64_t classes,
+                      uint64_t seed) {
+  const models::WeightNames names(*checkpoint);
+  if (const auto* view = names.find(kClassWeight)) {
+    return models::tensor_over(checkpoint, *view).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  }
+  constexpr std::string_view where = "config.json";
+  const auto hidden = json_get<int64_t>(config, config.contains("hidden_size") ? "hidden_size" : "n_embd", where);
+  return draw_normal({classes, hidden}, json_get_or(config, "initializer_range", 0.02, where), Rng(~seed));
+}
+
 std::shared_ptr<models::LanguageModel> load(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint,
-                                            bool full, bool bfloat16) {
+                                            int64_t classes, const FinetuneOptions& how, bool bfloat16) {
+  const bool full = how.full;
   models::CheckpointWeights::Options options;
+  if (classes > 0) {
+    options.given[kClassWeight] = class_head(config, checkpoint, classes, how.seed);
+    options.unneeded = {"lm_head.weight"};
+  }
   options.dtype = !full && bfloat16 ? at::kBFloat16 : at::kFloat;
   std::unique_ptr<models::CheckpointWeights> weights;
   if (full) {
@@ -62,13 +100,14 @@ int64_t length_of(const FinetuneOptions& options, int64_t limit) {
   return options.sequence_length > 0 ? options.sequence_length : std::min(limit, kDefaultLength);
 }
 
-engine::LoraConfig lora_config(const FinetuneOptions& options) {
+engine::LoraConfig lora_config(const FinetuneOptions& options, bool classifies) {
   engine::LoraConfig config;
   config.rank = options.lora_rank;
   config.alpha = options.lora_alpha;
   config.dropout = options.lora_dropout;
   config.rslora = options.rslora;
   config.base_model = options.model.string();
+  config.classifies = classifies;
   return config;
 }
 
@@ -101,6 +140,9 @@ uint32_t fingerprint(const std::vector<Example>& examples) {
   for (const auto& example : examples) {
     const std::vector<uint8_t> learned(example.learned.begin(), example.learned.end());
     sum = crc32(bytes_of(learned), crc32(bytes_of(example.ids), sum));
+    if (example.label) {
+      sum = crc32(std::as_bytes(std::span(&*example.label, 1)), sum);
+    }
   }
   return sum;
 }
@@ -159,16 +201,22 @@ Split split_examples(std::vector<Example> examples, double share, uint64_t seed)
 
 FinetuneModel::FinetuneModel(const FinetuneOptions& options)
     : options_(options),
-      config_(read_json(options.model / "config.json")),
+      config_json_(config_of(options)),
+      config_(Json::parse(config_json_.dump())),
+      classes_(models::class_names(config_)),
       bfloat16_(trains_in_bfloat16(options.bfloat16, Device{})),
       checkpoint_(Checkpoint::open(options.model)),
-      model_(load(config_, checkpoint_, options.full, bfloat16_)),
+      model_(load(config_, checkpoint_, std::ssize(classes_), options, bfloat16_)),
       tokenizer_(Tokenizer::load(options.model)),
       sequence_length_(length_of(options, model_->sizes().max_positions)) {
   if (options.full) {
     parameters_ = parameters_of(*model_);
   } else {
-    adapter_.emplace(*model_, lora_config(options), target_layers(*model_, options.lora_targets), options.seed);
+    adapter_.emplace(*model_, lora_config(options, !classes_.empty()), target_layers(*model_, options.lora_targets),
+                     options.seed);
+    if (!classes_.empty()) {
+      adapter_->keep_whole(models::kClassHead, *model_->named_parameters().find(kClassWeight));
+    }
     parameters_ = adapter_->parameters();
   }
   const auto how = rules();
@@ -188,6 +236,7 @@ ExampleRules FinetuneModel::rules() const {
   rules.chat = load_chat(options_.model);
   rules.end_token = end_token(options_.model, config_);
   rules.sequence_length = sequence_length_;
+  rules.classes = classes_;
   const auto vocabulary = model_->sizes().vocab_size;
   require(tokenizer_->vocab_size() <= vocabulary && (!rules.end_token || *rules.end_token < vocabulary),
           ErrorKind::format, "{}: the tokenizer has {} tokens and the model {}", options_.model.string(),
@@ -202,7 +251,7 @@ double FinetuneModel::learn(int64_t step) {
   for (const auto& batch : batches) {
     for (const auto place : batch) {
       learned += data_.train[place].learned_count();
-      tokens_ += data_.train[place].length() - 1;
+      tokens_ += data_.train[place].read_count();
     }
   }
   const PassSettings settings{adapter_ ? &adapter_->adapter() : nullptr, bfloat16_, options_.checkpointing};
@@ -251,6 +300,9 @@ std::optional<Trainee::Scores> FinetuneModel::evaluate() {
 void FinetuneModel::write(const fs::path& directory) const {
   if (adapter_) {
     adapter_->save(directory);
+    if (!classes_.empty()) {
+      write_file(directory / "config.json", config_json_.dump(2) + "\n");
+    }
     return;
   }
   std::vector<DeferredTensor> tensors;
@@ -265,11 +317,16 @@ void FinetuneModel::write(const fs::path& directory) const {
 }
 
 RunIdentity FinetuneModel::identity() const {
-  return {{"model", fmt::format("{:08x}", fingerprint(*checkpoint_))},
-          {"data", fmt::format("{} examples {:08x}", data_.train.size(), fingerprint(data_.train))},
-          {"held_out", fmt::format("{} examples {:08x}", data_.held_out.size(), fingerprint(data_.held_out))},
-          {"bfloat16", bfloat16_ ? "on" : "off"},
-          {"sequence_length", std::to_string(sequence_length_)}};
+  RunIdentity identity{
+      {"model", fmt::format("{:08x}", fingerprint(*checkpoint_))},
+      {"data", fmt::format("{} examples {:08x}", data_.train.size(), fingerprint(data_.train))},
+      {"held_out", fmt::format("{} examples {:08x}", data_.held_out.size(), fingerprint(data_.held_out))},
+      {"bfloat16", bfloat16_ ? "on" : "off"},
+      {"sequence_length", std::to_string(sequence_length_)}};
+  if (!classes_.empty()) {
+    identity["classes"] = fmt::format("{}", fmt::join(classes_, ", "));
+  }
+  return identity;
 }
 
 }  // namespace dstorch::training

@@ -27,7 +27,7 @@ struct Split {
 /// one.
 Split split_examples(std::vector<Example> examples, double share, uint64_t seed);
 
-/// A language model that learns from examples, in full or beside its weights.
+/// A language model that learns from examples, in full or beside its weights: to write them, or to tell their classes.
 class FinetuneModel : public Trainee {
  public:
   /// Reads the model and the data.
@@ -38,13 +38,17 @@ class FinetuneModel : public Trainee {
   [[nodiscard]] int64_t tokens() const override { return tokens_; }
   std::optional<Scores> evaluate() override;
 
-  /// Writes the adapter, or all weights, into the directory.
+  /// Writes the adapter, or all weights, into the directory, and beside an adapter the classes that it tells apart.
   void write(const std::filesystem::path& directory) const;
 
   [[nodiscard]] int64_t steps_of(int64_t epochs) { return order_->steps_of(epochs); }
   [[nodiscard]] const Split& data() const noexcept { return data_; }
   [[nodiscard]] bool bfloat16() const noexcept { return bfloat16_; }
   [[nodiscard]] int64_t sequence_length() const noexcept { return sequence_length_; }
+  /// The config.json of what is made.
+  [[nodiscard]] const OrderedJson& config() const noexcept { return config_json_; }
+  /// The names of the classes that are learned; empty where text is.
+  [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return classes_; }
   /// What tells this model and its data from others.
   [[nodiscard]] RunIdentity identity() const;
 
@@ -52,7 +56,9 @@ class FinetuneModel : public Trainee {
   [[nodiscard]] ExampleRules rules() const;
 
   const FinetuneOptions& options_;
+  OrderedJson config_json_;
   Json config_;
+  std::vector<std::string> classes_;
   bool bfloat16_;
   std::shared_ptr<const Checkpoint> checkpoint_;
   std::shared_ptr<models::LanguageModel> model_;

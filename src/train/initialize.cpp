@@ -23,8 +23,9 @@ uint64_t mix(uint64_t seed, std::string_view name) {
   return hash;
 }
 
-/// Box-Muller, so that the weights are the same whatever LibTorch's version.
-at::Tensor normal(at::IntArrayRef shape, double deviation, Rng rng) {
+}  // namespace
+
+at::Tensor draw_normal(at::IntArrayRef shape, double deviation, Rng rng) {  // Box-Muller
   auto values = at::empty(shape, at::kFloat);
   auto* data = values.data_ptr<float>();
   const auto count = values.numel();
@@ -39,8 +40,6 @@ at::Tensor normal(at::IntArrayRef shape, double deviation, Rng rng) {
   return values;
 }
 
-}  // namespace
-
 void initialize_parameters(torch::nn::Module& model, const Initialization& how) {
   const at::NoGradGuard no_grad;
   for (auto& entry : model.named_parameters()) {
@@ -51,7 +50,7 @@ void initialize_parameters(torch::nn::Module& model, const Initialization& how) 
       continue;
     }
     const double scale = writes_residual(name) ? 1 / std::sqrt(2.0 * static_cast<double>(how.num_layers)) : 1.0;
-    parameter.copy_(normal(parameter.sizes(), how.range * scale, Rng(mix(how.seed, name))));
+    parameter.copy_(draw_normal(parameter.sizes(), how.range * scale, Rng(mix(how.seed, name))));
   }
 }
 

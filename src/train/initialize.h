@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "core/rng.h"
+
 namespace dstorch::training {
 
 /// How fresh weights are drawn (Radford et al. 2019).
@@ -15,6 +17,9 @@ struct Initialization {
   int64_t num_layers = 1;
   uint64_t seed = 0;
 };
+
+/// From a normal distribution of this standard deviation around 0, the same whatever LibTorch's version: float32.
+at::Tensor draw_normal(at::IntArrayRef shape, double deviation, Rng rng);
 
 /// Fills every parameter: matrices from a normal distribution, norms with 1, biases with 0. A parameter's values depend
 /// on the seed and its name, not on the other parameters.

@@ -12,11 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-OrderedJson read_ordered_json(const fs::path& path) {
-  read_json(path);  // Its checks and messages; a second parse keeps the order of the keys.
-  return OrderedJson::parse(read_file(path));
-}
-
 at::ScalarType scalar_type_of(DType dtype) {
   switch (dtype) {
     case DType::float32:

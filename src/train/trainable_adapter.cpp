@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <numbers>
 #include <set>
 
 #include "core/atomic_file.h"
@@ -16,12 +15,12 @@
 #include "engine/adapter_file.h"
 #include "io/crc32.h"
 #include "io/deferred_tensor.h"
+#include "train/initialize.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::training {
 namespace {
 
-constexpr const char* kHead = "lm_head";
 constexpr const char* kAllLinear = "all-linear";
 
 bool is_target(const std::string& layer, const std::string& target) {
@@ -41,17 +40,6 @@ at::Tensor draw(int64_t rank, int64_t in, Rng rng) {
   return values;
 }
 
-/// From the standard normal distribution (Box-Muller): [rows, columns]
-at::Tensor draw_normal(int64_t rows, int64_t columns, Rng rng) {
-  auto values = at::empty({rows, columns}, at::kFloat);
-  auto* data = values.data_ptr<float>();
-  for (int64_t i = 0; i < rows * columns; ++i) {
-    const double radius = std::sqrt(-2 * std::log(1 - rng.uniform()));
-    data[i] = static_cast<float>(radius * std::cos(2 * std::numbers::pi * rng.uniform()));
-  }
-  return values;
-}
-
 }  // namespace
 
 std::vector<std::string> target_layers(const models::LanguageModel& model, const std::vector<std::string>& targets) {
@@ -61,7 +49,7 @@ std::vector<std::string> target_layers(const models::LanguageModel& model, const
   for (const auto& [name, layer] : engine::linear_layers(model)) {
     known.push_back(name);
     ends.insert(name.substr(name.rfind('.') + 1));
-    if (name != kHead) {
+    if (!engine::is_head(name)) {
       linear.push_back(name);
     }
   }
@@ -98,7 +86,7 @@ TrainableAdapter::TrainableAdapter(const models::LanguageModel& model, engine::L
     if (const auto it = tables.find(name); it != tables.end()) {
       // As peft has it: the first matrix 0, the second from a normal distribution.
       change.a = at::zeros({rank, it->second->count()}, at::kFloat).requires_grad_();
-      change.b = draw_normal(it->second->features(), rank, rng).requires_grad_();
+      change.b = draw_normal({it->second->features(), rank}, 1, rng).requires_grad_();
       parameters_.emplace_back(name + ".lora_embedding_A", change.a);
       parameters_.emplace_back(name + ".lora_embedding_B", change.b);
       adapter_.add(*it->second, change);
@@ -112,6 +100,11 @@ TrainableAdapter::TrainableAdapter(const models::LanguageModel& model, engine::L
     parameters_.emplace_back(name + ".lora_B.weight", change.b);
     adapter_.add(layer, change);
   }
+}
+
+void TrainableAdapter::keep_whole(const std::string& module, at::Tensor parameter) {
+  config_.modules_to_save.push_back(module);
+  parameters_.emplace_back(module + ".weight", parameter.requires_grad_());
 }
 
 void TrainableAdapter::save(const std::filesystem::path& directory) const {

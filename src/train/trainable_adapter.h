@@ -26,6 +26,10 @@ class TrainableAdapter {
   TrainableAdapter(const models::LanguageModel& model, engine::LoraConfig config,
                    const std::vector<std::string>& layers, uint64_t seed);
 
+  /// Trains `parameter` of the model, which `module` has as its weight, whole beside the changes; it is saved with
+  /// them.
+  void keep_whole(const std::string& module, at::Tensor parameter);
+
   /// For passes; its numbers are the parameters themselves.
   [[nodiscard]] const nn::Adapter& adapter() const noexcept { return adapter_; }
   /// Named as in PEFT's files, without their prefix.

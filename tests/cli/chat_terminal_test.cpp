@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "support/temporary_folder.h"
 #include "support/terminal.h"
 
 namespace dstorch::test {
@@ -23,11 +24,12 @@ const std::string kBirch = "A birch is a slender tree with white bark.";
 class ChatTerminal : public testing::Test {
  protected:
   explicit ChatTerminal(std::vector<std::string> more = {},
-                        const std::vector<std::string>& environment = {"-u", "NO_COLOR", "TERM=xterm", "LC_ALL=C"})
-      : terminal_(command(std::move(more)), environment) {}
+                        const std::vector<std::string>& environment = {"-u", "NO_COLOR", "TERM=xterm", "LC_ALL=C"},
+                        const std::filesystem::path& model = source_dir() / "examples/trees")
+      : terminal_(command(std::move(more), model), environment) {}
 
-  static std::vector<std::string> command(std::vector<std::string> more) {
-    more.insert(more.begin(), {"chat", "-m", (source_dir() / "examples/trees").string()});
+  static std::vector<std::string> command(std::vector<std::string> more, const std::filesystem::path& model) {
+    more.insert(more.begin(), {"chat", "-m", model.string()});
     return dstorch_command(more);
   }
   /// Waits until the program waits for keys.
@@ -107,9 +109,26 @@ TEST_F(ChatTerminal, ReasoningIsFaint) {
   EXPECT_EQ(end().exit_code, 0);
 }
 
-class LongAnswers : public ChatTerminal {
+/// The same model with room for answers of minutes, so that the keys come before their end on any machine.
+class RoomyModel {
+ public:
+  RoomyModel() {
+    std::filesystem::copy(source_dir() / "examples/trees", path());
+    auto config = nlohmann::json::parse(std::ifstream(path() / "config.json"));
+    config["max_position_embeddings"] = 100'000;
+    std::ofstream(path() / "config.json") << config;
+  }
+  [[nodiscard]] std::filesystem::path path() const { return folder_.path() / "model"; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+class LongAnswers : private RoomyModel, public ChatTerminal {
  protected:
-  LongAnswers() : ChatTerminal({"--ignore-eos"}) {}
+  LongAnswers()
+      : ChatTerminal({"--ignore-eos", "--max-tokens", "90000"}, {"-u", "NO_COLOR", "TERM=xterm", "LC_ALL=C"},
+                     RoomyModel::path()) {}
 };
 
 TEST_F(LongAnswers, CtrlCStopsTheAnswerAndNotTheProgram) {

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "dstorch/checkpoint.h"
 
 namespace dstorch::test {
 namespace {
@@ -49,9 +50,9 @@ std::vector<std::string> commands() {
 
 TEST(Command, EveryHelpShowsAnExample) {
   const auto names = commands();
-  EXPECT_THAT(names, testing::UnorderedElementsAre("generate", "chat", "embed", "logits", "tokenize", "template",
-                                                   "inspect", "plan", "perplexity", "bench", "devices", "finetune",
-                                                   "merge", "train", "train-tokenizer"));
+  EXPECT_THAT(names, testing::UnorderedElementsAre("generate", "chat", "classify", "embed", "logits", "tokenize",
+                                                   "template", "inspect", "plan", "perplexity", "bench", "devices",
+                                                   "finetune", "merge", "train", "train-tokenizer"));
   for (const auto& name : names) {
     const auto help = dstorch({name, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -274,6 +275,51 @@ TEST(Command, EmbedGivesOneVectorATextWhereverItComesFrom) {
   EXPECT_EQ(empty.exit_code, 2);
   EXPECT_THAT(empty.err, StartsWith("error: line 2 is empty"));
   std::filesystem::remove(file);
+}
+
+TEST(Command, ClassifyNamesTheLikeliestClassOfEachText) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / fmt::format("dstorch_classify_{}", ::getpid());
+  std::filesystem::copy(source_dir() / "tests/parity/fixtures/text/model", folder);
+  auto config = json::parse(std::ifstream(folder / "config.json"));
+  config["architectures"] = {"LlamaForSequenceClassification"};
+  config["id2label"] = {{"0", "libs"}, {"1", "python"}, {"2", "kernel"}};
+  const auto weights = Checkpoint::open(folder, CheckpointAccess::copy);
+  std::vector<TensorView> views(weights->tensors().begin(), weights->tensors().end());
+  std::vector<float> head(3 * config["hidden_size"].get<std::size_t>());
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    head[i] = 0.1F * static_cast<float>(i * 7919 % 41) - 2;
+  }
+  TensorView score;
+  score.name = "score.weight";
+  score.shape = {3, config["hidden_size"]};
+  score.strides = {config["hidden_size"], 1};
+  score.storage = std::as_bytes(std::span(head));
+  views.push_back(score);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") {
+      std::filesystem::remove(entry.path());
+    }
+  }
+  save_safetensors(folder / "model.safetensors", views);
+  std::ofstream(folder / "config.json") << config;
+
+  const auto model = folder.string();
+  const auto all = json_of(dstorch({"classify", "A mapped file", "what", "-m", model, "--json"}))["classes"];
+  ASSERT_EQ(all.size(), 2U);
+  std::string expected;
+  for (const auto& scores : all) {
+    ASSERT_EQ(scores.size(), 3U);
+    EXPECT_GE(scores[0]["probability"], scores[1]["probability"]);
+    expected +=
+        fmt::format("{:.4f}  {}\n", scores[0]["probability"].get<double>(), scores[0]["name"].get<std::string>());
+  }
+  EXPECT_EQ(dstorch({"classify", "-m", model}, {.input = "A mapped file\nwhat\n"}).out, expected);
+  EXPECT_EQ(json_of(dstorch({"logits", "what", "-m", model, "--json"}))["logits"].size(), 3U);
+  const auto generated = dstorch({"generate", "what", "-m", model});
+  EXPECT_EQ(generated.exit_code, 1);
+  EXPECT_THAT(generated.err, HasSubstr("dstorch classify"));
+  EXPECT_THAT(dstorch({"classify", "what"}).err, HasSubstr("classify needs a model with classes"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Command, AModelForConversationsThatSaysNothingGetsAHint) {

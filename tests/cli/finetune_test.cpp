@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -137,13 +138,13 @@ TEST_F(FinetuneCommand, AFullDiskCostsNothingThatWasSaved) {
               content(folder_ / "whole/adapter_model.safetensors"));
 }
 
-TEST_F(FinetuneCommand, CtrlCSavesAndASecondRunIsRefusedMeanwhile) {
+TEST_F(FinetuneCommand, SigtermSavesAndASecondRunIsRefusedMeanwhile) {
   Process first(finetune("run", 1000000));
   ASSERT_TRUE(first.wait_for_err("step ")) << first.err();
   const auto second = run_process(finetune("run", 1000000));
   EXPECT_EQ(second.exit_code, 2) << second.err;
   EXPECT_THAT(second.err, HasSubstr("another run is training into"));
-  first.interrupt();
+  first.signal(SIGTERM);
   const auto stopped = first.wait();
   EXPECT_EQ(stopped.exit_code, 130) << stopped.err;
   EXPECT_THAT(stopped.err, HasSubstr("the same command goes on from there"));

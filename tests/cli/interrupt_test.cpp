@@ -1,6 +1,9 @@
 // Ctrl-C, a full disk and a memory limit, as a process of its own meets them.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <csignal>
 
 #include "cli/train_command.h"
 
@@ -17,31 +20,33 @@ TEST(Interrupt, GenerateStopsWithinATokenAndSaysSo) {
   // positions.
   Process process(dstorch_command({"generate", "python3-yaml\t", "--ignore-eos", "--max-tokens", "2000"}));
   ASSERT_TRUE(process.wait_for_out("\t")) << process.err();
-  process.interrupt();
+  process.signal(SIGINT);
   const auto result = process.wait();
   EXPECT_EQ(result.exit_code, kInterrupted) << result.err << result.out;
   EXPECT_EQ(result.err.find("error"), std::string::npos) << result.err;
 }
 
-TEST_F(TrainCommand, CtrlCSavesAndTheSameCommandGoesOnToTheBit) {
+TEST_F(TrainCommand, CtrlCOrSigtermSavesAndTheSameCommandGoesOnToTheBit) {
   constexpr int kSteps = 400;
-  Process process(train("interrupted", kSteps));
-  ASSERT_TRUE(process.wait_for_err("step 3/400")) << process.err();
-  process.interrupt();
-  const auto stopped = process.wait();
-  EXPECT_EQ(stopped.exit_code, kInterrupted) << stopped.err;
-  EXPECT_THAT(stopped.err, HasSubstr("stopped after step"));
-  ASSERT_EQ(stopped.err.find("step 400/400"), std::string::npos) << "it was over before it could be stopped";
-
-  const auto resumed = run_process(train("interrupted", kSteps));
-  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
-  EXPECT_THAT(resumed.err, HasSubstr("going on after step"));
-  EXPECT_EQ(resumed.err.find("step 1/400"), std::string::npos) << "it began anew";
-
   ASSERT_EQ(run_process(train("whole", kSteps)).exit_code, 0);
   const auto weights = content(folder_ / "whole/model.safetensors");
   EXPECT_GT(weights.size(), 1000U);
-  EXPECT_TRUE(weights == content(folder_ / "interrupted/model.safetensors"));
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const auto name = fmt::format("stopped-by-{}", signal);
+    Process process(train(name, kSteps));
+    ASSERT_TRUE(process.wait_for_err("step 3/400")) << process.err();
+    process.signal(signal);
+    const auto stopped = process.wait();
+    EXPECT_EQ(stopped.exit_code, kInterrupted) << stopped.err;
+    EXPECT_THAT(stopped.err, HasSubstr("stopped after step"));
+    ASSERT_EQ(stopped.err.find("step 400/400"), std::string::npos) << "it was over before it could be stopped";
+
+    const auto resumed = run_process(train(name, kSteps));
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_THAT(resumed.err, HasSubstr("going on after step"));
+    EXPECT_EQ(resumed.err.find("step 1/400"), std::string::npos) << "it began anew";
+    EXPECT_TRUE(weights == content(folder_ / name / "model.safetensors"));
+  }
 }
 
 TEST_F(TrainCommand, TakesADeviceAndAMemoryLimit) {

@@ -33,7 +33,7 @@ class KilledTraining : public TrainCommand {
     if (random_() % 2 == 0) {
       std::this_thread::sleep_for(milliseconds(random_() % 1200));
     } else {
-      process.wait_for_err("step ");
+      (void)process.wait_for_err("step ");
       std::this_thread::sleep_for(milliseconds(random_() % 100));
     }
     process.kill();

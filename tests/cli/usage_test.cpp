@@ -137,8 +137,8 @@ TEST(Usage, HelpComesInGroupsAndPlainWords) {
   EXPECT_THAT(
       dstorch({"train", "--help"}).out,
       HasSubstr("Usage: dstorch train --data FILE ... --tokenizer PATH --config FILE --output DIR [OPTIONS]\n"));
-  for (const char* command : {"generate", "embed", "logits", "tokenize", "template", "inspect", "plan", "perplexity",
-                              "bench", "devices", "train", "train-tokenizer"}) {
+  for (const char* command : {"generate", "classify", "embed", "logits", "tokenize", "template", "inspect", "plan",
+                              "perplexity", "bench", "devices", "train", "train-tokenizer"}) {
     const auto text = dstorch({command, "--help"}).out;
     for (const char* raw :
          {"TEXT Excludes", "Excludes:", " INT", " FLOAT", " UINT", ":{", "REQUIRED", "[0 - ", "1.79769"}) {

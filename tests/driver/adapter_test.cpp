@@ -24,7 +24,10 @@ using test::greedy;
 using test::load;
 using testing::HasSubstr;
 
-fs::path model_of(const std::string& name) { return test::source_dir() / "tests/parity/fixtures" / name / "model"; }
+/// The model that a fixture is of; a classifier's is the model that writes.
+fs::path model_of(const std::string& name) {
+  return test::source_dir() / "tests/parity/fixtures" / name.substr(0, name.find("_classes")) / "model";
+}
 
 fs::path fixture(const std::string& name) { return test::source_dir() / "tests/data/finetune" / name; }
 
@@ -86,12 +89,16 @@ TEST_P(PeftAdapter, GivesPeftsLogits) {
     EXPECT_EQ(same->shape, view.shape) << view.name;
     EXPECT_TRUE(std::equal(view.data(), view.data() + view.bytes(), same->data())) << view.name;
   }
-  EXPECT_NE(state_dict->find("lm_head.weight"), nullptr) << "Python's state dict has the head, tied or not";
+  const bool classifier = !with->info().classes.empty();
+  EXPECT_EQ(state_dict->find("lm_head.weight") == nullptr, classifier)
+      << "Python's state dict has the head, tied or not";
+  EXPECT_EQ(state_dict->find("score.weight") != nullptr, classifier);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PeftAdapter,
                          testing::Values("llama", "llama_biases", "llama_linear_rope", "mistral", "qwen2", "qwen3",
-                                         "smollm2", "smollm3", "gpt2", "gpt2_variants"),
+                                         "smollm2", "smollm3", "gpt2", "gpt2_variants", "llama_classes",
+                                         "gpt2_classes"),
                          [](const auto& which) { return which.param; });
 
 class Adapters : public Folder {
@@ -207,6 +214,72 @@ TEST_F(Adapters, WhatIsMoreThanLoraIsRefusedByName) {
               HasSubstr("adapter_config.json leaves out model.layers.1."));
   const auto rank = changed("rank", [](auto& json) { json["rank_pattern"] = {{"q_proj", 3}}; });
   EXPECT_THAT(error_of([&] { model->attach_adapter("a", rank); }).what(), HasSubstr("q_proj must be [3, 48]"));
+}
+
+/// A module that is replaced whole goes into the model when it is opened, and leaves no room for other adapters.
+TEST_F(Adapters, ThatReplaceAModuleWholeAreOpenedWithTheModel) {
+  const auto copy = folder_ / "whole";
+  fs::copy(fixture("llama") / "adapter", copy);
+  auto json = OrderedJson::parse(read_file(copy / "adapter_config.json"));
+  json["modules_to_save"] = {"lm_head"};
+  write_file(copy / "adapter_config.json", json.dump());
+  const auto file = Checkpoint::open(copy / "adapter_model.safetensors", CheckpointAccess::copy);
+  std::vector<TensorView> views(file->tensors().begin(), file->tensors().end());
+  const auto base = Checkpoint::open(model_of("llama"));
+  views.push_back(*base->find("model.embed_tokens.weight"));  // of the head's shape
+  views.back().name = "base_model.model.lm_head.weight";
+  save_safetensors(copy / "adapter_model.safetensors", views);
+
+  const auto model = load({.model_path = model_of("llama"), .adapter = copy});
+  MergeOptions merge{model_of("llama"), copy, folder_ / "merged"};
+  merge_adapter(merge);
+  const std::vector<int64_t> ids = prompt(9, 1);
+  const auto merged = load({.model_path = folder_ / "merged"})->logits(ids);
+  const auto opened = model->logits(ids);
+  ASSERT_EQ(opened.size(), merged.size());
+  for (std::size_t i = 0; i < merged.size(); ++i) {
+    EXPECT_NEAR(opened[i], merged[i], 1e-4F);
+  }
+  EXPECT_NE(opened, load({.model_path = model_of("llama"), .adapter = fixture("llama") / "adapter"})->logits(ids));
+  const auto other = fixture("llama") / "adapter";
+  EXPECT_THAT(error_of([&] { model->attach_adapter("a", other); }).what(), HasSubstr("has room for no other"));
+  const auto plain = load({.model_path = model_of("llama")});
+  const auto refused = error_of([&] { plain->attach_adapter("a", copy); });
+  EXPECT_EQ(refused.kind(), ErrorKind::unsupported);
+  EXPECT_THAT(refused.what(), HasSubstr("(lm_head.weight) cannot be chosen call by call; open the model with"));
+}
+
+TEST_F(Adapters, ThatMakeClassifiersNameTheirClasses) {
+  const auto model = model_of("llama");
+  const auto numbered = fixture("llama_classes") / "adapter";
+  EXPECT_EQ(load({.model_path = model, .adapter = numbered})->info().classes,
+            (std::vector<std::string>{"LABEL_0", "LABEL_1", "LABEL_2"}));
+  const auto copy = folder_ / "named";
+  fs::copy(numbered, copy);
+  const auto with_config = [&](const Json& config) {
+    write_file(copy / "config.json", config.dump());
+    return TorchModelConfig{.model_path = model, .adapter = copy};
+  };
+  Json config{{"architectures", {"LlamaForSequenceClassification"}},
+              {"id2label", {{"0", "a"}, {"1", "b"}, {"2", "c"}}}};
+  EXPECT_EQ(load(with_config(config))->info().classes, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(load(with_config({{"model_type", "llama"}}))->info().classes.size(), 3U) << "a base's config.json";
+  config["id2label"].erase("2");
+  EXPECT_THAT(error_of([&] { load(with_config(config)); }).what(), HasSubstr("must name the 3 classes of the adapter"));
+  config["id2label"] = {{"0", "a"}, {"2", "b"}, {"3", "c"}};
+  EXPECT_THAT(error_of([&] { load(with_config(config)); }).what(), HasSubstr("must name the classes 0 to 2"));
+  fs::remove(copy / "config.json");
+  auto json = OrderedJson::parse(read_file(copy / "adapter_config.json"));
+  json["task_type"] = "CAUSAL_LM";
+  write_file(copy / "adapter_config.json", json.dump());
+  EXPECT_THAT(error_of([&] { load({.model_path = model, .adapter = copy}); }).what(),
+              HasSubstr("the model has no weight score.weight"));
+}
+
+TEST_F(Adapters, AreNoModels) {
+  const auto error = error_of([&] { load({.model_path = fixture("llama_classes") / "adapter"}); });
+  EXPECT_EQ(error.kind(), ErrorKind::not_found);
+  EXPECT_THAT(error.what(), HasSubstr("adapter is an adapter, and no model: open the model that it is of"));
 }
 
 TEST_F(Adapters, MergingKeepsWhatIsThere) {

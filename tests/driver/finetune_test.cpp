@@ -196,6 +196,15 @@ INSTANTIATE_TEST_SUITE_P(All, GoesOn,
                                                 how.rslora = true;
                                               }},
                                          Kind{"in_full", [](FinetuneOptions& how) { how.full = true; }},
+                                         Kind{"to_tell_classes",
+                                              [](FinetuneOptions& how) {
+                                                how.data = how.output.parent_path() / "classes.jsonl";
+                                                write_file(how.data,
+                                                           "{\"text\": \"a b\", \"label\": 0}\n"
+                                                           "{\"text\": \"b\", \"label\": 1}\n"
+                                                           "{\"text\": \"a\", \"label\": 0}\n"
+                                                           "{\"text\": \"b c\", \"label\": 1}\n");
+                                              }},
                                          Kind{"that_may_stop_early",
                                               [](FinetuneOptions& how) {
                                                 how.patience = 5;
@@ -204,6 +213,94 @@ INSTANTIATE_TEST_SUITE_P(All, GoesOn,
                                               }},
                                          Kind{"in_bfloat16", [](FinetuneOptions& how) { how.bfloat16 = true; }}),
                          [](const auto& which) { return which.param.name; });
+
+class FinetuneClasses : public Finetune {
+ protected:
+  [[nodiscard]] FinetuneOptions class_options(const std::string& output) const {
+    const char* words[] = {"red", "blue", "green", "black"};
+    std::string lines;
+    for (int i = 0; i < 24; ++i) {
+      lines += Json{{"text", fmt::format("thing {} is", i % 12)}, {"label", words[i % 4]}}.dump() + "\n";
+    }
+    write_file(folder_ / "classes.jsonl", lines);
+    auto how = options(output);
+    how.data = folder_ / "classes.jsonl";
+    how.held_out = how.data;
+    how.steps = 150;
+    how.batch_size = 6;
+    how.accumulate = 1;
+    how.lora_rank = 12;
+    how.learning_rate = 2e-2;
+    return how;
+  }
+
+  static void expect_taught(TorchModel& model, const std::string& what) {
+    EXPECT_EQ(model.info().classes, (std::vector<std::string>{"black", "blue", "green", "red"})) << what;
+    const auto scores = model.classify("thing 7 is");
+    ASSERT_EQ(scores.size(), 4U);
+    EXPECT_EQ(scores.front().name, "black") << what;
+    EXPECT_GT(scores.front().probability, 0.5) << what;
+    double sum = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      sum += scores[i].probability;
+      EXPECT_LE(scores[i].probability, scores[std::max<std::size_t>(i, 1) - 1].probability);
+    }
+    EXPECT_NEAR(sum, 1, 1e-12);
+    EXPECT_EQ(model.classify("thing 4 is").front().name, "red") << what;
+    EXPECT_EQ(model.logits("thing 4 is").size(), 4U);
+  }
+};
+
+TEST_F(FinetuneClasses, WithAnAdapterAndMerged) {
+  const auto how = class_options("adapter");
+  const auto result = finetune(how);
+  ASSERT_TRUE(result.after && result.before);
+  EXPECT_EQ(*result.after->right, 1);
+  EXPECT_LT(*result.before->right, 0.6) << "a head that was drawn";
+  const auto config = read_json(how.output / "adapter_config.json");
+  EXPECT_EQ(config["task_type"], "SEQ_CLS");
+  EXPECT_EQ(config["modules_to_save"], Json({"score"}));
+  const auto model = load({.model_path = kModel, .adapter = how.output});
+  expect_taught(*model, "with the adapter");
+  merge_adapter({kModel, how.output, folder_ / "merged"});
+  const auto merged = load({.model_path = folder_ / "merged"});
+  expect_taught(*merged, "merged");
+  EXPECT_EQ(read_json(folder_ / "merged/config.json")["architectures"], Json({"LlamaForSequenceClassification"}));
+  const auto report = read_file(how.output / "report.md");
+  EXPECT_THAT(report, HasSubstr("| classes | 4: black, blue, green, red |"));
+  EXPECT_THAT(report, HasSubstr("| thing 0 is | red | – | red ("));
+
+  // It writes no more, and says so.
+  for (const auto& refused :
+       {error_of([&] { merged->generate("thing"); }), error_of([&] { merged->perplexity("thing 1"); })}) {
+    EXPECT_EQ(refused.kind(), ErrorKind::unsupported);
+    EXPECT_THAT(refused.what(), HasSubstr("tells 4 classes of texts apart and writes nothing"));
+  }
+  const auto writes = error_of([&] { load({.model_path = kModel})->classify("thing"); });
+  EXPECT_EQ(writes.kind(), ErrorKind::unsupported);
+  EXPECT_THAT(writes.what(), HasSubstr("classify needs a model with classes"));
+}
+
+TEST_F(FinetuneClasses, InFullAndOnFromThere) {
+  auto how = class_options("full");
+  how.full = true;
+  how.learning_rate = 2e-3;
+  EXPECT_EQ(*finetune(how).after->right, 1);
+  expect_taught(*load({.model_path = how.output}), "in full");
+  // What it learned is where the next run begins: the head is not drawn again, and the classes are the model's.
+  auto again = class_options("again");
+  again.model = how.output;
+  again.steps = 1;
+  again.learning_rate = 1e-6;
+  EXPECT_EQ(*finetune(again).before->right, 1);
+  write_file(again.data, "{\"text\": \"a\", \"label\": \"pink\"}");
+  EXPECT_THAT(refusal(again), HasSubstr("\"label\" is \"pink\", and the classes are black, blue, green, red"));
+  write_file(again.data, "{\"text\": \"a\"}");
+  EXPECT_THAT(refusal(again), HasSubstr("has no labels"));
+  again.model = kModel;
+  write_file(again.data, "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\", \"label\": 1}");
+  EXPECT_THAT(refusal(again), HasSubstr("must have at least two different labels"));
+}
 
 TEST_F(Finetune, EndsEarlyWithTheBestWeights) {
   auto how = options("early");

@@ -95,7 +95,7 @@ bool Process::wait_for(const fs::path& file, std::string_view text) {
   }
 }
 
-void Process::interrupt() const { ::kill(pid_, SIGINT); }
+void Process::signal(int number) const { ::kill(pid_, number); }
 
 void Process::kill() const {
   if (!exit_code_) {

@@ -39,8 +39,8 @@ class Process {
   /// Waits until what went to standard error (or output) holds `text`; false when the program ended without it.
   [[nodiscard]] bool wait_for_err(std::string_view text);
   [[nodiscard]] bool wait_for_out(std::string_view text);
-  /// What Ctrl-C sends.
-  void interrupt() const;
+  /// Sends it a signal: SIGINT is what Ctrl-C sends.
+  void signal(int number) const;
   /// Ends it with SIGKILL, if it has not ended yet.
   void kill() const;
   /// Waits for the end.

@@ -131,7 +131,7 @@ TEST_F(Examples, EveryBadLineIsNamedWithWhatIsWrong) {
   EXPECT_THAT(message, HasSubstr("line 2: must have \"completion\""));
   EXPECT_THAT(message, HasSubstr("line 4: \"completion\" must be a text, it is 3"));
   EXPECT_THAT(message, HasSubstr("line 5: the line must be valid JSON"));
-  EXPECT_THAT(message, HasSubstr("line 6: \"label\" is for networks"));
+  EXPECT_THAT(message, HasSubstr("line 6: has a \"label\", and the first line has none"));
   EXPECT_THAT(message, HasSubstr("line 7: must be a JSON object"));
   EXPECT_THAT(message, HasSubstr("line 8: \"weight\" has no meaning"));
   EXPECT_THAT(message, testing::ContainsRegex("line 9: has [0-9]+ tokens, and a sequence at most 24"));
@@ -146,6 +146,46 @@ TEST_F(Examples, EveryBadLineIsNamedWithWhatIsWrong) {
   }
   EXPECT_THAT(refusal(many), HasSubstr("line 20: must have \"prompt\" and \"completion\", or \"messages\", or "
                                        "\"text\"; and 10 more"));
+}
+
+TEST_F(Examples, OfALabelTheClassIsLearned) {
+  rules_.classes = {"libs", "7", "kernel"};
+  const auto examples = read(
+      "{\"text\": \"a b\", \"label\": \"kernel\"}\n"
+      "{\"label\": 7, \"text\": \"c\"}\n");
+  ASSERT_EQ(examples.size(), 2U);
+  EXPECT_EQ(examples[0].label, 2);
+  EXPECT_EQ(examples[1].label, 1);
+  EXPECT_EQ(examples[0].learned_count(), 1);
+  EXPECT_EQ(examples[0].read_count(), examples[0].length()) << "the last token is read too";
+  const auto ids = rules_.tokenizer->encode("a b");
+  EXPECT_EQ(examples[0].ids, std::vector<int32_t>(ids.begin(), ids.end())) << "and no end token follows";
+  const auto message = refusal(
+      "{\"text\": \"a\", \"label\": \"kernels\"}\n"
+      "{\"text\": \"a\", \"label\": 7.5}\n"
+      "{\"text\": \"a\"}\n"
+      "{\"text\": \"\", \"label\": 7}\n"
+      "{\"prompt\": \"a\", \"completion\": \"b\"}\n"
+      "{\"text\": \"one two three four five six seven eight nine ten eleven twelve thirteen\", \"label\": 7}\n");
+  EXPECT_THAT(message, HasSubstr("has 6 lines"));
+  EXPECT_THAT(message, HasSubstr("line 1: \"label\" is \"kernels\", and the classes are libs, 7, kernel"));
+  EXPECT_THAT(message, HasSubstr("line 2: \"label\" must be a text or a whole number, it is 7.5"));
+  EXPECT_THAT(message, HasSubstr("line 3: must have \"text\" and \"label\""));
+  EXPECT_THAT(message, HasSubstr("line 4: must have text"));
+  EXPECT_THAT(message, HasSubstr("line 5: \"completion\" has no meaning"));
+  EXPECT_THAT(message, testing::ContainsRegex("line 6: has [0-9]+ tokens, and a sequence at most 24"));
+}
+
+TEST_F(Examples, LabelsAreCollectedInOrder) {
+  const auto labels = [&](const std::string& text) {
+    write_file(path_, text);
+    return read_labels(path_);
+  };
+  EXPECT_EQ(labels("{\"text\": \"a\", \"label\": \"b\"}\n\n{bad\n{\"label\": \"a\"}\n{\"label\": \"b\"}"),
+            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(labels("{\"label\": 10}\n{\"label\": 9}\n{\"label\": \"9\"}\n"), (std::vector<std::string>{"9", "10"}));
+  EXPECT_TRUE(labels("{\"text\": \"a\"}\n{\"label\": 9}\n").empty());
+  EXPECT_TRUE(labels("plain text").empty());
 }
 
 TEST_F(Examples, SplitsByTheSeedAndLosesNone) {

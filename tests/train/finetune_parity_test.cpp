@@ -12,6 +12,7 @@
 #include "dstorch/checkpoint.h"
 #include "engine/adapter_file.h"
 #include "models/checkpoint_weights.h"
+#include "models/classes.h"
 #include "models/registry.h"
 #include "support/paths.h"
 #include "train/example_pass.h"
@@ -26,6 +27,8 @@ namespace fs = std::filesystem;
 
 /// Of the difference to the reference, over the tensor's largest value.
 constexpr double kTolerance = 1e-4;
+/// What the names of the classifiers' fixtures end with.
+constexpr std::string_view kClasses = "_classes";
 
 at::Tensor read(const Checkpoint& file, const std::string& name) {
   const auto* view = file.find(name);
@@ -54,13 +57,29 @@ class FinetuneParity : public testing::TestWithParam<Case> {
       : fixture_(test::source_dir() / "tests/data/finetune" / GetParam().model),
         expected_(read_json(fixture_ / "expected.json")),
         file_(Checkpoint::open(fixture_ / "expected.safetensors")) {
-    const auto folder = test::source_dir() / "tests/parity/fixtures" / GetParam().model / "model";
+    const auto& name = GetParam().model;
+    const bool classifier = name.ends_with(kClasses);
+    const auto base = classifier ? name.substr(0, name.size() - kClasses.size()) : name;
+    const auto folder = test::source_dir() / "tests/parity/fixtures" / base / "model";
     const auto checkpoint = Checkpoint::open(folder, CheckpointAccess::copy);
-    models::CheckpointWeights weights(checkpoint, {});
-    model_ = models::create_model(read_json(folder / "config.json"), weights);
+    models::CheckpointWeights::Options options;
+    auto config = read_ordered_json(folder / "config.json");
+    if (classifier) {
+      options.given["score.weight"] = read(*file_, "score");
+      options.unneeded = {"lm_head.weight"};
+      config = models::with_classes(config, {"kernel", "libs", "python"});
+    }
+    models::CheckpointWeights weights(checkpoint, options);
+    model_ = models::create_model(Json::parse(config.dump()), weights);
+    weights.finish();
     for (const auto& json : expected_["examples"]) {
       Example example;
       example.ids = json["ids"].get<std::vector<int32_t>>();
+      if (classifier) {
+        example.label = json["label"].get<int64_t>();
+        examples_.push_back(std::move(example));
+        continue;
+      }
       example.learned.assign(example.ids.size(), true);
       std::fill_n(example.learned.begin(), json["learned_from"].get<int64_t>(), false);
       examples_.push_back(std::move(example));
@@ -126,7 +145,12 @@ class FinetuneParity : public testing::TestWithParam<Case> {
         layers.push_back(module);
       }
     }
-    TrainableAdapter adapter(*model_, file.config, layers, 0);
+    auto config = file.config;
+    config.modules_to_save.clear();
+    TrainableAdapter adapter(*model_, config, layers, 0);
+    if (config.classifies) {
+      adapter.keep_whole("score", *model_->named_parameters().find("score.weight"));
+    }
     const at::NoGradGuard no_grad;
     for (const auto& [name, parameter] : adapter.parameters()) {
       parameter.copy_(read(*file.weights, "base_model.model." + name));
@@ -182,6 +206,7 @@ INSTANTIATE_TEST_SUITE_P(All, FinetuneParity,
                          testing::Values(Case{"llama"}, Case{"llama_biases"}, Case{"llama_linear_rope"},
                                          Case{"mistral"}, Case{"qwen2"}, Case{"qwen3"}, Case{"smollm2"},
                                          Case{"smollm3"}, Case{"gpt2"}, Case{"gpt2_variants"}, Case{"llama", true},
+                                         Case{"llama_classes"}, Case{"gpt2_classes"}, Case{"llama_classes", true},
                                          Case{"llama_linear_rope", true}, Case{"smollm3", true}, Case{"gpt2", true}),
                          [](const auto& which) {
                            return which.param.model + (which.param.checkpointing ? "_checkpointing" : "");

@@ -39,6 +39,7 @@ namespace fs = std::filesystem;
 
 void run(const BenchArguments&) { hand_over(); }
 void run(const ChatArguments&) { hand_over(); }
+void run(const ClassifyArguments&) { hand_over(); }
 void run(const DevicesArguments&) { hand_over(); }
 void run(const EmbedArguments&) { hand_over(); }
 void run(const FinetuneArguments&) { hand_over(); }

@@ -125,6 +125,14 @@ class TorchModel {
     return { result: this.#withSignal(signal, ended, cancel), cancel };
   }
 
+  /** How likely a text is of each class, the likeliest first. */
+  async classify(text, given) {
+    check('text', text, kinds.string);
+    const { signal } = checkOptions(given, options.call);
+    this.#requireReady();
+    return this.#withSignal(signal, this.#call((done) => this.#model.classify(text, done)));
+  }
+
   /** The mean of the last hidden states of a text's tokens. */
   async embed(text, given) {
     check('text', text, kinds.string);

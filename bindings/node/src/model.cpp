@@ -43,6 +43,7 @@ Napi::Function Model::define(Napi::Env env) {
                          InstanceMethod<&Model::submit>("submit"),
                          InstanceMethod<&Model::submit_chat>("submitChat"),
                          InstanceMethod<&Model::cancel>("cancel"),
+                         InstanceMethod<&Model::classify>("classify"),
                          InstanceMethod<&Model::embed>("embed"),
                          InstanceMethod<&Model::logits>("logits"),
                          InstanceMethod<&Model::perplexity>("perplexity"),
@@ -163,6 +164,25 @@ Napi::Value Model::cancel(const Napi::CallbackInfo& info) {
     generations_->cancel(static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()));
   }
   return info.Env().Undefined();
+}
+
+Napi::Value Model::classify(const Napi::CallbackInfo& info) {
+  return thrown(info.Env(), [&]() -> Napi::Value {
+    host_.call(host_.slow(), function_at(info, 1),
+               [model = model(), text = info[0].As<Napi::String>().Utf8Value()]() -> ToJs {
+                 return [scores = model->classify(text)](Napi::Env env) {
+                   auto list = Napi::Array::New(env, scores.size());
+                   for (std::size_t i = 0; i < scores.size(); ++i) {
+                     auto score = Napi::Object::New(env);
+                     score.Set("name", scores[i].name);
+                     score.Set("probability", scores[i].probability);
+                     list.Set(static_cast<uint32_t>(i), score);
+                   }
+                   return list;
+                 };
+               });
+    return info.Env().Undefined();
+  });
 }
 
 Napi::Value Model::embed(const Napi::CallbackInfo& info) {

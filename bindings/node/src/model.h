@@ -34,6 +34,7 @@ class Model : public Napi::ObjectWrap<Model> {
   Napi::Value submit(const Napi::CallbackInfo& info);
   Napi::Value submit_chat(const Napi::CallbackInfo& info);
   Napi::Value cancel(const Napi::CallbackInfo& info);
+  Napi::Value classify(const Napi::CallbackInfo& info);
   Napi::Value embed(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
   Napi::Value perplexity(const Napi::CallbackInfo& info);

@@ -129,6 +129,7 @@ Napi::Value information(Napi::Env env, const ModelInfo& info) {
   set_number(object, "hiddenSize", info.hidden_size);
   set_number(object, "numLayers", info.num_layers);
   set_number(object, "bytesPerToken", info.bytes_per_token);
+  object.Set("classes", array(env, info.classes));
   return object;
 }
 

@@ -1,5 +1,8 @@
 // Loading, looking into a model, and letting go of it.
 import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { Progress, TorchModel, bundledModelPath, memoryUse } from 'dstorch';
 import { bundledModel } from './support';
@@ -87,6 +90,47 @@ test('embed gives plain numbers, near for what is near', async () => {
   // More at once than there are threads for them.
   const many = await Promise.all(Array.from({ length: 70 }, () => model.embed('fonts-noto\tfonts\t')));
   for (const one of many) assert.deepEqual(one, font);
+});
+
+test('classify is of a model with classes', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dstorch-classes-'));
+  const writes = join(bundledModelPath(), '../../tests/parity/fixtures/text/model');
+  cpSync(writes, folder, { recursive: true });
+  const config = JSON.parse(readFileSync(join(writes, 'config.json'), 'utf8'));
+  config.architectures = ['LlamaForSequenceClassification'];
+  config.id2label = { 0: 'libs', 1: 'python' };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  // The weights' file with one tensor more.
+  const file = readFileSync(join(writes, 'model.safetensors'));
+  const length = Number(file.readBigUInt64LE());
+  const header = JSON.parse(file.subarray(8, 8 + length).toString());
+  const data = file.subarray(8 + length);
+  const head = Float32Array.from({ length: 2 * config.hidden_size }, (_, i) => ((i * 7919) % 41) / 10 - 2);
+  header['score.weight'] = {
+    dtype: 'F32',
+    shape: [2, config.hidden_size],
+    data_offsets: [data.length, data.length + head.byteLength],
+  };
+  const text = Buffer.from(JSON.stringify(header));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(join(folder, 'model.safetensors'), Buffer.concat([size, text, data, Buffer.from(head.buffer)]));
+
+  const classifier = new TorchModel({ modelPath: folder });
+  await classifier.init();
+  assert.deepEqual(classifier.info().classes, ['libs', 'python']);
+  const scores = await classifier.classify('A mapped file');
+  const logits = await classifier.logits('A mapped file');
+  assert.equal(logits.length, 2);
+  const best = logits[1] > logits[0] ? 1 : 0;
+  assert.equal(scores[0].name, ['libs', 'python'][best]);
+  assert.ok(Math.abs(scores[0].probability - 1 / (1 + Math.exp(logits[1 - best] - logits[best]))) < 1e-6);
+  assert.ok(Math.abs(scores[0].probability + scores[1].probability - 1) < 1e-12);
+  await assert.rejects(classifier.generate('A mapped file'), { code: 'unsupported' });
+  await assert.rejects(model.classify(prompt), { code: 'unsupported' });
+  assert.deepEqual(model.info().classes, []);
+  await classifier.cleanup();
+  rmSync(folder, { recursive: true });
 });
 
 test('logits are those that generate draws from', async () => {
