@@ -115,6 +115,20 @@ TEST(ConstraintMask, CountsThatCanBeReadInManyWaysStaySmall) {
   EXPECT_FALSE(late.matches(std::string(21, 'b') + "a" + std::string(20, 'b')));
   EXPECT_FALSE(late.matches(std::string(20, 'b') + "a" + std::string(21, 'b')));
   EXPECT_TRUE(late.matches("a" + std::string(19, 'b') + "a" + std::string(20, 'b')));
+  // Places of one part that are not its first, and the same part called from two places.
+  const auto twice = Constraint::regex("(a|aa){0,12}b");
+  EXPECT_TRUE(twice.matches(std::string(24, 'a') + "b"));
+  EXPECT_FALSE(twice.matches(std::string(25, 'a') + "b"));
+  const auto called = Constraint::grammar("root ::= r \"1\" | \"a\" r \"2\"\nr ::= \"(\" r \")\" | \"a\"{0,12}");
+  EXPECT_TRUE(called.matches(std::string(12, 'a') + "1"));
+  EXPECT_TRUE(called.matches(std::string(13, 'a') + "2"));
+  EXPECT_FALSE(called.matches(std::string(13, 'a') + "1"));
+  EXPECT_FALSE(called.matches(std::string(14, 'a') + "2"));
+  const auto parts = Constraint::grammar(
+      "root ::= p{0,12} \"x\" | \"a\" p{0,12} \"y\"\np ::= \"(\" root \")\" | \"ab\" | \"a\" | \"ba\"");
+  EXPECT_TRUE(parts.matches("aab(x)baax"));
+  EXPECT_TRUE(parts.matches(std::string(13, 'a') + "y"));
+  EXPECT_FALSE(parts.matches(std::string(13, 'a') + "x"));
 }
 
 TEST(ConstraintBudget, TheShortestAnswerNeedsWhatItIsSaidToNeed) {
