@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <deque>
 #include <thread>
 
@@ -374,15 +375,19 @@ TEST(Prefixes, WhoWaitsForACancelledCallGoesOn) {
   config.step = {.prompt_rows = 3, .shared_prompt_rows = 3};
   Engine engine(std::move(config));
   Rng rng(10);
-  const auto prompt = random_tokens(rng, 300, reference.vocab());
-  std::deque<Asked> asked;
-  for (uint64_t i = 0; i < 4; ++i) {
-    engine.submit(asked.emplace_back(prompt, sampled_freely(), 5, i).sequence());
+  // Cancelled at another moment each time: before the first call is read, and in the middle of it.
+  for (int attempt = 0; attempt < 24; ++attempt) {
+    const auto prompt = random_tokens(rng, 300, reference.vocab());
+    std::deque<Asked> asked;
+    for (uint64_t i = 0; i < 4; ++i) {
+      engine.submit(asked.emplace_back(prompt, sampled_freely(), 5, i).sequence());
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(250 * attempt));
+    asked[0].cancel();
+    asked[2].cancel();
+    EXPECT_EQ(asked[1].wait().size(), 5U);
+    EXPECT_EQ(asked[3].wait().size(), 5U);
   }
-  asked[0].cancel();
-  asked[2].cancel();
-  EXPECT_EQ(asked[1].wait().size(), 5U);
-  EXPECT_EQ(asked[3].wait().size(), 5U);
 }
 
 // Whoever wants to see the rows of a prompt has them computed.
