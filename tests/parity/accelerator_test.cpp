@@ -22,13 +22,15 @@ namespace dstorch::parity {
 namespace {
 
 std::unique_ptr<TorchModel> open_on(const std::string& device, const std::filesystem::path& path,
-                                    std::optional<DType> dtype = {}, std::optional<DType> kv_dtype = {}) {
+                                    std::optional<DType> dtype = {}, std::optional<DType> kv_dtype = {},
+                                    bool prefix_cache = true) {
   TorchModelConfig config;
   config.dtype = dtype;
   config.kv_dtype = kv_dtype;
   config.model_path = path;
   config.device = Device::parse(device);
   config.threads = 1;
+  config.prefix_cache = prefix_cache;
   auto model = std::make_unique<TorchModel>(std::move(config));
   model->init();
   return model;
@@ -170,7 +172,7 @@ class Webgl : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Webgl, ATokenSendsItsIdAndReadsItsLogitsBackAndNothingElse) {
   const Fixture fixture = load_fixture(GetParam());
-  const auto model = open_on("webgl", fixture.model);
+  const auto model = open_on("webgl", fixture.model, {}, {}, /*prefix_cache=*/false);
   const auto row = static_cast<int64_t>(fixture.logits.front().size() * sizeof(float));
   transfers_of(*model, fixture.prompt, 1);  // rotation tables are sent once
   const auto few = transfers_of(*model, fixture.prompt, 3);
@@ -213,6 +215,20 @@ TEST_P(AcceleratorModel, TwoThreadsGetWhatEachGetsAlone) {
   EXPECT_EQ(second, alone);
 }
 
+TEST_P(AcceleratorModel, APrefixThatIsFoundChangesNothing) {
+  const Fixture fixture = load_fixture("llama");
+  const auto with = open_on(GetParam(), fixture.model);
+  const auto without = open_on(GetParam(), fixture.model, {}, {}, /*prefix_cache=*/false);
+  auto prompt = fixture.prompt;
+  for (int turn = 0; turn < 4; ++turn) {
+    const auto found = with->complete(prompt, greedy_options(9));
+    EXPECT_EQ(found.tokens, without->complete(prompt, greedy_options(9)).tokens);
+    EXPECT_EQ(found.usage.cached_tokens > 0, turn > 0);
+    prompt.insert(prompt.end(), found.tokens.begin(), found.tokens.end());
+    prompt.push_back(5);
+  }
+}
+
 TEST_P(AcceleratorModel, MemoryIsCountedByKindAndCleanupGivesItBack) {
   const auto device = Device::parse(GetParam());
   const auto before = memory_use(device).total.bytes;
@@ -221,7 +237,8 @@ TEST_P(AcceleratorModel, MemoryIsCountedByKindAndCleanupGivesItBack) {
   EXPECT_EQ(model->memory()[MemoryKind::weights].bytes, 4 * fixture.parameters);
   model->complete(fixture.prompt, greedy_options(4));
   EXPECT_GT(model->memory()[MemoryKind::kv_cache].peak, 0);
-  EXPECT_EQ(model->memory()[MemoryKind::kv_cache].bytes, 0);
+  EXPECT_GT(model->memory().prefixes.bytes, 0);
+  EXPECT_EQ(model->memory()[MemoryKind::kv_cache].bytes, model->memory().prefixes.bytes) << "what may be found again";
   EXPECT_GT(model->memory()[MemoryKind::activations].peak, 0);
   EXPECT_GT(memory_use(device).total.bytes, before);
   model->cleanup();
