@@ -10,6 +10,7 @@
 #include "device/cuda_allocator.h"
 #include "device/memory_account.h"
 #include "driver/answer_length.h"
+#include "driver/class_scores.h"
 #include "driver/guarded.h"
 #include "driver/loaded_parts.h"
 #include "driver/model_lifetime.h"
@@ -197,20 +198,7 @@ class TorchModel::Impl {
       require(!classes.empty(), ErrorKind::unsupported,
               "classify needs a model with classes (an architecture called \"...ForSequenceClassification\", or an "
               "adapter that makes it one); this one writes");
-      const auto logits = engine::next_logits(engine, encode(*loaded, text), adapter_of(*loaded, ""));
-      const double largest = *std::max_element(logits.begin(), logits.end());
-      double sum = 0;
-      std::vector<ClassScore> scores;
-      for (std::size_t i = 0; i < classes.size(); ++i) {
-        scores.push_back({classes[i], std::exp(logits[i] - largest)});
-        sum += scores.back().probability;
-      }
-      for (auto& score : scores) {
-        score.probability /= sum;
-      }
-      std::stable_sort(scores.begin(), scores.end(),
-                       [](const ClassScore& a, const ClassScore& b) { return a.probability > b.probability; });
-      return scores;
+      return driver::class_scores(engine::next_logits(engine, encode(*loaded, text), adapter_of(*loaded, "")), classes);
     });
   }
 

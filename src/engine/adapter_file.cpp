@@ -114,10 +114,10 @@ OrderedJson AdapterFile::config_on(OrderedJson of_base) const {
   if (!config.classifies) {
     return of_base;
   }
-  const auto head = replaced.find(fmt::format("{}.weight", models::kClassHead));
+  const auto head = replaced.find(models::kClassWeight);
   require(head != replaced.end() && head->second->shape.size() == 2, ErrorKind::format,
-          "{}: its task_type is SEQ_CLS, and its weights have no matrix base_model.model.{}.weight", directory.string(),
-          models::kClassHead);
+          "{}: its task_type is SEQ_CLS, and its weights have no matrix base_model.model.{}", directory.string(),
+          models::kClassWeight);
   const auto count = head->second->shape[0];
   auto names = models::numbered_classes(count);
   if (const auto beside = directory / "config.json"; fs::exists(beside)) {

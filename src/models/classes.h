@@ -9,6 +9,7 @@ namespace dstorch::models {
 
 /// The linear layer that scores the classes of a text by its last state, as transformers names it in decoders.
 inline constexpr const char* kClassHead = "score";
+inline constexpr const char* kClassWeight = "score.weight";
 
 /// The names of the classes that the model of this config.json tells apart, by number: of an architecture called
 /// "...ForSequenceClassification", by `id2label`, or else "LABEL_0", ... for `num_labels` (2 where that is missing

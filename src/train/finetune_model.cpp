@@ -16,6 +16,7 @@
 #include "io/deferred_tensor.h"
 #include "models/checkpoint_weights.h"
 #include "models/classes.h"
+#include "models/outline.h"
 #include "models/registry.h"
 #include "train/initialize.h"
 #include "train/processor.h"
@@ -27,8 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kDefaultLength = 512;
-/// The head of the classes, by the model's names.
-constexpr const char* kClassWeight = "score.weight";
 /// Tokens that are scored together.
 constexpr int64_t kScoredTogether = 2048;
 /// Bytes of each tensor that tell a model from another.
@@ -64,12 +63,11 @@ OrderedJson config_of(const FinetuneOptions& options) {
 at::Tensor class_head(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, int64_t classes,
                       uint64_t seed) {
   const models::WeightNames names(*checkpoint);
-  if (const auto* view = names.find(kClassWeight)) {
+  if (const auto* view = names.find(models::kClassWeight)) {
     return models::tensor_over(checkpoint, *view).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   }
-  constexpr std::string_view where = "config.json";
-  const auto hidden = json_get<int64_t>(config, config.contains("hidden_size") ? "hidden_size" : "n_embd", where);
-  return draw_normal({classes, hidden}, json_get_or(config, "initializer_range", 0.02, where), Rng(~seed));
+  const auto hidden = models::outline(config, checkpoint, DType::float32, /*convert=*/false).sizes.hidden_size;
+  return draw_normal({classes, hidden}, json_get_or(config, "initializer_range", 0.02, "config.json"), Rng(~seed));
 }
 
 std::shared_ptr<models::LanguageModel> load(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint,
@@ -77,7 +75,7 @@ std::shared_ptr<models::LanguageModel> load(const Json& config, const std::share
   const bool full = how.full;
   models::CheckpointWeights::Options options;
   if (classes > 0) {
-    options.given[kClassWeight] = class_head(config, checkpoint, classes, how.seed);
+    options.given[models::kClassWeight] = class_head(config, checkpoint, classes, how.seed);
     options.unneeded = {"lm_head.weight"};
   }
   options.dtype = !full && bfloat16 ? at::kBFloat16 : at::kFloat;
@@ -215,7 +213,7 @@ FinetuneModel::FinetuneModel(const FinetuneOptions& options)
     adapter_.emplace(*model_, lora_config(options, !classes_.empty()), target_layers(*model_, options.lora_targets),
                      options.seed);
     if (!classes_.empty()) {
-      adapter_->keep_whole(models::kClassHead, *model_->named_parameters().find(kClassWeight));
+      adapter_->keep_whole(models::kClassHead, *model_->named_parameters().find(models::kClassWeight));
     }
     parameters_ = adapter_->parameters();
   }

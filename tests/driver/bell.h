@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 namespace dstorch::test {
@@ -30,5 +31,19 @@ class Bell {
   std::condition_variable news_;
   int rung_ = 0;
 };
+
+/// Polls an answer whenever it tells of news, until its end; how often it told. Sleeps for ever if some news are not
+/// told.
+template <typename Pending>
+int poll_when_told(Pending& pending) {
+  const auto bell = std::make_shared<Bell>();  // the last news may be told after the end
+  pending.notify([bell, rope = bell->rope()] { rope(); });
+  int rung = 0;
+  do {
+    bell->wait_for_more_than(rung);
+    rung = bell->rung();
+  } while (!pending.poll());
+  return rung;
+}
 
 }  // namespace dstorch::test

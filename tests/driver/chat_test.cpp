@@ -193,13 +193,7 @@ TEST(Chat, TellsWhoeverPollsWhenThereIsSomething) {
       return true;
     };
     auto pending = shared_model().submit_chat(messages, options);
-    Bell bell;
-    pending.notify(bell.rope());
-    rung = 0;
-    do {
-      bell.wait_for_more_than(rung);  // sleeps for ever if some news are not told
-      rung = bell.rung();
-    } while (!pending.poll());
+    rung = test::poll_when_told(pending);
     EXPECT_EQ(pending.wait().message.content, "A pine is a conifer with long needles.");
     EXPECT_EQ(heard, "A pine is a conifer with long needles.");
   }

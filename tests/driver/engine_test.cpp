@@ -200,13 +200,7 @@ TEST(PendingGeneration, TellsWhoeverPollsWhenThereIsSomething) {
       return true;
     };
     auto pending = model->submit("A mapped file", options);
-    Bell bell;
-    pending.notify(bell.rope());
-    rung = 0;
-    do {
-      bell.wait_for_more_than(rung);  // sleeps for ever if some news are not told
-      rung = bell.rung();
-    } while (!pending.poll());
+    rung = test::poll_when_told(pending);
     EXPECT_EQ(text, expected);
     EXPECT_EQ(pending.wait().text, expected);
   }

@@ -3,33 +3,22 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
-#include "load_model.h"
 #include "output.h"
-#include "terminal.h"
 #include "text_list.h"
 
 namespace dstorch::cli {
 
 void run(const EmbedArguments& arguments) {
-  const auto texts = texts_of(arguments.texts);
-  const auto cancel = interrupt_token();
-  const auto model = load_model(arguments.model);
-  StatusLine line;
   auto all = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    line.show(fmt::format("text {} of {}", i + 1, texts.size()));
-    const auto embedding = model->embed(texts[i]);
-    if (cancel.cancelled()) {
-      throw Interrupted();
-    }
-    if (arguments.json) {
-      all.push_back(embedding);
-    } else {
-      line.clear();
-      print("{}\n", fmt::join(embedding, " "));
-    }
-  }
-  line.clear();
+  each_text(
+      arguments.texts, arguments.model, [](TorchModel& model, const std::string& text) { return model.embed(text); },
+      [&](const std::vector<float>& embedding) {
+        if (arguments.json) {
+          all.push_back(embedding);
+        } else {
+          print("{}\n", fmt::join(embedding, " "));
+        }
+      });
   if (arguments.json) {
     print_json({{"embeddings", all}});
   }

@@ -1,10 +1,7 @@
 #include "text_list.h"
 
-#include <fmt/core.h>
-
 #include <sstream>
 
-#include "commands.h"
 #include "dstorch/error.h"
 #include "read_text.h"
 
