@@ -114,7 +114,7 @@ struct FinetuneOptions {
 
 /// How well a model does on what is held out.
 struct HeldOutScores {
-  /// Mean over the tokens that are learned, or over the examples of a plain network.
+  /// Mean over the tokens that are learned; over the examples where they have labels, or a plain network learns.
   double loss = 0;
   /// Share of the examples answered right: to the end token by greedy generation; by the largest output where there are
   /// labels.
