@@ -221,7 +221,8 @@ test('10,000 calls leave nothing behind', async () => {
     Promise.all([model.init(), converses.init()]).then(async () => {
       await calls(4000);
       const windows = [];
-      for (let i = 0; i < 4; ++i) {
+      const quiet = (which, bound) => windows.some((window) => window[which] < bound);
+      while (windows.length < 20 && !(quiet(0, 6e5) && quiet(1, 3e5))) {
         const before = process.memoryUsage();
         const after = await calls(2500);
         windows.push([after.rss - before.rss, after.heapUsed - before.heapUsed]);
@@ -232,7 +233,8 @@ test('10,000 calls leave nothing behind', async () => {
   );
   assert.equal(ended.code, 0, ended.stderr);
   const [windows, lost]: [[number, number][], number] = JSON.parse(ended.stdout);
-  // V8 and malloc take more now and then, and stop; what leaks grows in every window, by 2.5 MB for a kilobyte a call.
+  // V8 and malloc take more at first, for as many as ten windows, and stop; what leaks grows in every window, by 2.5 MB
+  // for a kilobyte a call.
   const least = (which: 0 | 1) => Math.min(...windows.map((window) => window[which]));
   assert.ok(least(0) < 6e5 && least(1) < 3e5, ended.stdout);
   assert.equal(lost, 0);
