@@ -46,25 +46,28 @@ inline bool cpu_autocast() {
 #endif
 }
 
-/// Runs CPU ops in bfloat16 where autocast knows them, while it lives.
+/// Runs CPU ops in bfloat16 where autocast knows them, while it lives. What was cast is not kept for the next who asks:
+/// that cache is all threads' together, and a cast tensor is part of the graph of who made it.
 class CpuBfloat16Autocast {
  public:
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
   explicit CpuBfloat16Autocast(bool enabled) : previous_(at::autocast::is_autocast_enabled(at::kCPU)) {
     at::autocast::set_autocast_enabled(at::kCPU, enabled);
     at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(false);
   }
   ~CpuBfloat16Autocast() {
-    at::autocast::clear_cache();
+    at::autocast::set_autocast_cache_enabled(cached_);
     at::autocast::set_autocast_enabled(at::kCPU, previous_);
   }
 #else
   explicit CpuBfloat16Autocast(bool enabled) : previous_(at::autocast::is_cpu_enabled()) {
     at::autocast::set_cpu_enabled(enabled);
     at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(false);
   }
   ~CpuBfloat16Autocast() {
-    at::autocast::clear_cache();
+    at::autocast::set_autocast_cache_enabled(cached_);
     at::autocast::set_cpu_enabled(previous_);
   }
 #endif
@@ -73,6 +76,7 @@ class CpuBfloat16Autocast {
 
  private:
   bool previous_;
+  bool cached_ = at::autocast::is_autocast_cache_enabled();
 };
 
 /// An allocator for LibTorch. Older versions ask for memory through a const function, newer ones through one that is

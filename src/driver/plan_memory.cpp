@@ -6,6 +6,7 @@
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "dstorch/simple_transformer.h"
+#include "ops/cpu/thread_pool.h"
 #include "train/processor.h"
 #include "train/training_plan.h"
 
@@ -46,6 +47,7 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   run.sequence = options.context > 0 ? options.context : std::min(limit, run.sequence);
   run.lora_rank = options.training == Training::lora ? options.lora_rank : 0;
   run.checkpointing = options.checkpointing;
+  run.threads = config.threads > 0 ? config.threads : ops::cpu::available_processors();
   require(run.lora_rank > 0 || !run.checkpointing, ErrorKind::invalid_argument,
           "checkpointing is planned for adapters alone (--train lora)");
   run.bfloat16 = training::trains_in_bfloat16(options.bfloat16, config.device);

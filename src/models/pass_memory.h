@@ -51,6 +51,8 @@ struct TrainingShape {
   int64_t lora_rank = 0;
   /// Beside adapters: keep only what goes into each block.
   bool checkpointing = false;
+  /// Threads that take parts of the step each.
+  int64_t threads = 1;
   int64_t lora_parameters = 0;
   int64_t lora_block_parameters = 0;
 };

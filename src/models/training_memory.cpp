@@ -5,12 +5,10 @@
 
 #include "models/ledger.h"
 #include "models/pass_memory.h"
+#include "models/training_parts.h"
 
 namespace dstorch::models {
 namespace {
-
-/// Rows that go through the head together beside adapters.
-constexpr int64_t kHeadRows = 256;
 
 using Block = Ledger::Block;
 using Blocks = std::vector<Block>;
@@ -425,16 +423,20 @@ class Step {
 TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& shape) {
   const bool lora = shape.lora_rank > 0;
   const int64_t trained = lora ? shape.lora_parameters : shape.parameters;
+  const auto parts = lora ? part_count(shape.batch * shape.sequence, shape.batch) : 1;
+  TrainingShape part = shape;
+  part.batch = (shape.batch + parts - 1) / parts;
   Ledger ledger;
   {
     const auto moments = ledger.take(2 * kFloat * trained, MemoryKind::optimizer);
     const auto tables =
         ledger.take(sizes.rotated_layers > 0 ? std::max<int64_t>(256, shape.sequence) * sizes.head_dim * kFloat : 0,
                     MemoryKind::other);
-    Step(ledger, sizes, shape).run();
+    Step(ledger, sizes, part).run();
   }
+  const auto beside = (std::clamp<int64_t>(shape.threads, 1, parts) - 1) * ledger.peak(MemoryKind::activations);
   TrainingMemory memory;
-  memory.activations = ledger.peak(MemoryKind::activations);
+  memory.activations = ledger.peak(MemoryKind::activations) + beside;
   memory.gradients = ledger.peak(MemoryKind::gradients);
   memory.optimizer = ledger.peak(MemoryKind::optimizer);
   // Drawing the first weights needs one parameter twice (on webgl the CPU draws, and a transposed one is copied there).
@@ -442,7 +444,7 @@ TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& sha
   const int64_t copied = lora ? 0 : kFloat * shape.largest_transposed;
   const int64_t drawn = lora || shape.webgl ? copied : kFloat * shape.largest_parameter;
   memory.other = std::max({ledger.peak(MemoryKind::other), drawn, copied});
-  memory.together = std::max(ledger.peak(), memory.optimizer + copied);
+  memory.together = std::max(ledger.peak() + beside, memory.optimizer + copied);
   return memory;
 }
 

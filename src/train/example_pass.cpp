@@ -1,17 +1,22 @@
 #include "train/example_pass.h"
 
 #include <ATen/ATen.h>
+#include <torch/autograd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <exception>
+#include <numeric>
 
+#include "core/rng.h"
 #include "core/torch_compat.h"
 #include "device/memory_account.h"
+#include "models/training_parts.h"
+#include "ops/pass_threads.h"
+#include "train/gradient_sum.h"
 
 namespace dstorch::training {
 namespace {
-
-/// Rows that go through the head together: the vocabulary is wide, and its logits are the largest tensors there are.
-constexpr int64_t kHeadRows = 256;
 
 /// The rows of some examples, and what is predicted from which of them: tokens from the rows before them, a class from
 /// its text's last row.
@@ -52,91 +57,182 @@ Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, 
   return result;
 }
 
-at::Tensor leaf_of(const at::Tensor& tensor) { return tensor.detach().requires_grad_(); }
+/// Of the outputs by `input`, where that is defined, and by the parameters.
+struct Gradients {
+  at::Tensor input;
+  std::vector<at::Tensor> parameters;  // undefined where the outputs do not depend on one
+};
 
-/// The sum of the losses of states [rows, hidden]; its gradient over `divisor`, by the states, goes into theirs, by the
-/// head into the head's.
-double learn_head(models::LanguageModel& model, const at::Tensor& states, const at::Tensor& targets, double divisor,
-                  const PassSettings& settings, uint64_t dropout_seed, at::Tensor& gradient) {
-  double total = 0;
-  gradient = at::empty_like(states);
-  for (int64_t begin = 0; begin < states.size(0); begin += kHeadRows) {
-    const auto count = std::min(kHeadRows, states.size(0) - begin);
-    const auto part = leaf_of(states.narrow(0, begin, count));
-    auto rows = ops::Batch::of_rows(count, settings.adapter);
-    rows.dropout_seed = dropout_seed + static_cast<uint64_t>(begin);
-    at::Tensor loss;
-    {
-      const compat::CpuBfloat16Autocast autocast(settings.bfloat16);
-      const auto logits = model.logits_of(part, rows).to(at::kFloat);
-      loss = at::cross_entropy_loss(logits, targets.narrow(0, begin, count), {}, at::Reduction::Sum);
+Gradients gradients_of(const at::Tensor& output, const at::Tensor& gradient, const at::Tensor& input,
+                       const GradientSum& sum) {
+  torch::autograd::variable_list by = sum.parameters();
+  if (input.defined()) {
+    by.push_back(input);
+  }
+  Gradients result;
+  result.parameters = torch::autograd::grad({output}, by, {gradient}, /*retain_graph=*/false, /*create_graph=*/false,
+                                            /*allow_unused=*/true);
+  if (input.defined()) {
+    result.input = std::move(result.parameters.back());
+    result.parameters.pop_back();
+  }
+  return result;
+}
+
+void add(const std::vector<at::Tensor>& gradients, std::vector<at::Tensor>& sums) {
+  sums.resize(gradients.size());
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (gradients[i].defined()) {
+      sums[i] = sums[i].defined() ? sums[i] + gradients[i] : gradients[i];
     }
-    total += loss.item<double>();
-    (loss / divisor).backward();
-    gradient.narrow(0, begin, count).copy_(part.grad());
   }
-  return total;
 }
 
-/// The gradient of the last states, by those of some of their rows.
-at::Tensor spread(const at::Tensor& gradient, const at::Tensor& rows, const at::Tensor& like) {
-  return at::zeros_like(like).index_copy_(0, rows, gradient);
-}
+/// One part of a micro-batch: forward, and backward block by block.
+class PartPass {
+ public:
+  PartPass(models::LanguageModel& model, const Gathered& all, double divisor, const PassSettings& settings,
+           GradientSum& sum, int64_t part)
+      : model_(model), all_(all), divisor_(divisor), settings_(settings), sum_(sum), part_(part) {}
 
-double learn_whole(models::LanguageModel& model, const Gathered& all, double divisor, const PassSettings& settings) {
-  at::Tensor hidden;
-  {
-    const compat::CpuBfloat16Autocast autocast(settings.bfloat16);
-    hidden = model.hidden(all.batch);
+  /// The sum of the losses.
+  double run() {
+    forward();
+    auto gradient = learn_head();
+    for (auto i = model_.num_blocks() - 1; i >= 0 && blocks_.back().learns; --i) {
+      auto block = std::move(blocks_.back());
+      blocks_.pop_back();
+      const auto output = block.output.defined() ? std::move(block.output) : run_block(i, block.input);
+      auto found = gradients_of(output, gradient, block.input.requires_grad() ? block.input : at::Tensor(), sum_);
+      gradient = std::move(found.input);
+      sum_.add(part_, model_.num_blocks() - 1 - i, found.parameters);
+    }
+    if (embedding_learns_) {
+      add(gradients_of(run_block(-1, {}), gradient, {}, sum_).parameters, outer_);
+    }
+    sum_.add(part_, model_.num_blocks(), outer_);
+    return loss_;
   }
-  at::Tensor gradient;
-  const auto loss = learn_head(model, hidden.detach().index_select(0, all.rows), all.targets, divisor, settings,
-                               *all.batch.dropout_seed, gradient);
-  if (hidden.requires_grad()) {
-    hidden.backward(spread(gradient, all.rows, hidden.detach()));
-  }
-  return loss;
-}
 
-/// One block at a time, from what went into it.
-double learn_by_block(models::LanguageModel& model, const Gathered& all, double divisor, const PassSettings& settings) {
-  std::vector<at::Tensor> inputs;
-  const auto run = [&](int64_t index, const at::Tensor& x) {
-    const compat::CpuBfloat16Autocast autocast(settings.bfloat16);
-    return index < 0 ? model.embed(all.batch) : model.block(index, x, all.batch);
+ private:
+  struct Block {
+    at::Tensor input;
+    at::Tensor output;  // undefined: computed anew from the input
+    bool learns;        // it, or what lies below
   };
-  auto x = run(-1, {}).detach();
-  for (int64_t i = 0; i < model.num_blocks(); ++i) {
-    inputs.push_back(x);
-    x = run(i, x).detach();
+
+  /// -1: the embedding.
+  at::Tensor run_block(int64_t index, const at::Tensor& x) {
+    const compat::CpuBfloat16Autocast autocast(settings_.bfloat16);
+    return index < 0 ? model_.embed(all_.batch) : model_.block(index, x, all_.batch);
   }
-  at::Tensor gradient;
-  const auto loss =
-      learn_head(model, x.index_select(0, all.rows), all.targets, divisor, settings, *all.batch.dropout_seed, gradient);
-  gradient = spread(gradient, all.rows, x);
-  x = at::Tensor();
-  for (auto i = model.num_blocks() - 1; i >= 0; --i) {
-    const auto input = leaf_of(inputs.back());
-    inputs.pop_back();
-    run(i, input).backward(gradient);
-    gradient = input.grad();
+
+  void forward() {
+    auto output = run_block(-1, {});
+    embedding_learns_ = output.requires_grad();
+    bool learns = embedding_learns_;
+    last_ = output.detach();
+    for (int64_t i = 0; i < model_.num_blocks(); ++i) {
+      const auto input = last_.requires_grad_(learns);
+      output = at::Tensor();  // and with it what it was computed from, where nobody keeps that
+      output = run_block(i, input);
+      learns = output.requires_grad();
+      last_ = output.detach();
+      blocks_.push_back({input, settings_.checkpointing ? at::Tensor() : output, learns});
+    }
   }
-  if (const auto embedded = run(-1, {}); embedded.requires_grad()) {
-    embedded.backward(gradient);
+
+  /// Some rows at a time. Returns the gradient by the last states [rows, hidden]; the head's own waits for the
+  /// embedding's, which may be of the same table.
+  at::Tensor learn_head() {
+    const auto states = last_.index_select(0, all_.rows);
+    const auto gradient = at::empty_like(states);
+    for (int64_t begin = 0; begin < states.size(0); begin += models::kHeadRows) {
+      const auto count = std::min(models::kHeadRows, states.size(0) - begin);
+      const auto part = states.narrow(0, begin, count).detach().requires_grad_();
+      auto rows = ops::Batch::of_rows(count, settings_.adapter);
+      rows.dropout_seed = *all_.batch.dropout_seed + static_cast<uint64_t>(begin);
+      at::Tensor loss;
+      {
+        const compat::CpuBfloat16Autocast autocast(settings_.bfloat16);
+        const auto logits = model_.logits_of(part, rows).to(at::kFloat);
+        loss = at::cross_entropy_loss(logits, all_.targets.narrow(0, begin, count), {}, at::Reduction::Sum);
+      }
+      loss_ += loss.item<double>();
+      const auto found = gradients_of(loss / divisor_, {}, part, sum_);
+      gradient.narrow(0, begin, count).copy_(found.input);
+      add(found.parameters, outer_);
+    }
+    return at::zeros_like(last_).index_copy_(0, all_.rows, gradient);
   }
-  return loss;
+
+  models::LanguageModel& model_;
+  const Gathered& all_;
+  double divisor_;
+  const PassSettings& settings_;
+  GradientSum& sum_;
+  int64_t part_;
+  bool embedding_learns_ = false;
+  std::vector<Block> blocks_;
+  at::Tensor last_;
+  std::vector<at::Tensor> outer_;  // of what is neither in one block nor in another
+  double loss_ = 0;
+};
+
+/// Examples that follow one another, in parts of about as many rows.
+std::vector<MicroBatch> cut(const std::vector<Example>& examples, const MicroBatch& chosen) {
+  int64_t rows = 0;
+  for (const auto place : chosen) {
+    rows += examples[place].read_count();
+  }
+  const auto count = models::part_count(rows, std::ssize(chosen));
+  std::vector<MicroBatch> parts(1);
+  int64_t before = 0;
+  for (const auto place : chosen) {
+    const auto middle = before + examples[place].read_count() / 2;
+    if (!parts.back().empty() && middle * count >= rows * std::ssize(parts)) {
+      parts.emplace_back();
+    }
+    parts.back().push_back(place);
+    before += examples[place].read_count();
+  }
+  return parts;
 }
 
 }  // namespace
 
-double learn_examples(models::LanguageModel& model, const std::vector<Example>& examples, const MicroBatch& chosen,
-                      double divisor, uint64_t dropout_seed, const PassSettings& settings) {
-  const MemoryScope scope(MemoryKind::activations);
-  const BackwardMemoryScope backward(MemoryKind::activations);
-  auto all = gather(examples, chosen, settings.adapter);
-  all.batch.dropout_seed = dropout_seed;
-  return settings.checkpointing ? learn_by_block(model, all, divisor, settings)
-                                : learn_whole(model, all, divisor, settings);
+double learn_examples(models::LanguageModel& model, const Parameters& parameters, const std::vector<Example>& examples,
+                      const MicroBatch& chosen, double divisor, uint64_t dropout_seed, const PassSettings& settings) {
+  const auto parts = cut(examples, chosen);
+  std::vector<uint64_t> seeds;
+  for (Rng rng(dropout_seed); seeds.size() < parts.size();) {
+    seeds.push_back(rng.next());
+  }
+  GradientSum sum(parameters, std::ssize(parts));
+  std::vector<double> losses(parts.size());
+  std::vector<std::exception_ptr> errors(parts.size());
+  const auto account = MemoryScope::current().account;
+  std::atomic<std::size_t> begun{0};
+  ops::for_each_in_parallel(std::ssize(parts), [&](int64_t /*call*/) {
+    const auto part = begun.fetch_add(1);  // they begin in order, whoever takes them
+    try {
+      const MemoryScope scope(account, MemoryKind::activations);
+      const BackwardMemoryScope backward(MemoryKind::activations);
+      const ops::LibTorchThreads alone(1);
+      auto all = gather(examples, parts[part], settings.adapter);
+      all.batch.dropout_seed = seeds[part];
+      losses[part] = PartPass(model, all, divisor, settings, sum, static_cast<int64_t>(part)).run();
+    } catch (...) {
+      errors[part] = std::current_exception();
+      sum.abandon();
+    }
+  });
+  for (const auto& error : errors) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
+  }
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 ExampleScores score_examples(models::LanguageModel& model, const std::vector<Example>& examples,
@@ -147,8 +243,8 @@ ExampleScores score_examples(models::LanguageModel& model, const std::vector<Exa
   const auto states = model.hidden(all.batch).index_select(0, all.rows);
   auto right = at::empty({states.size(0)}, at::kBool);
   ExampleScores scores;
-  for (int64_t begin = 0; begin < states.size(0); begin += kHeadRows) {
-    const auto count = std::min(kHeadRows, states.size(0) - begin);
+  for (int64_t begin = 0; begin < states.size(0); begin += models::kHeadRows) {
+    const auto count = std::min(models::kHeadRows, states.size(0) - begin);
     const auto targets = all.targets.narrow(0, begin, count);
     const auto logits =
         model.logits_of(states.narrow(0, begin, count), ops::Batch::of_rows(count, adapter)).to(at::kFloat);

@@ -8,6 +8,7 @@
 #include "nn/adapter.h"
 #include "train/example_order.h"
 #include "train/examples.h"
+#include "train/parameters.h"
 
 namespace dstorch::training {
 
@@ -23,9 +24,10 @@ struct PassSettings {
 
 /// The forward and backward pass of some examples, each of which sees itself alone; nothing is padded. The gradients of
 /// the sum of the losses of all that is learned, divided by `divisor`, are added to those of the parameters.
-/// `dropout_seed` decides what adapters drop out. Returns the sum of the losses, in nats.
-double learn_examples(models::LanguageModel& model, const std::vector<Example>& examples, const MicroBatch& chosen,
-                      double divisor, uint64_t dropout_seed, const PassSettings& settings);
+/// `dropout_seed` decides what adapters drop out. Returns the sum of the losses, in nats. The threads of the
+/// PassThreads around take parts of the examples each; their number changes no bit.
+double learn_examples(models::LanguageModel& model, const Parameters& parameters, const std::vector<Example>& examples,
+                      const MicroBatch& chosen, double divisor, uint64_t dropout_seed, const PassSettings& settings);
 
 /// How well a model says what examples learn.
 struct ExampleScores {

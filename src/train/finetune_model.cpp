@@ -256,7 +256,8 @@ double FinetuneModel::learn(int64_t step) {
   double loss = 0;
   Rng seeds(Rng(options_.seed).next() ^ static_cast<uint64_t>(step));
   for (const auto& batch : batches) {
-    loss += learn_examples(*model_, data_.train, batch, static_cast<double>(learned), seeds.next(), settings);
+    loss +=
+        learn_examples(*model_, parameters_, data_.train, batch, static_cast<double>(learned), seeds.next(), settings);
   }
   loss /= static_cast<double>(learned);
   if (!std::isfinite(loss)) {

@@ -30,6 +30,7 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
   if (run.lora_rank > 0) {
     shape.lora_rank = run.lora_rank;
     shape.checkpointing = run.checkpointing;
+    shape.threads = run.threads;
     shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
     shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
     plan.dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;

@@ -18,6 +18,8 @@ struct PlannedRun {
   /// Adapters of this rank on every product of the blocks are trained; 0 trains the weights themselves.
   int64_t lora_rank = 0;
   bool checkpointing = false;
+  /// Of adapters: they learn side by side.
+  int64_t threads = 1;
 };
 
 /// What a step of it takes at most.

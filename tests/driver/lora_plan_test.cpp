@@ -11,6 +11,7 @@
 #include "dstorch/torch_model.h"
 #include "models/registry.h"
 #include "nn/weight_source.h"
+#include "ops/pass_threads.h"
 #include "train/example_pass.h"
 #include "train/step.h"
 #include "train/trainable_adapter.h"
@@ -59,14 +60,15 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
   const auto& which = GetParam();
   const auto path = fs::temp_directory_path() / fmt::format("dstorch_lora_plan_{}.json", ::getpid());
   write_file(path, which.config.dump());
-  const auto plan = plan_memory({.model_path = path}, {.context = which.sequence,
-                                                       .batch = which.batch,
-                                                       .training = Training::lora,
-                                                       .lora_rank = which.rank,
-                                                       .bfloat16 = which.bfloat16,
-                                                       .checkpointing = which.checkpointing});
+  const auto plan = plan_memory({.model_path = path, .threads = 1}, {.context = which.sequence,
+                                                                     .batch = which.batch,
+                                                                     .training = Training::lora,
+                                                                     .lora_rank = which.rank,
+                                                                     .bfloat16 = which.bfloat16,
+                                                                     .checkpointing = which.checkpointing});
   fs::remove(path);
 
+  const ops::PassThreads threads(1);
   const auto account = std::make_shared<MemoryAccount>();
   const MemoryScope scope(account, MemoryKind::other);
   FrozenWeights weights(which.bfloat16 ? at::kBFloat16 : at::kFloat);
@@ -91,7 +93,7 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
   double first = 0;
   double last = 0;
   for (int64_t step = 1; step <= 2; ++step) {
-    last = training::learn_examples(*model, examples, all, tokens, 0, settings) / tokens;
+    last = training::learn_examples(*model, adapter.parameters(), examples, all, tokens, 0, settings) / tokens;
     first = step == 1 ? last : first;
     training::update(adapter.parameters(), *optimizer, 1e-2, 1.0, last, step);
   }
@@ -110,6 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, LoraPlan,
     testing::Values(Case{"llama", llama_shape(500, 128, 344, 4, 4, 2, true), false, 8, 4, 64},
                     Case{"bfloat16", llama_shape(500, 128, 344, 4, 4, 2, true), true, 8, 4, 64},
+                    Case{"few_rows", llama_shape(500, 128, 344, 4, 4, 2, true), true, 8, 1, 8},
                     Case{"mostly_weights", llama_shape(300, 256, 688, 4, 4, 4, false), true, 4, 2, 8},
                     Case{"much_attention", llama_shape(300, 64, 172, 4, 8, 4, false), false, 4, 2, 256},
                     Case{"a_wide_vocabulary", llama_shape(8000, 128, 344, 2, 4, 2, true), true, 16, 4, 64},

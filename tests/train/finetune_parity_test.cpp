@@ -94,7 +94,7 @@ class FinetuneParity : public testing::TestWithParam<Case> {
   }
 
   /// A step in two micro-batches, which must come to the same as one.
-  double learn(std::size_t step) {
+  double learn(const Parameters& parameters, std::size_t step) {
     const auto chosen = expected_["order"][step].get<MicroBatch>();
     int64_t tokens = 0;
     for (const auto place : chosen) {
@@ -103,8 +103,8 @@ class FinetuneParity : public testing::TestWithParam<Case> {
     const MicroBatch first(chosen.begin(), chosen.begin() + 2);
     const MicroBatch second(chosen.begin() + 2, chosen.end());
     const auto divisor = static_cast<double>(tokens);
-    return (learn_examples(*model_, examples_, first, divisor, 0, settings_) +
-            learn_examples(*model_, examples_, second, divisor, 0, settings_)) /
+    return (learn_examples(*model_, parameters, examples_, first, divisor, 0, settings_) +
+            learn_examples(*model_, parameters, examples_, second, divisor, 0, settings_)) /
            divisor;
   }
 
@@ -112,7 +112,7 @@ class FinetuneParity : public testing::TestWithParam<Case> {
     const auto optimizer = make_optimizer(parameters, adamw_);
     const auto& losses = expected_[prefix + "_losses"];
     for (std::size_t step = 0; step < losses.size(); ++step) {
-      const auto loss = learn(step);
+      const auto loss = learn(parameters, step);
       if (step == 0) {
         for (const auto& [name, parameter] : parameters) {
           ASSERT_TRUE(parameter.grad().defined()) << name;
