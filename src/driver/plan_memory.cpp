@@ -38,8 +38,8 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   if (options.training == Training::none) {
     return plan_generation(model, config, options.context, std::max<int64_t>(1, options.batch));
   }
-  require(model.sizes.num_classes == 0, ErrorKind::unsupported,
-          "training is planned for models that write; this one tells classes apart");
+  require(model.sizes.num_classes == 0 || options.training == Training::lora, ErrorKind::unsupported,
+          "of models that tell classes apart adapters alone are planned (--train lora)");
   training::PlannedRun run;
   run.device = config.device;
   run.memory_limit = config.memory_limit;

@@ -235,11 +235,12 @@ class Step {
     return x;
   }
 
-  /// With adapters: the head takes some rows at a time, forward and backward.
+  /// With adapters: the head takes some rows at a time, forward and backward; of a text that gets a class, one.
   void head_in_pieces() {
-    const auto rows_together = std::min<int64_t>(kHeadRows, tokens_);
-    const auto logits = rows_together * sizes_.vocab_size;
-    const auto states = rows(sizes_.hidden_size);
+    const auto predicting = sizes_.num_classes > 0 ? shape_.batch : tokens_;
+    const auto rows_together = std::min(kHeadRows, predicting);
+    const auto logits = rows_together * sizes_.head_size();
+    const auto states = floats(predicting * sizes_.hidden_size);
     const auto norm_parts = floats(3 * rows_together * sizes_.hidden_size);
     Block logarithms;
     {
@@ -249,6 +250,7 @@ class Step {
     }
     const auto outer = floats(logits);
     const auto inner = floats(logits);
+    keep_gradient(sizes_.num_classes * sizes_.hidden_size);
   }
 
   /// A step beside frozen weights: the layers forward, the head, the layers backward; with checkpointing each layer
@@ -266,7 +268,7 @@ class Step {
         x = forward_layer(std::move(x), i < sizes_.rotated_layers);
       }
     }
-    auto gradient = rows(sizes_.hidden_size);
+    auto gradient = floats((sizes_.num_classes > 0 ? shape_.batch : tokens_) * sizes_.hidden_size);
     head_in_pieces();
     auto spread = rows(sizes_.hidden_size);
     if (!shape_.checkpointing) {

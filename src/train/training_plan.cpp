@@ -32,10 +32,11 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
     shape.checkpointing = run.checkpointing;
     shape.threads = run.threads;
     shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
-    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters;
+    const auto head = model.sizes.num_classes * model.sizes.hidden_size;  // of classes: trained whole, in float32
+    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters + head;
     plan.dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;
     part(plan, MemoryKind::weights) =
-        static_cast<int64_t>(size_of(plan.dtype)) * model.parameters + 4 * shape.lora_parameters;
+        static_cast<int64_t>(size_of(plan.dtype)) * (model.parameters - head) + 4 * shape.lora_parameters;
   } else {
     plan.dtype = DType::float32;
     part(plan, MemoryKind::weights) = 4 * model.parameters;

@@ -9,6 +9,7 @@
 #include "device/memory_account.h"
 #include "driver/plan_checks.h"
 #include "dstorch/torch_model.h"
+#include "models/classes.h"
 #include "models/registry.h"
 #include "nn/weight_source.h"
 #include "ops/pass_threads.h"
@@ -28,7 +29,10 @@ using test::with_type;
 class FrozenWeights : public nn::WeightSource {
  public:
   explicit FrozenWeights(at::ScalarType dtype) : dtype_(dtype) {}
-  at::Tensor get(const std::string& /*name*/, at::IntArrayRef shape, bool transposed) override {
+  at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override {
+    if (name == models::kClassWeight) {
+      return at::empty(shape, at::kFloat).normal_(0, 0.02);
+    }
     if (shape.size() == 1) {
       return at::ones(shape, dtype_);
     }
@@ -50,6 +54,7 @@ struct Case {
   int64_t batch;
   int64_t sequence;
   bool checkpointing = false;
+  int64_t classes = 0;
 };
 
 void PrintTo(const Case& which, std::ostream* out) { *out << which.name; }
@@ -59,7 +64,15 @@ class LoraPlan : public testing::TestWithParam<Case> {};
 TEST_P(LoraPlan, IsWhatAStepTakes) {
   const auto& which = GetParam();
   const auto path = fs::temp_directory_path() / fmt::format("dstorch_lora_plan_{}.json", ::getpid());
-  write_file(path, which.config.dump());
+  std::vector<std::string> classes;
+  for (int64_t i = 0; i < which.classes; ++i) {
+    classes.push_back(std::to_string(i));
+  }
+  OrderedJson config_json = OrderedJson::parse(which.config.dump());
+  if (which.classes > 0) {
+    config_json = models::with_classes(std::move(config_json), classes);
+  }
+  write_file(path, config_json.dump());
   const auto plan = plan_memory({.model_path = path, .threads = 1}, {.context = which.sequence,
                                                                      .batch = which.batch,
                                                                      .training = Training::lora,
@@ -72,10 +85,13 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
   const auto account = std::make_shared<MemoryAccount>();
   const MemoryScope scope(account, MemoryKind::other);
   FrozenWeights weights(which.bfloat16 ? at::kBFloat16 : at::kFloat);
-  const auto model = models::create_model(which.config, weights);
+  const auto model = models::create_model(Json::parse(config_json.dump()), weights);
   engine::LoraConfig config;
   config.rank = which.rank;
-  const training::TrainableAdapter adapter(*model, config, training::target_layers(*model, {"all-linear"}), 1);
+  training::TrainableAdapter adapter(*model, config, training::target_layers(*model, {"all-linear"}), 1);
+  if (which.classes > 0) {
+    adapter.keep_whole(models::kClassHead, *model->named_parameters().find(models::kClassWeight));
+  }
   training::count_gradients(adapter.parameters());
   const auto optimizer = training::make_optimizer(adapter.parameters(), {});
   std::vector<training::Example> examples(static_cast<std::size_t>(which.batch));
@@ -85,17 +101,20 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
       examples[i].ids.push_back(
           static_cast<int32_t>((static_cast<int64_t>(i) * 31 + t * 7) % model->sizes().vocab_size));
     }
-    examples[i].learned.assign(examples[i].ids.size(), true);
+    examples[i].learned.assign(examples[i].ids.size(), which.classes == 0);
+    if (which.classes > 0) {
+      examples[i].label = static_cast<int64_t>(i) % which.classes;
+    }
     all.push_back(i);
   }
   const training::PassSettings settings{&adapter.adapter(), which.bfloat16, which.checkpointing};
-  const auto tokens = static_cast<double>(which.batch * which.sequence);
+  const auto tokens = static_cast<double>(which.classes > 0 ? which.batch : which.batch * which.sequence);
   double first = 0;
   double last = 0;
   for (int64_t step = 1; step <= 2; ++step) {
     last = training::learn_examples(*model, adapter.parameters(), examples, all, tokens, 0, settings) / tokens;
     first = step == 1 ? last : first;
-    training::update(adapter.parameters(), *optimizer, 1e-2, 1.0, last, step);
+    training::update(adapter.parameters(), *optimizer, 1e-3, 1.0, last, step);
   }
   EXPECT_LT(last, first) << "the adapters learn";
   // Together within a tenth, and no kind off by more than a tenth of all.
@@ -122,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"qwen3", with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "qwen3"), true, 8, 4, 96},
                     Case{"checkpointing", llama_shape(500, 128, 344, 6, 4, 2, true), false, 8, 2, 64, true},
                     Case{"checkpointing_in_bfloat16", llama_shape(1000, 128, 344, 6, 4, 2, true), true, 8, 4, 64, true},
+                    Case{"classes", llama_shape(500, 128, 344, 4, 4, 2, true), true, 8, 4, 64, false, 200},
+                    Case{"classes_of_gpt2", gpt2_shape(), false, 8, 6, 32, true, 3},
                     Case{"checkpointing_gpt2", gpt2_shape(), false, 8, 4, 64, true}),
     [](const auto& which) { return which.param.name; });
 
