@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "text/match_budget.h"
+#include "text/older_characters.h"
 
 namespace dstorch::text {
 
@@ -34,12 +35,14 @@ class Regex {
   template <typename F>
   void for_each(std::string_view text, F&& each) const {
     const MatchBudget budget(text.size());
+    std::string storage;
+    const auto seen = in_known_characters(text, storage);
     std::size_t from = 0;
     std::size_t last_end = std::string_view::npos;
     Span match;
-    while (from <= text.size() && find(text, from, match)) {
+    while (from <= seen.size() && find(seen, from, match)) {
       if (match.begin == match.end && match.end == last_end) {
-        from = next_character(text, from);
+        from = next_character(seen, from);
         continue;
       }
       each(match);
