@@ -61,6 +61,7 @@ struct Answers {
 Answers answer(TorchModel& model, const std::optional<Constraint>& constraint, const std::vector<int64_t>& lengths,
                uint64_t seed) {
   GenerationOptions options{.temperature = 1, .ignore_eos = true};
+  options.speculation = Speculation::off;
   options.constraint = constraint;
   const double begin = computed_ms();
   std::vector<PendingGeneration> pending;

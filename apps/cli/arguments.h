@@ -38,6 +38,7 @@ struct PromptArguments {
 /// How to generate: what was said on the command line, and what is said nowhere.
 struct GenerationArguments {
   GenerationOptions options;
+  std::string speculation = "automatic";
   /// "--temperature": the options that were given, of those that a model's makers have a say in.
   std::set<std::string> said;
 };

@@ -28,6 +28,14 @@ void add_sampling(CLI::App& command, GenerationOptions& generation) {
       ->group(kGroup);
 }
 
+void add_speculation(CLI::App& command, std::string& speculation) {
+  add_choice(
+      command, "--speculation", speculation, {"automatic", "lookup", "off"},
+      "Guess the answer ahead from what prompt and answer say already: where it pays, or always. The text is the "
+      "same")
+      ->group("Speed");
+}
+
 void add_ends(CLI::App& command, GenerationOptions& generation) {
   constexpr const char* kGroup = "Where to end";
   add_number(command, "--max-tokens", generation.max_tokens,
@@ -43,7 +51,9 @@ void add_ends(CLI::App& command, GenerationOptions& generation) {
 void add_generation_options(CLI::App& command, GenerationArguments& arguments) {
   add_ends(command, arguments.options);
   add_sampling(command, arguments.options);
+  add_speculation(command, arguments.speculation);
   command.parse_complete_callback([&command, &arguments] {
+    arguments.options.speculation = parse_speculation(arguments.speculation).value();
     for (const char* name : kMakersOptions) {
       if (command.count(name) > 0) {
         arguments.said.insert(name);

@@ -8,7 +8,7 @@ namespace dstorch::cli {
 inline constexpr const char* kMakersOptions[] = {"--temperature", "--top-k", "--top-p", "--min-p",
                                                  "--repetition-penalty"};
 
-/// Adds --max-tokens, --stop, --ignore-eos and the options that choose tokens.
+/// Adds --max-tokens, --stop, --ignore-eos, the options that choose tokens and --speculation.
 void add_generation_options(CLI::App& command, GenerationArguments& arguments);
 
 /// The options, and where none was given, what a model's makers chose.

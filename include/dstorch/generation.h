@@ -31,6 +31,20 @@ class CancelToken {
 /// answer, with no lock held, and may call anything, the model included.
 using TokenCallback = std::function<bool(std::string_view piece)>;
 
+/// Whether an answer is guessed ahead: several tokens that may come go through the model at once, and of these the ones
+/// count that it would have made one by one. Never a bit of the answer changes, only when it comes; see
+/// docs/speculation.md.
+enum class Speculation {
+  /// Where the prompt or the answer says how it may go on, and as far as that is measured to pay.
+  automatic,
+  /// Wherever the prompt or the answer says how it may go on, whatever it costs.
+  lookup,
+  off,
+};
+/// "automatic", "lookup", "off".
+std::string_view to_string(Speculation speculation) noexcept;
+std::optional<Speculation> parse_speculation(std::string_view name) noexcept;
+
 /// How to continue a prompt. Every field has a default that generates finitely.
 struct GenerationOptions {
   /// Most tokens to generate, at least 0. Unset: as many as the context has room for, at most 256. Only a number that
@@ -68,6 +82,8 @@ struct GenerationOptions {
   /// logit_bias. Needs a tokenizer; not with stop_sequences, which would cut the answer.
   std::optional<Constraint> constraint{};
   TokenCallback on_token{};
+  /// Guesses the answer ahead, on the CPU with weights of float32 and less. `lookup` is refused elsewhere.
+  Speculation speculation = Speculation::automatic;
   /// Stops at once, from another thread; the finish reason is then `cancelled`.
   std::optional<CancelToken> cancel{};
   /// The name of the attached adapter that this call goes through (`TorchModel::attach_adapter`); empty takes the
@@ -94,12 +110,16 @@ struct TokenLogprob {
   std::vector<std::pair<int64_t, double>> top;
 };
 
-/// Seconds: from the call to the first token, waiting for other calls included, and from there to the end.
+/// How it went: it may go otherwise the next time.
 struct Timings {
+  /// From the call to the first token, waiting for other calls included, and from there to the end.
   double prompt_seconds = 0;
   double generation_seconds = 0;
   /// When each token was made, from the call on.
   std::vector<double> token_seconds;
+  /// Tokens that were guessed ahead and went through the model, and those of them that came.
+  int64_t drafted_tokens = 0;
+  int64_t accepted_tokens = 0;
 };
 
 struct GenerationResult {

@@ -44,6 +44,8 @@ bool PendingGeneration::State::poll() {
 void PendingGeneration::State::receive(Time until) {
   auto news = outbox_->take(until);
   result_.usage.cached_tokens = news.cached_tokens;
+  result_.timings.drafted_tokens = news.drafted_tokens;
+  result_.timings.accepted_tokens = news.accepted_tokens;
   for (auto& made : news.made) {
     if (outbox_->cancelled()) {
       break;

@@ -242,6 +242,9 @@ class TorchModel::Impl {
     require_writes(loaded);
     engine::check_options(options, engine.model().sizes().vocab_size);
     engine.check_tokens(call.prompt);
+    require(options.speculation != Speculation::lookup || engine.speculates(), ErrorKind::unsupported,
+            "speculation lookup needs a model from a directory on the cpu, in float32, bfloat16 or float16: elsewhere "
+            "guesses could change an answer; take automatic or off");
     auto adapter = adapter_of(loaded, options.adapter);
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
     const auto needed = options.constraint ? engine.tokens_needed(*options.constraint) : 0;

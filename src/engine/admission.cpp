@@ -11,14 +11,17 @@ Admission::Admission(const EngineConfig& config)
     : layout_(config.model->kv_layout()),
       bounds_(config.memory),
       element_size_(static_cast<int64_t>(c10::elementSize(config.kv_dtype))),
-      piece_(config.step.prompt_rows),
+      piece_(std::max(config.step.prompt_rows, 1 + config.step.draft_rows)),
+      prompt_rows_(config.step.prompt_rows),
+      all_draft_rows_(config.exact_rows ? config.step.all_draft_rows : 0),
       max_running_(config.max_running) {}
 
 int64_t Admission::kv_bytes(const Sequence& sequence) const {
   return layout_.sequence_bytes(sequence.capacity(), piece_, element_size_);
 }
 
-int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next) const {
+int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next,
+                              int64_t drafts) const {
   if (!bounds_.pass) {
     return 0;
   }
@@ -26,7 +29,7 @@ int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running
   int64_t positions = 0;
   int64_t sequences = 0;
   const auto add = [&](const Sequence& sequence) {
-    rows += std::min(sequence.prompt_length(), piece_);
+    rows += std::min(sequence.prompt_length(), prompt_rows_);
     positions = std::max(positions, sequence.capacity());
     ++sequences;
   };
@@ -39,7 +42,7 @@ int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running
   if (sequences == 0) {
     return 0;
   }
-  return bounds_.pass(std::min(rows, piece_ + sequences - 1), positions, sequences);
+  return bounds_.pass(std::min(rows, prompt_rows_ + sequences - 1) + drafts, positions, sequences + drafts);
 }
 
 bool Admission::admits(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const {
@@ -51,7 +54,22 @@ bool Admission::admits(std::span<const std::shared_ptr<Sequence>> running, const
     kv += kv_bytes(*sequence);
   }
   const bool kv_fits = bounds_.kv == 0 || kv <= bounds_.kv;
-  return kv_fits && (bounds_.together == 0 || kv + pass_bytes(running, &next) <= bounds_.together);
+  return kv_fits && (bounds_.together == 0 || kv + pass_bytes(running, &next, 0) <= bounds_.together);
+}
+
+int64_t Admission::draft_rows(std::span<const std::shared_ptr<Sequence>> running) const {
+  if (bounds_.together == 0) {
+    return all_draft_rows_;
+  }
+  int64_t kv = 0;
+  for (const auto& sequence : running) {
+    kv += kv_bytes(*sequence);
+  }
+  auto rows = all_draft_rows_;
+  while (rows > 0 && kv + pass_bytes(running, nullptr, rows) > bounds_.together) {
+    rows /= 2;
+  }
+  return rows;
 }
 
 int64_t Admission::page_limit(std::span<const std::shared_ptr<Sequence>> running) const {
@@ -62,7 +80,8 @@ int64_t Admission::page_limit(std::span<const std::shared_ptr<Sequence>> running
   if (bounds_.kv > 0) {
     limit = std::min(limit, bounds_.kv);
   }
-  return bounds_.together > 0 ? std::min(limit, bounds_.together - pass_bytes(running, nullptr)) : limit;
+  return bounds_.together > 0 ? std::min(limit, bounds_.together - pass_bytes(running, nullptr, draft_rows(running)))
+                              : limit;
 }
 
 void Admission::check(const Sequence& sequence) const {

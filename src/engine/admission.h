@@ -23,15 +23,21 @@ class Admission {
   [[nodiscard]] int64_t page_limit(std::span<const std::shared_ptr<Sequence>> running) const;
   /// Bytes of keys and values set aside for a sequence.
   [[nodiscard]] int64_t kv_bytes(const Sequence& sequence) const;
+  /// Rows of drafts that a step of `running` may have: what would pass the memory bounds is left out, before anything
+  /// has to wait for it.
+  [[nodiscard]] int64_t draft_rows(std::span<const std::shared_ptr<Sequence>> running) const;
 
  private:
-  /// Of the largest pass of `running` and `next`, which may be null.
-  [[nodiscard]] int64_t pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next) const;
+  /// Of the largest pass of `running` and `next`, which may be null, with so many rows of drafts.
+  [[nodiscard]] int64_t pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next,
+                                   int64_t drafts) const;
 
   nn::KvLayout layout_;
   MemoryBounds bounds_;
   int64_t element_size_;
-  int64_t piece_;  // the most rows of a sequence in one pass
+  int64_t piece_;        // the most rows of a sequence in one pass
+  int64_t prompt_rows_;  // of which so many of its prompt
+  int64_t all_draft_rows_;
   int64_t max_running_;
 };
 

@@ -27,6 +27,21 @@ AnswerConstraint::AnswerConstraint(text::constraint::Matcher matcher, std::share
       tokenizer_(std::move(tokenizer)),
       end_tokens_(std::move(end_tokens)) {}
 
+void AnswerConstraint::prepare(std::span<const int64_t> ahead) {
+  matcher_.prepare();
+  if (ahead.empty()) {
+    return;
+  }
+  auto matcher = matcher_;
+  for (const auto token : ahead) {
+    if (!matcher.allows(token)) {
+      break;
+    }
+    matcher.accept(token);
+    matcher.prepare();
+  }
+}
+
 void AnswerConstraint::apply(std::span<float> logits) {
   const auto bits = matcher_.allowed();
   const bool complete = matcher_.complete();

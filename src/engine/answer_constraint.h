@@ -25,7 +25,11 @@ class AnswerConstraint {
                    std::shared_ptr<const Tokenizer> tokenizer, std::set<int64_t> end_tokens);
 
   [[nodiscard]] bool needs_preparation() const { return matcher_.needs_preparation(); }
-  void prepare() { matcher_.prepare(); }
+  /// For the next token, and for those after each of `ahead`, should they come.
+  void prepare(std::span<const int64_t> ahead);
+  /// So many of `tokens` may come, one after the other, as far as the text and its length say; a key that an object has
+  /// already is among them.
+  [[nodiscard]] int64_t may_follow(std::span<const int64_t> tokens) const { return matcher_.may_follow(tokens); }
   /// logits [vocab]: -infinity for what may not come. Where nothing that may is left of them, all that may is equally
   /// likely: an answer can always be completed.
   void apply(std::span<float> logits);

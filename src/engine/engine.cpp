@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "core/throw.h"
@@ -208,14 +209,17 @@ void Engine::step() {
       running.push_back(sequence.get());
     }
   }
-  const auto shares = pool_ ? plan_step(running, config_.step) : plan_whole(running);
+  auto shares = pool_ ? plan_step(running, config_.step) : plan_whole(running);
   if (shares.empty()) {
     return;
   }
   try {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto rows = add_drafts(shares);
     const auto hidden = forward(shares);
     if (hidden.defined()) {
       hand_out(shares, hidden);
+      step_cost_.learn(rows, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     }
   } catch (...) {
     for (const auto& share : shares) {
@@ -243,11 +247,11 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
   int64_t rows = 0;
   int64_t bytes = 0;  // of pages that are not there yet
   for (const auto& share : shares) {
-    rows += share.count;
+    rows += share.rows();
     if (pool_) {
-      const auto first = share.sequence->done();
-      share.sequence->pages->leave(first);
-      bytes += share.sequence->pages->bytes_to_take(first + share.count);
+      // What the first row does not see is seen by none: drafts that are dropped leave `done` where it is.
+      share.sequence->pages->leave(share.first);
+      bytes += share.sequence->pages->bytes_to_take(share.first + share.rows());
     }
   }
   make_room(bytes);
@@ -256,17 +260,18 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
   int64_t row = 0;
   for (const auto& share : shares) {
     const auto& sequence = *share.sequence;
-    const auto first = pool_ ? sequence.done() : 0;
-    ops::Span span{.first = row, .count = share.count, .position = first};
+    ops::Span span{.first = row, .count = share.rows(), .position = share.first};
     if (pool_) {
-      share.sequence->pages->prepare(first, first + share.count);
+      share.sequence->pages->prepare(share.first, share.first + share.rows());
       span.pages = share.sequence->pages->ids();
     }
     span.adapter = place_of(batch.adapters, sequence.adapter.get());
     batch.spans.push_back(std::move(span));
-    for (int64_t i = 0; i < share.count; ++i, ++row) {
-      tokens.data_ptr<int64_t>()[row] = sequence.tokens()[static_cast<std::size_t>(first + i)];
-    }
+    const auto known =
+        sequence.tokens().subspan(static_cast<std::size_t>(share.first)).first(static_cast<std::size_t>(share.count));
+    auto* place = std::copy(known.begin(), known.end(), tokens.data_ptr<int64_t>() + row);
+    std::copy_n(sequence.drafts().begin(), share.drafts, place);
+    row += share.rows();
   }
   batch.tokens = tokens.to(config_.device);
   batch.groups = pool_ ? &pool_->groups() : nullptr;
@@ -300,44 +305,51 @@ Companion::Job Engine::prepare_beside(std::span<const StepShare> shares) {
 }
 
 void Engine::hand_out(std::span<const StepShare> shares, const at::Tensor& hidden) {
-  std::vector<Sequence*> askers;   // of logits
-  std::vector<int64_t> last_rows;  // of these, in the batch
+  std::vector<const StepShare*> askers;  // of logits
+  std::vector<int64_t> asked;            // rows of the batch, the askers' one after the other
   int64_t row = 0;
   for (const auto& share : shares) {
     auto& sequence = *share.sequence;
-    const auto first = pool_ ? sequence.done() : 0;
-    sequence.advance(first + share.count - sequence.done());
+    sequence.advance(share.first + share.count - sequence.done());
     if (sequence.wants() == Sequence::Wants::hidden) {
       try {
-        sequence.on_hidden(*config_.model, hidden.narrow(0, row, share.count), first);
+        sequence.on_hidden(*config_.model, hidden.narrow(0, row, share.count), share.first);
       } catch (...) {
         sequence.on_error(std::current_exception());
       }
     } else if (sequence.pending() == 0) {
-      askers.push_back(&sequence);
-      last_rows.push_back(row + share.count - 1);
+      askers.push_back(&share);
+      for (auto last = row + share.count - 1; last < row + share.rows(); ++last) {
+        asked.push_back(last);
+      }
     }
-    row += share.count;
+    row += share.rows();
   }
   if (askers.empty()) {
     return;
   }
-  const auto rows = last_rows.size() == 1 ? hidden.narrow(0, last_rows.front(), 1)
-                                          : hidden.index_select(0, at::tensor(last_rows, at::kLong).to(config_.device));
+  const auto count = static_cast<int64_t>(asked.size());
+  const auto rows = askers.size() == 1 ? hidden.narrow(0, asked.front(), count)
+                                       : hidden.index_select(0, at::tensor(asked, at::kLong).to(config_.device));
   ops::Batch batch;  // of the rows that logits are made from
+  int64_t place = 0;
   for (const auto* asker : askers) {
-    const auto place = static_cast<int64_t>(batch.spans.size());
-    batch.spans.push_back({.first = place, .count = 1, .adapter = place_of(batch.adapters, asker->adapter.get())});
+    const auto adapter = place_of(batch.adapters, asker->sequence->adapter.get());
+    batch.spans.push_back({.first = place, .count = 1 + asker->drafts, .adapter = adapter});
+    place += 1 + asker->drafts;
   }
-  const auto logits = config_.model->logits_of(rows, batch).to(at::kCPU, at::kFloat).contiguous();  // [askers, vocab]
+  const auto logits = config_.model->logits_of(rows, batch).to(at::kCPU, at::kFloat).contiguous();  // [asked, vocab]
   const auto vocab = logits.size(1);
   ops::for_each_in_parallel(static_cast<int64_t>(askers.size()), [&](int64_t i) {
-    auto& sequence = *askers[static_cast<std::size_t>(i)];
+    const auto& span = batch.spans[static_cast<std::size_t>(i)];
+    auto& sequence = *askers[static_cast<std::size_t>(i)]->sequence;
     try {
-      sequence.on_logits({logits.data_ptr<float>() + i * vocab, static_cast<std::size_t>(vocab)});
+      sequence.on_logits({logits.data_ptr<float>() + span.first * vocab, static_cast<std::size_t>(span.count * vocab)},
+                         span.count);
     } catch (...) {
       sequence.on_error(std::current_exception());
     }
+    sequence.advance(sequence.true_drafts());
   });
 }
 

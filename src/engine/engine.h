@@ -17,6 +17,7 @@
 #include "engine/engine_config.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
+#include "engine/step_cost.h"
 #include "nn/kv_pool.h"
 
 namespace dstorch::engine {
@@ -69,6 +70,8 @@ class Engine {
   [[nodiscard]] int64_t max_context() const noexcept { return config_.max_context; }
   [[nodiscard]] at::Device device() const noexcept { return config_.device; }
   [[nodiscard]] at::ScalarType kv_dtype() const noexcept { return config_.kv_dtype; }
+  /// Whether answers can be guessed ahead without a bit of them changing.
+  [[nodiscard]] bool speculates() const noexcept { return pool_ && config_.exact_rows; }
 
  private:
   void work();
@@ -81,6 +84,8 @@ class Engine {
   void drop_cancelled();
   void admit();
   void step();
+  /// Sees to what sequences guess ahead (speculation.cpp). All rows of a step that reads no prompt; 0 for others.
+  int64_t add_drafts(std::span<StepShare> shares);
   void end_finished(std::span<const StepShare> shares);
 
   // What is found again: prefixes.cpp.
@@ -119,6 +124,7 @@ class Engine {
   std::unique_ptr<nn::KvPool> pool_;
   std::unique_ptr<PrefixCache> prefixes_;           // may be null
   std::vector<std::shared_ptr<Sequence>> running_;  // in the order in which they came
+  StepCost step_cost_;
   Companion companion_;
 
   std::mutex close_mutex_;

@@ -46,6 +46,8 @@ struct EngineConfig {
   /// In whose account the memory is; may be null.
   std::shared_ptr<MemoryAccount> account;
   StepLimits step;
+  /// A row comes out the same, to the bit, however many go through with it: what speculation needs.
+  bool exact_rows = true;
   /// Sequences that go through the model together, and those that may wait for a place among them.
   int64_t max_running = 64;
   int64_t max_waiting = 1024;

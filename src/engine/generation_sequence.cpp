@@ -21,7 +21,8 @@ GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const Genera
       end_tokens_(options.ignore_eos ? std::set<int64_t>() : std::move(end_tokens)),
       outbox_(std::move(outbox)),
       constraint_(std::move(constraint)),
-      asks_always_(options.logprobs.has_value()) {
+      asks_always_(options.logprobs.has_value()),
+      guesses_(options.speculation) {
   sampler_.add_prompt(tokens());
   if (constraint_) {
     sampler_.constrain(constraint_);
@@ -29,7 +30,35 @@ GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const Genera
   }
 }
 
-void GenerationSequence::on_logits(std::span<float> logits) {
+Draft GenerationSequence::draft(int64_t most) {
+  // Beside what is forced nothing has to be guessed. The last token of all goes through no more.
+  const auto room = forced_.empty() ? capacity() - length() - 1 : 0;
+  return guesses_.draft(tokens(), std::min(most, room),
+                        [this](std::span<const int64_t> guess) { return plausible(guess); });
+}
+
+/// Nothing is drawn after an end token, and nothing that the constraint forbids.
+int64_t GenerationSequence::plausible(std::span<const int64_t> tokens) {
+  const auto end =
+      std::find_if(tokens.begin(), tokens.end(), [&](int64_t token) { return end_tokens_.contains(token); });
+  const auto before_end = tokens.first(static_cast<std::size_t>(end - tokens.begin()));
+  return constraint_ ? constraint_->may_follow(before_end) : std::ssize(before_end);
+}
+
+// A row says what comes after it as long as all rows before it were right: what was drawn, or forced, is what had been
+// tried there.
+void GenerationSequence::on_logits(std::span<float> logits, int64_t rows) {
+  const auto vocab = logits.size() / static_cast<std::size_t>(rows);
+  const auto before = length();
+  int64_t row = 0;
+  do {
+    draw(logits.subspan(static_cast<std::size_t>(row) * vocab, vocab));
+    row = length() - before;
+  } while (!finished() && row < rows && true_drafts() == row);
+  guesses_.learn(tokens().subspan(static_cast<std::size_t>(before)), std::ssize(drafts()));
+}
+
+void GenerationSequence::draw(std::span<float> logits) {
   std::optional<int64_t> forced;
   if (!forced_.empty()) {
     forced = forced_.front();
@@ -82,6 +111,7 @@ void GenerationSequence::jump_ahead() {
 }
 
 void GenerationSequence::deliver() {
+  outbox_->speculated(guesses_.drafted(), guesses_.accepted());
   for (auto& made : made_) {
     outbox_->push(std::move(made));
   }

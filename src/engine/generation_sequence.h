@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/answer_constraint.h"
+#include "engine/guesses.h"
 #include "engine/outbox.h"
 #include "engine/sampler.h"
 #include "engine/sequence.h"
@@ -25,9 +26,12 @@ class GenerationSequence : public Sequence {
                      std::shared_ptr<Outbox> outbox, std::shared_ptr<AnswerConstraint> constraint = nullptr);
 
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
-  [[nodiscard]] bool wants_preparation() const override { return constraint_ && constraint_->needs_preparation(); }
-  void prepare() override { constraint_->prepare(); }
-  void on_logits(std::span<float> logits) override;
+  [[nodiscard]] bool wants_preparation() const override {
+    return constraint_ && (constraint_->needs_preparation() || !drafts().empty());
+  }
+  void prepare() override { constraint_->prepare(drafts()); }
+  Draft draft(int64_t most) override;
+  void on_logits(std::span<float> logits, int64_t rows) override;
   void on_found(int64_t positions) override { outbox_->found(std::min(positions, prompt_length())); }
   void on_cancelled() override { end(FinishReason::cancelled); }
   void on_error(std::exception_ptr error) noexcept override { error_ = std::move(error); }
@@ -37,7 +41,9 @@ class GenerationSequence : public Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
+  void draw(std::span<float> logits);
   void take(int64_t token);
+  [[nodiscard]] int64_t plausible(std::span<const int64_t> tokens);
   void jump_ahead();
   void end(FinishReason reason);
 
@@ -48,6 +54,7 @@ class GenerationSequence : public Sequence {
   std::shared_ptr<AnswerConstraint> constraint_;
   bool asks_always_;            // what is forced, too: its log-probabilities are wanted
   std::deque<int64_t> forced_;  // comes next, once the model was asked
+  Guesses guesses_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point first_token_{};
   // Not delivered yet.

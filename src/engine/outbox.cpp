@@ -15,6 +15,12 @@ void Outbox::found(int64_t tokens) {
   cached_tokens_ = tokens;
 }
 
+void Outbox::speculated(int64_t drafted, int64_t accepted) {
+  const std::lock_guard lock(mutex_);
+  drafted_tokens_ = drafted;
+  accepted_tokens_ = accepted;
+}
+
 void Outbox::push(TokenMade made) {
   std::unique_lock lock(mutex_);
   if (closed_) {
@@ -72,7 +78,7 @@ Outbox::News Outbox::take(std::chrono::steady_clock::time_point until) {
       news_.wait_until(lock, look);
     }
   }
-  return {std::exchange(made_, {}), ending_, error_, cached_tokens_};
+  return {std::exchange(made_, {}), ending_, error_, cached_tokens_, drafted_tokens_, accepted_tokens_};
 }
 
 void Outbox::cancel() noexcept {

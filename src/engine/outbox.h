@@ -42,6 +42,8 @@ class Outbox {
   // The worker's side. Nothing is taken after an end.
   /// So many tokens of the prompt were found in the cache.
   void found(int64_t tokens);
+  /// So many tokens of the answer were guessed and tried by now, and so many of them came true.
+  void speculated(int64_t drafted, int64_t accepted);
   void push(TokenMade made);
   void end(Ending ending);
   void fail(std::exception_ptr error) noexcept;
@@ -52,6 +54,8 @@ class Outbox {
     std::optional<Ending> ending;
     std::exception_ptr error;
     int64_t cached_tokens = 0;
+    int64_t drafted_tokens = 0;
+    int64_t accepted_tokens = 0;
   };
   /// What came since the last call; waits for something, the end, a cancellation or `until`.
   News take(std::chrono::steady_clock::time_point until);
@@ -78,6 +82,8 @@ class Outbox {
   std::optional<Ending> ending_;
   std::exception_ptr error_;
   int64_t cached_tokens_ = 0;
+  int64_t drafted_tokens_ = 0;
+  int64_t accepted_tokens_ = 0;
   bool closed_ = false;
 };
 

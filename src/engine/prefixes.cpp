@@ -89,9 +89,8 @@ void Engine::remember_after_step(const StepShare& share) {
   if (sequence.finished()) {
     return;  // remembered with its end
   }
-  const auto before = sequence.done() - share.count;
-  const bool read_prompt = before < sequence.prompt_length();
-  if (read_prompt || before / ops::kPagePositions != sequence.done() / ops::kPagePositions) {
+  const bool read_prompt = share.first < sequence.prompt_length();
+  if (read_prompt || share.first / ops::kPagePositions != sequence.done() / ops::kPagePositions) {
     remember(sequence);
   }
 }

@@ -34,9 +34,9 @@ std::vector<StepShare> plan_step(std::span<Sequence* const> running, const StepL
   std::vector<StepShare> prompts;
   for (auto* sequence : running) {
     if (reads_prompt(*sequence)) {
-      prompts.push_back({sequence, 0});
+      prompts.push_back({.sequence = sequence, .first = sequence->done()});
     } else {
-      step.push_back({sequence, sequence->pending()});
+      step.push_back({.sequence = sequence, .first = sequence->done(), .count = sequence->pending()});
     }
   }
   share_prompts(prompts, step.empty() ? limits.prompt_rows : limits.shared_prompt_rows);
@@ -48,7 +48,7 @@ std::vector<StepShare> plan_step(std::span<Sequence* const> running, const StepL
 std::vector<StepShare> plan_whole(std::span<Sequence* const> running) {
   std::vector<StepShare> step;
   for (auto* sequence : running) {
-    step.push_back({sequence, sequence->length()});
+    step.push_back({.sequence = sequence, .count = sequence->length()});
   }
   return step;
 }

@@ -13,12 +13,23 @@ namespace dstorch::engine {
 struct StepLimits {
   int64_t prompt_rows = 256;
   int64_t shared_prompt_rows = 128;
+  /// Of drafts: of one sequence, and of all together.
+  int64_t draft_rows = 15;
+  int64_t all_draft_rows = 32;
 };
 
 /// A sequence's part of a step.
 struct StepShare {
   Sequence* sequence = nullptr;
-  int64_t count = 0;  // rows, from `done` on
+  int64_t first = 0;   // the position of its first row
+  int64_t count = 0;   // rows of tokens that it has
+  int64_t drafts = 0;  // rows of those that may come after them
+
+  [[nodiscard]] int64_t rows() const noexcept { return count + drafts; }
+  /// They go on with an answer, to its end as it is now.
+  [[nodiscard]] bool generates() const {
+    return first >= sequence->prompt_length() && first + count == sequence->length();
+  }
 };
 
 /// What goes through the model next, of sequences in the order in which they came: one row of each that generates, and

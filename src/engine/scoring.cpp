@@ -71,7 +71,7 @@ class LogitsSequence : public ScoringSequence<std::vector<float>> {
  public:
   using ScoringSequence::ScoringSequence;
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
-  void on_logits(std::span<float> logits) override {
+  void on_logits(std::span<float> logits, int64_t /*rows*/) override {
     check_numbers(logits);
     set(std::vector<float>(logits.begin(), logits.end()));
   }
@@ -81,7 +81,7 @@ class PagesSequence : public ScoringSequence<std::vector<at::Tensor>> {
  public:
   using ScoringSequence::ScoringSequence;
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
-  void on_logits(std::span<float> /*logits*/) override { set(pages->contents(length())); }
+  void on_logits(std::span<float> /*logits*/, int64_t /*rows*/) override { set(pages->contents(length())); }
 };
 
 class MeanSequence : public ScoringSequence<std::vector<float>> {

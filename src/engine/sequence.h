@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/draft.h"
 #include "models/language_model.h"
 #include "nn/adapter.h"
 #include "nn/kv_pool.h"
@@ -21,8 +22,10 @@ class Sequence {
  public:
   /// What a request wants to see of a pass.
   enum class Wants {
-    last_logits,  ///< The logits for the token after the last one, once all tokens have gone through.
-    hidden,       ///< The hidden states of all rows, as they come.
+    /// The logits for the token after the last one, once all tokens have gone through; and of the drafts behind it.
+    last_logits,
+    /// The hidden states of all rows, as they come.
+    hidden,
   };
 
   /// `capacity`: the most positions it will have, those of `tokens` included.
@@ -36,8 +39,11 @@ class Sequence {
   [[nodiscard]] virtual bool wants_preparation() const { return false; }
   /// What `on_logits` will need, done while the model is at work. On a thread of the worker's, before `on_logits`.
   virtual void prepare() {}
-  /// logits [vocab], may be overwritten. On one of the threads of the worker's pool, beside others' `on_logits`.
-  virtual void on_logits(std::span<float> /*logits*/) {}
+  /// What may come next, at most `most` tokens, once all there are have gone through but what was made last.
+  virtual Draft draft(int64_t /*most*/) { return {}; }
+  /// logits [rows, vocab], may be overwritten: for the token after the last one, and for that after each of the drafts.
+  /// On one of the threads of the worker's pool, beside others' `on_logits`.
+  virtual void on_logits(std::span<float> /*logits*/, int64_t /*rows*/) {}
   /// hidden [count, hidden] of the positions from `first` on.
   virtual void on_hidden(models::LanguageModel& /*model*/, const at::Tensor& /*hidden*/, int64_t /*first*/) {}
   /// The end, because it was cancelled or the engine is closed.
@@ -64,6 +70,15 @@ class Sequence {
   /// Tokens that were given when it began.
   [[nodiscard]] int64_t prompt_length() const noexcept { return prompt_length_; }
 
+  /// These go through the model behind the last token, each as if it were what comes there.
+  void try_drafts(std::span<const int64_t> tokens) {
+    drafts_.assign(tokens.begin(), tokens.end());
+    drafted_at_ = length();
+  }
+  [[nodiscard]] std::span<const int64_t> drafts() const noexcept { return drafts_; }
+  /// So many of the drafts have come since, each where it was tried.
+  [[nodiscard]] int64_t true_drafts() const noexcept;
+
   /// What changes the model for its rows; may be null.
   std::shared_ptr<const nn::Adapter> adapter;
   std::optional<nn::SequencePages> pages;  // while it runs, with a model that keeps keys and values
@@ -82,6 +97,8 @@ class Sequence {
   int64_t capacity_;
   int64_t prompt_length_;
   int64_t done_ = 0;
+  std::vector<int64_t> drafts_;
+  int64_t drafted_at_ = 0;  // the position of the first one
 };
 
 }  // namespace dstorch::engine

@@ -138,6 +138,26 @@ TEST(Command, GenerateGoesOnFromAFile) {
   std::filesystem::remove(file);
 }
 
+TEST(Command, GenerateGuessesAheadAndSaysSo) {
+  const std::string records = "vim\teditors\tVi IMproved\nvim-gtk3\teditors\tVi IMproved\nvim-nox\teditors\t";
+  const auto answer = [&](std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"generate", records, "--temperature", "0", "--ignore-eos", "--max-tokens", "60", "--json"});
+    return json_of(dstorch(more));
+  };
+  const auto off = answer({"--speculation", "off"});
+  const auto lookup = answer({"--speculation", "lookup"});
+  EXPECT_EQ(lookup["text"], off["text"]);
+  EXPECT_EQ(lookup["tokens"], off["tokens"]);
+  EXPECT_EQ(off["timings"]["drafted_tokens"], 0);
+  EXPECT_GT(lookup["timings"]["accepted_tokens"], 0);
+  EXPECT_GE(lookup["timings"]["drafted_tokens"], lookup["timings"]["accepted_tokens"]);
+  EXPECT_EQ(answer({})["tokens"], off["tokens"]);
+  const auto wrong = dstorch({"generate", "x", "--speculation", "lokup"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, testing::HasSubstr("--speculation must be automatic or lookup or off, got \"lokup\""));
+}
+
 TEST(Command, GenerateMakesSeveralAnswers) {
   const std::vector<std::string> sampled{"generate", kPrompt, "--max-tokens", "12"};
   const auto with = [&](std::vector<std::string> more) {

@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "core/rng.h"
-#include "engine/adapter_file.h"
 #include "engine/scoring.h"
 #include "test_model.h"
 
@@ -37,23 +36,6 @@ GenerationOptions sampled_freely() {
   options.temperature = 2.0;
   options.ignore_eos = true;
   return options;
-}
-
-/// Changes every linear layer by random numbers, so that no key stays what it was.
-AdapterPtr random_adapter(const models::LanguageModel& model, uint64_t seed) {
-  Rng rng(seed);
-  const auto matrix = [&](int64_t rows, int64_t columns) {
-    const auto result = at::empty({rows, columns});
-    for (int64_t i = 0; i < result.numel(); ++i) {
-      result.data_ptr<float>()[i] = static_cast<float>(rng.below(2000)) / 1000 - 1;
-    }
-    return result;
-  };
-  auto adapter = std::make_shared<nn::Adapter>();
-  for (const auto& [name, layer] : linear_layers(model)) {
-    adapter->add(*layer, {.a = matrix(2, layer->in_features()), .b = matrix(layer->out_features(), 2), .scale = 0.2});
-  }
-  return adapter;
 }
 
 /// A model whose context has room for some pages, and its engine without a cache.

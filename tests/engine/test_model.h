@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "core/rng.h"
 #include "dstorch/checkpoint.h"
+#include "engine/adapter_file.h"
 #include "engine/engine.h"
 #include "engine/generation_sequence.h"
 #include "models/checkpoint_weights.h"
@@ -28,13 +30,33 @@ inline EngineConfig engine_config(const std::string& fixture, const Json& change
   return config;
 }
 
+/// Changes every linear layer by random numbers, so that no key stays what it was.
+inline std::shared_ptr<const nn::Adapter> random_adapter(const models::LanguageModel& model, uint64_t seed) {
+  Rng rng(seed);
+  const auto matrix = [&](int64_t rows, int64_t columns) {
+    const auto result = at::empty({rows, columns});
+    for (int64_t i = 0; i < result.numel(); ++i) {
+      result.data_ptr<float>()[i] = static_cast<float>(rng.below(2000)) / 1000 - 1;
+    }
+    return result;
+  };
+  auto adapter = std::make_shared<nn::Adapter>();
+  for (const auto& [name, layer] : linear_layers(model)) {
+    adapter->add(*layer, {.a = matrix(2, layer->in_features()), .b = matrix(layer->out_features(), 2), .scale = 0.2});
+  }
+  return adapter;
+}
+
 /// A generation that was submitted, and how it went.
 class Asked {
  public:
-  Asked(std::vector<int64_t> prompt, const GenerationOptions& options, int64_t max_tokens, uint64_t seed)
+  Asked(std::vector<int64_t> prompt, const GenerationOptions& options, int64_t max_tokens, uint64_t seed,
+        std::shared_ptr<const Tokenizer> tokenizer = nullptr, std::set<int64_t> end_tokens = {},
+        std::shared_ptr<AnswerConstraint> constraint = nullptr)
       : outbox_(std::make_shared<Outbox>(options.cancel)),
-        sequence_(std::make_shared<GenerationSequence>(std::move(prompt), options, max_tokens, seed, nullptr,
-                                                       std::set<int64_t>(), outbox_)) {}
+        sequence_(std::make_shared<GenerationSequence>(std::move(prompt), options, max_tokens, seed,
+                                                       std::move(tokenizer), std::move(end_tokens), outbox_,
+                                                       std::move(constraint))) {}
 
   [[nodiscard]] const std::shared_ptr<GenerationSequence>& sequence() const { return sequence_; }
   void cancel() const { outbox_->cancel(); }
@@ -47,10 +69,18 @@ class Asked {
       cached_tokens = news.cached_tokens;
       for (const auto& made : news.made) {
         tokens.push_back(made.token);
+        text += made.text;
+        if (made.logprob) {
+          logprobs.push_back(*made.logprob);
+        }
       }
+      drafted = news.drafted_tokens;
+      accepted = news.accepted_tokens;
       if (news.ending || news.error) {
         reason = news.ending ? std::optional(news.ending->reason) : std::nullopt;
         error = news.error;
+        text += news.ending ? news.ending->text : "";
+        stop_sequence = news.ending ? news.ending->stop_sequence : std::nullopt;
         return tokens;
       }
     }
@@ -59,6 +89,11 @@ class Asked {
   std::optional<FinishReason> reason;
   std::exception_ptr error;
   int64_t cached_tokens = 0;
+  int64_t drafted = 0;
+  int64_t accepted = 0;
+  std::string text;
+  std::vector<TokenLogprob> logprobs;
+  std::optional<std::string> stop_sequence;
 
  private:
   std::shared_ptr<Outbox> outbox_;

@@ -317,5 +317,48 @@ TEST(TokenBytes, AreTheTextOfATokenInTheMiddle) {
   }
 }
 
+// Of what is guessed to come next: as much as could be accepted, within the budget.
+TEST(ConstraintMatcher, SaysHowManyOfTheTokensMayFollow) {
+  const auto vocabulary = vocabulary_of(test::crossing_tokens(4, 300));
+  const std::vector<Constraint> constraints = {
+      Constraint::json_schema(R"({"type": "array", "items": {"enum": ["name", "kind", "x"]}, "maxItems": 9})"),
+      Constraint::regex("([ab]x?){3,40}1"), Constraint::grammar(R"(root ::= "{" root "}" | [^{}]* )")};
+  Rng rng(5);
+  int64_t followed = 0;
+  int64_t refused = 0;
+  for (const auto& constraint : constraints) {
+    const auto masks = masks_of(constraint, vocabulary);
+    for (int round = 0; round < 60; ++round) {
+      Matcher matcher(masks, 12 + static_cast<int64_t>(rng.below(60)));
+      std::vector<int64_t> tokens;
+      auto ahead = matcher;
+      for (auto ids = test::allowed(ahead); !ids.empty() && ahead.budget() > 0; ids = test::allowed(ahead)) {
+        tokens.push_back(ids[rng.below(ids.size())]);
+        ahead.accept(tokens.back());
+      }
+      EXPECT_EQ(matcher.may_follow(tokens), std::ssize(tokens));
+      followed += std::ssize(tokens);
+      if (!tokens.empty()) {
+        const auto changed = rng.below(tokens.size());
+        const auto other = static_cast<int64_t>(rng.below(vocabulary->size() + 5));  // the last five are in none
+        tokens[changed] = other;
+        auto before = matcher;
+        for (std::size_t i = 0; i < changed; ++i) {
+          before.accept(tokens[i]);
+        }
+        const auto count = matcher.may_follow(tokens);
+        EXPECT_EQ(count > static_cast<int64_t>(changed), before.allows(other));
+        refused += count == static_cast<int64_t>(changed) ? 1 : 0;
+        EXPECT_GE(count, static_cast<int64_t>(changed));
+      }
+    }
+  }
+  EXPECT_GT(followed, 1000);
+  EXPECT_GT(refused, 50);
+  Matcher matcher(masks_of(constraints[1], vocabulary), 4);
+  EXPECT_EQ(matcher.may_follow(std::vector<int64_t>{'a', 'a', 'a', 'a'}), 3) << "the end needs one more";
+  EXPECT_EQ(matcher.may_follow(std::vector<int64_t>{-1}), 0);
+}
+
 }  // namespace
 }  // namespace dstorch::text::constraint

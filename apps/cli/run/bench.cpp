@@ -105,6 +105,7 @@ Report measure(const BenchArguments& arguments, ModelInfo& info, StatusLine& lin
   GenerationOptions generation;
   generation.temperature = 0;
   generation.ignore_eos = true;
+  generation.speculation = Speculation::off;  // a model of random weights repeats itself as no text does
   generation.cancel = interrupt_token();
   for (int64_t i = 0; i < arguments.repetitions; ++i) {
     const auto of = fmt::format("run {} of {}", i + 1, arguments.repetitions);

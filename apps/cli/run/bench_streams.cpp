@@ -26,6 +26,7 @@ StreamsReport measure_once(TorchModel& model, const BenchArguments& arguments, i
   GenerationOptions options;
   options.temperature = 0;
   options.ignore_eos = true;
+  options.speculation = Speculation::off;
   options.max_tokens = arguments.max_tokens;
   options.cancel = interrupt_token();
   const auto vocab = model.info().vocab_size;

@@ -28,7 +28,9 @@ nlohmann::ordered_json to_json(const GenerationResult& result) {
     json["logprobs"].push_back({{"token", record.token}, {"logprob", record.logprob}, {"top", top}});
   }
   json["timings"] = {{"prompt_seconds", result.timings.prompt_seconds},
-                     {"generation_seconds", result.timings.generation_seconds}};
+                     {"generation_seconds", result.timings.generation_seconds},
+                     {"drafted_tokens", result.timings.drafted_tokens},
+                     {"accepted_tokens", result.timings.accepted_tokens}};
   return json;
 }
 

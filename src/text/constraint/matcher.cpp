@@ -285,6 +285,22 @@ bool Matcher::may_grow(std::string_view tail, Automaton::Position end) {
   return false;
 }
 
+int64_t Matcher::may_follow(std::span<const int64_t> tokens) const {
+  const auto lock = masks_->lock();
+  auto position = position_;
+  int64_t count = 0;
+  for (const auto id : tokens) {
+    const auto text = id < 0 ? std::string_view() : masks_->vocabulary().token(static_cast<std::size_t>(id));
+    position = text.empty() ? Automaton::kDead : masks_->walk(position, text);
+    const auto left = budget_ - count - 1;
+    if (position == Automaton::kDead || left < 0 || masks_->automaton().distance(position) > distance_within(left)) {
+      break;
+    }
+    ++count;
+  }
+  return count;
+}
+
 std::vector<int64_t> Matcher::forced(const Tokenizer& tokenizer, std::string_view before) {
   const auto lock = masks_->lock();
   auto end = position_;

@@ -40,6 +40,8 @@ class Matcher {
   /// it goes on after `before`, bytes of what is there already. Tokens are left out at the end where what is not forced
   /// yet could become part of them.
   std::vector<int64_t> forced(const Tokenizer& tokenizer, std::string_view before);
+  /// So many of `tokens` may come, one after the other, but for keys that an object has already.
+  [[nodiscard]] int64_t may_follow(std::span<const int64_t> tokens) const;
   /// Tokens that the answer may still have.
   [[nodiscard]] int64_t budget() const noexcept { return budget_; }
 

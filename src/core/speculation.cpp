@@ -1,0 +1,32 @@
+#include <array>
+#include <utility>
+
+#include "dstorch/generation.h"
+
+namespace dstorch {
+namespace {
+
+constexpr std::array<std::pair<Speculation, std::string_view>, 3> kNames{
+    {{Speculation::automatic, "automatic"}, {Speculation::lookup, "lookup"}, {Speculation::off, "off"}}};
+
+}  // namespace
+
+std::string_view to_string(Speculation speculation) noexcept {
+  for (const auto& [value, name] : kNames) {
+    if (value == speculation) {
+      return name;
+    }
+  }
+  return "unknown";
+}
+
+std::optional<Speculation> parse_speculation(std::string_view name) noexcept {
+  for (const auto& [value, known] : kNames) {
+    if (known == name) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace dstorch
