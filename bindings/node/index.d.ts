@@ -30,6 +30,11 @@ export interface GenerationOptions {
   logprobs?: number;
   /** Goes on past the model's end tokens. */
   ignoreEos?: boolean;
+  /**
+   * Guesses the answer ahead from what prompt and answer say already: "automatic", unless said, where it is measured to
+   * pay; "lookup" always. No bit of an answer changes.
+   */
+  speculation?: 'automatic' | 'lookup' | 'off';
   /** Leaves the model's special tokens out of the text; true unless said. */
   skipSpecialTokens?: boolean;
   /** The name of the attached adapter that this call goes through. */
@@ -165,7 +170,14 @@ export interface Completion {
   seed: number | bigint;
   /** Where they were asked for; the alternatives likeliest first. */
   logprobs?: (TokenLogprob & { top: TokenLogprob[] })[];
-  timings: { promptSeconds: number; generationSeconds: number; tokenSeconds: number[] };
+  /** `draftedTokens` were guessed ahead and went through the model; `acceptedTokens` of them came. */
+  timings: {
+    promptSeconds: number;
+    generationSeconds: number;
+    tokenSeconds: number[];
+    draftedTokens: number;
+    acceptedTokens: number;
+  };
 }
 
 /** The pieces of an answer as they come. Who stops reading cancels the rest. */

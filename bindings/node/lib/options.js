@@ -56,6 +56,7 @@ const generation = {
   logprobs: kinds.integer,
   stopSequences: kinds.strings,
   ignoreEos: kinds.boolean,
+  speculation: kinds.oneOf('automatic', 'lookup', 'off'),
   adapter: kinds.string,
   signal: kinds.signal,
 };

@@ -157,6 +157,9 @@ SetOptions generation_options_from(const Napi::Object& object) {
   given.take<bool>(&GenerationOptions::ignore_eos, "ignoreEos");
   given.take<bool>(&GenerationOptions::skip_special_tokens, "skipSpecialTokens");
   given.take<std::string>(&GenerationOptions::adapter, "adapter");
+  if (const auto word = read<std::string>(object, "speculation")) {
+    given.add([speculation = parse_speculation(*word).value()](auto& options) { options.speculation = speculation; });
+  }
   if (auto stops = read_texts(object, "stopSequences")) {
     given.add([stops = std::move(*stops)](auto& options) { options.stop_sequences = stops; });
   }

@@ -96,6 +96,8 @@ Napi::Object completion(Napi::Env env, const GenerationResult& result) {
   timings.Set("promptSeconds", result.timings.prompt_seconds);
   timings.Set("generationSeconds", result.timings.generation_seconds);
   timings.Set("tokenSeconds", array_of<double>(env, result.timings.token_seconds));
+  set_number(timings, "draftedTokens", result.timings.drafted_tokens);
+  set_number(timings, "acceptedTokens", result.timings.accepted_tokens);
   object.Set("timings", timings);
   return object;
 }

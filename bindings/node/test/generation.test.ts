@@ -29,6 +29,17 @@ test('complete says how it went', async () => {
   assert.ok(!('logprobs' in result) && !('stopSequence' in result));
 });
 
+test('speculation changes when an answer comes, and nothing of it', async () => {
+  const records = 'vim\teditors\tVi IMproved\nvim-gtk3\teditors\tVi IMproved\nvim-nox\teditors\t';
+  const options = { ...greedy, ignoreEos: true, maxTokens: 60 };
+  const off = await model.complete(records, { ...options, speculation: 'off' });
+  assert.deepEqual([off.timings.draftedTokens, off.timings.acceptedTokens], [0, 0]);
+  const lookup = await model.complete(records, { ...options, speculation: 'lookup' });
+  assert.deepEqual(lookup.tokens, off.tokens);
+  assert.ok(lookup.timings.acceptedTokens > 0 && lookup.timings.draftedTokens >= lookup.timings.acceptedTokens);
+  assert.deepEqual((await model.complete(records, options)).tokens, off.tokens);
+});
+
 test('maxTokens ends an answer', async () => {
   const result = await model.complete(prompt, { ...greedy, maxTokens: 2 });
   assert.equal(result.finishReason, 'length');
