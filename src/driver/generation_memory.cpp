@@ -97,7 +97,7 @@ int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchMode
   shape.kv_size = static_cast<int64_t>(size_of(kv_dtype(config, dtype)));
   shape.fused = backend.fused && dtype != DType::float64;
   shape.stepwise_norms = backend.stepwise_norms;
-  shape.attention_shader = shape.kv_size == static_cast<int64_t>(sizeof(float)) &&
+  shape.attention_shader = !sizes.capped_attention && shape.kv_size == static_cast<int64_t>(sizeof(float)) &&
                            backend.attention_without_scores(sizes.num_kv_heads, positions, sizes.head_dim);
   return models::pass_memory(sizes, shape);
 }

@@ -81,12 +81,8 @@ int64_t bytes_per_token(const models::LanguageModel& model, int64_t weight_bytes
   if (model.sizes().tied) {
     return weight_bytes;
   }
-  for (const char* table : {"model.embed_tokens.weight", "transformer.wte.weight"}) {
-    if (const auto* weight = parameters.find(table)) {
-      return weight_bytes - static_cast<int64_t>(weight->nbytes());
-    }
-  }
-  return weight_bytes;
+  const auto* table = parameters.find(model.parts().token_table + ".weight");
+  return table == nullptr ? weight_bytes : weight_bytes - static_cast<int64_t>(table->nbytes());
 }
 
 CheckpointAccess access(const TorchModelConfig& config) {
@@ -132,7 +128,6 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
     options.given = adapter->replacements(options.device, options.dtype);
     if (adapter->config.classifies) {
       json = Json::parse(adapter->config_on(OrderedJson::parse(json.dump())).dump());
-      options.unneeded = {"lm_head.weight"};
     }
   }
   models::CheckpointWeights weights(checkpoint, options);

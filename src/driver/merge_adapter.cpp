@@ -24,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using engine::AdapterFile;
 
-constexpr const char* kHead = "lm_head.weight";
-
 /// The weights of a model with an adapter worked into them.
 class MergedWeights {
  public:
@@ -62,8 +60,11 @@ class MergedWeights {
 
   /// Whether the merged model has this tensor of the base.
   [[nodiscard]] bool keeps(const TensorView& view) const {
-    return !file_.config.classifies || names_->find(kHead) != &view;
+    return !file_.config.classifies || names_->find(head()) != &view;
   }
+  /// The names of the weights that are one where the head is tied.
+  [[nodiscard]] std::string table() const { return model_->parts().token_table + ".weight"; }
+  [[nodiscard]] std::string head() const { return model_->parts().head + ".weight"; }
 
   /// What the merged model has and the base does not, by parameter.
   [[nodiscard]] const std::map<std::string, const TensorView*>& added() const { return added_; }
@@ -174,13 +175,11 @@ void write_state_dict(const MergeOptions& options, const MergedWeights& merged) 
     add(name, merged.added_tensor(*view));
   }
   // Python's state dict of a model with a tied head has it under both names, over the same storage.
-  for (const char* table : {"model.embed_tokens.weight", "transformer.wte.weight"}) {
-    if (const auto* view = merged.base()->find(table);
-        view != nullptr && merged.tied() && merged.base()->find(kHead) == nullptr) {
-      auto head = views[places.at(view)];
-      head.name = kHead;
-      views.push_back(head);
-    }
+  if (const auto* view = merged.base()->find(merged.table());
+      view != nullptr && merged.tied() && merged.base()->find(merged.head()) == nullptr) {
+    auto head = views[places.at(view)];
+    head.name = merged.head();
+    views.push_back(head);
   }
   save_pytorch(options.output, views);
 }

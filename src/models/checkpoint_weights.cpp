@@ -21,7 +21,9 @@ constexpr std::size_t kNamed = 5;
 /// What checkpoints hold beside the parameters of these models: masks, frequencies and places that older versions
 /// saved, scales of a quantized cache, the layers that predict further tokens.
 bool is_left_out(std::string_view name) {
-  constexpr std::array<std::string_view, 10> endings{".attn.bias",
+  constexpr std::array<std::string_view, 12> endings{".attn.bias",
+                                                     ".attention.bias",
+                                                     ".attention.masked_bias",
                                                      ".attn.masked_bias",
                                                      "rotary_emb.inv_freq",
                                                      "rotary_emb.original_inv_freq",
@@ -137,6 +139,12 @@ nn::TiedPair CheckpointWeights::tied_pair(const std::string& first, const std::s
   return pair;
 }
 
+void CheckpointWeights::leave_out(const std::string& name) {
+  if (const auto* view = names_.find(name)) {
+    unneeded_.insert(view->name);
+  }
+}
+
 const TensorView* CheckpointWeights::use(const std::string& name, at::IntArrayRef shape) {
   const auto* view = names_.find(name);
   if (view == nullptr) {
@@ -230,17 +238,11 @@ ops::Weight CheckpointWeights::get_weight(const std::string& name, int64_t rows,
 void CheckpointWeights::finish() const {
   auto problems = problems_;
   std::vector<std::string_view> left_out;
-  std::set<std::string_view> unneeded;
-  for (const auto& name : options_.unneeded) {
-    if (const auto* view = names_.find(name)) {
-      unneeded.insert(view->name);
-    }
-  }
   for (const auto& view : checkpoint_->tensors()) {
     if (used_.contains(view.name)) {
       continue;
     }
-    if (is_left_out(view.name) || unneeded.contains(view.name)) {
+    if (is_left_out(view.name) || unneeded_.contains(view.name)) {
       left_out.push_back(view.name);
     } else {
       problems.push_back(fmt::format("unexpected: {} [{}]", view.name, fmt::join(view.shape, ", ")));

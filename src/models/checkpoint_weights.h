@@ -35,8 +35,6 @@ class CheckpointWeights : public nn::WeightSource {
     std::optional<at::ScalarType> dtype;
     /// By name: used as they are instead of the checkpoint's, which need not have them.
     std::map<std::string, at::Tensor> given;
-    /// The names of weights that may be there, and have no use.
-    std::set<std::string> unneeded;
     ProgressCallback on_progress;
   };
 
@@ -48,6 +46,7 @@ class CheckpointWeights : public nn::WeightSource {
   [[nodiscard]] bool has(const std::string& name) const override;
   /// Warns where the two differ.
   nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
+  void leave_out(const std::string& name) override;
   [[nodiscard]] bool trainable() const override { return false; }
 
   /// Throws LMError{format} that lists every weight that was missing or misshapen, and those nobody asked for. Logs the
@@ -69,6 +68,7 @@ class CheckpointWeights : public nn::WeightSource {
   WeightNames names_;
   Options options_;
   std::set<std::string> used_;
+  std::set<std::string> unneeded_;
   std::vector<std::string> problems_;
   int64_t bytes_ = 0;
   int64_t numel_ = 0;

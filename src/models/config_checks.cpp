@@ -13,6 +13,23 @@ int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback
   return config.contains(key) && !config[key].is_null() ? get_size(config, key) : fallback;
 }
 
+std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers) {
+  if (!config.contains("layer_types") || config["layer_types"].is_null()) {
+    return std::nullopt;
+  }
+  const auto kinds = json_get<std::vector<std::string>>(config, "layer_types", "config.json");
+  require(static_cast<int64_t>(kinds.size()) == layers, ErrorKind::format,
+          "config.json: layer_types must name each of the {} layers, it names {}", layers, kinds.size());
+  std::vector<bool> sliding;
+  for (const auto& kind : kinds) {
+    const bool known = kind == "sliding_attention" || kind == "full_attention" || kind == "attention";
+    require(known, ErrorKind::unsupported,
+            "config.json: layer_types must be full_attention or sliding_attention, got \"{}\"", kind);
+    sliding.push_back(kind == "sliding_attention");
+  }
+  return sliding;
+}
+
 ops::Activation parse_activation(const std::string& name) {
   if (name == "silu" || name == "swish") {
     return ops::Activation::silu;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 #include "ops/types.h"
@@ -21,6 +23,10 @@ template <typename T>
 T get_unless_missing(const Json& config, const std::string& key, T fallback) {
   return config.contains(key) ? json_get<T>(config, key, "config.json") : fallback;
 }
+
+/// Which layers look back only a window, as `layer_types` says; nothing where there is no such key. Throws LMError:
+/// format, unsupported for other kinds of layers.
+std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers);
 
 /// `hidden_act` as Hugging Face spells it. Throws LMError{unsupported}.
 ops::Activation parse_activation(const std::string& name);

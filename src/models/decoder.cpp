@@ -20,14 +20,21 @@ int64_t end_of(const ops::Batch& batch) {
 }  // namespace
 
 Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
-                 std::unique_ptr<nn::Rope> rope)
-    : config_(std::move(config)), rope_(std::move(rope)) {
+                 std::vector<std::unique_ptr<nn::Rope>> ropes)
+    : config_(std::move(config)),
+      parts_{config_.body + "." + config_.token_table, config_.head, config_.residual_layers, 1 - config_.norm_offset},
+      ropes_(std::move(ropes)) {
   auto& sizes = config_.sizes;
+  sizes.rotations = std::ssize(ropes_);
+  sizes.rotary_dim = ropes_.empty() ? 0 : ropes_.front()->rotary_dim();
   const nn::WeightScope all(weights);
   const auto scope = all / config_.body;
   if (sizes.num_classes > 0) {
+    weights.leave_out(config_.head + ".weight");
     sizes.tied = false;
     config_.head = kClassHead;
+    config_.logit_cap = 0;  // these are of tokens, not of classes
+    config_.logit_divisor = 1;
   }
   const auto pair =
       sizes.tied ? weights.tied_pair(config_.body + "." + config_.token_table + ".weight", config_.head + ".weight")
@@ -50,8 +57,8 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
     slots_.push_back(kv_layout_.add_layer(blocks_.back()->window()));
   }
   norm_ = body->register_module(
-      config_.final_norm,
-      std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size, config_.norm_eps));
+      config_.final_norm, std::make_shared<nn::Norm>(scope / config_.final_norm, config_.norm_kind, sizes.hidden_size,
+                                                     config_.norm_eps, config_.norm_offset));
   if (!sizes.tied) {
     head_ = register_module(config_.head, std::make_shared<nn::Linear>(all / config_.head, sizes.hidden_size,
                                                                        sizes.head_size(), /*bias=*/false));
@@ -59,7 +66,12 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
 }
 
 at::Tensor Decoder::embed(const ops::Batch& batch) {
-  auto x = nn::Pass(batch, ops::backend_of(batch.tokens.device()), {}).embedding(*tokens_);  // [rows, hidden]
+  auto x = nn::Pass(batch, ops::backend_of(batch.tokens.device())).embedding(*tokens_);  // [rows, hidden]
+  if (config_.embedding_scale != 1) {
+    const auto scale =
+        config_.embedding_scale_is_weight ? tokens_->rounded(config_.embedding_scale) : config_.embedding_scale;
+    x = x.requires_grad() ? x * scale : x.mul_(scale);
+  }
   if (!positions_) {
     return x;
   }
@@ -72,7 +84,11 @@ at::Tensor Decoder::embed(const ops::Batch& batch) {
 }
 
 nn::Pass Decoder::pass(const ops::Batch& batch) {
-  return {batch, ops::backend_of(batch.tokens.device()), rope_ ? rope_->table(end_of(batch)) : ops::RopeTable{}};
+  nn::Pass::Rotations rotations;
+  for (const auto& rope : ropes_) {
+    rotations.push_back(rope->table(end_of(batch)));
+  }
+  return {batch, ops::backend_of(batch.tokens.device()), std::move(rotations)};
 }
 
 at::Tensor Decoder::block(int64_t index, at::Tensor x, const ops::Batch& batch) {
@@ -102,12 +118,23 @@ at::Tensor Decoder::logits_of(const at::Tensor& hidden, const ops::Batch& rows) 
   if (!head_ || rows.adapters.empty()) {
     return logits(hidden);
   }
-  return nn::Pass(rows, ops::backend_of(hidden.device()), {}).norm_linear(hidden, *norm_, {head_.get()});
+  return finished(nn::Pass(rows, ops::backend_of(hidden.device())).norm_linear(hidden, *norm_, {head_.get()}));
 }
 
 at::Tensor Decoder::logits(const at::Tensor& hidden) {
   const std::array<ops::LinearWeights, 1> head{head_ ? head_->weights() : tokens_->as_head()};
-  return ops::backend_of(hidden.device()).norm_linear(hidden, norm_->weights(), head);
+  return finished(ops::backend_of(hidden.device()).norm_linear(hidden, norm_->weights(), head));
+}
+
+at::Tensor Decoder::finished(at::Tensor logits) const {
+  const bool in_place = !at::GradMode::is_enabled();
+  if (const auto divisor = config_.logit_divisor; divisor != 1) {
+    logits = in_place ? logits.div_(divisor) : logits / divisor;
+  }
+  if (const auto cap = config_.logit_cap; cap > 0) {
+    logits = in_place ? logits.div_(cap).tanh_().mul_(cap) : at::tanh(logits / cap) * cap;
+  }
+  return logits;
 }
 
 }  // namespace dstorch::models

@@ -26,8 +26,18 @@ struct DecoderConfig {
   ModelSizes sizes;
   ops::NormKind norm_kind = ops::NormKind::rms;
   double norm_eps = 1e-6;
+  /// See ops::NormWeights, of the final norm.
+  double norm_offset = 0;
   /// Learned positions, added to the tokens (`max_positions` of them).
   bool position_table = false;
+  /// What the vectors of the tokens are multiplied by.
+  double embedding_scale = 1;
+  /// That number is rounded to the format of the table first.
+  bool embedding_scale_is_weight = false;
+  /// Logits x become cap * tanh(x / cap), which keeps them between -cap and cap; 0 leaves them.
+  double logit_cap = 0;
+  /// What logits are divided by.
+  double logit_divisor = 1;
 
   // Names of the parts, as checkpoints have them.
   std::string body = "model";
@@ -36,6 +46,8 @@ struct DecoderConfig {
   std::string layers = "layers";
   std::string final_norm = "norm";
   std::string head = "lm_head";
+  /// How the names of layers end whose output is added to the residual stream.
+  std::vector<std::string> residual_layers{"o_proj", "down_proj"};
 };
 
 /// Makes the block number `index` from its weights.
@@ -44,12 +56,13 @@ using BlockFactory = std::function<std::shared_ptr<DecoderBlock>(const nn::Weigh
 /// A causal decoder: embedding, blocks, norm and head.
 class Decoder : public LanguageModel {
  public:
-  /// `rope`: null for models without rotation.
+  /// `ropes`: the rotations, by the numbers that the blocks call them; none for models without.
   Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
-          std::unique_ptr<nn::Rope> rope);
+          std::vector<std::unique_ptr<nn::Rope>> ropes = {});
 
   [[nodiscard]] const ModelSizes& sizes() const override { return config_.sizes; }
   [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
+  [[nodiscard]] ModelParts parts() const override { return parts_; }
   at::Tensor hidden(const ops::Batch& batch) override;
   [[nodiscard]] int64_t num_blocks() const override { return config_.sizes.num_layers; }
   at::Tensor embed(const ops::Batch& batch) override;
@@ -61,9 +74,12 @@ class Decoder : public LanguageModel {
  private:
   /// The pass of a batch through the blocks. Keeps a reference.
   [[nodiscard]] nn::Pass pass(const ops::Batch& batch);
+  /// What the head gives, as the model means it; may overwrite it where no gradient is asked for.
+  [[nodiscard]] at::Tensor finished(at::Tensor logits) const;
 
   DecoderConfig config_;
-  std::unique_ptr<nn::Rope> rope_;
+  ModelParts parts_;
+  std::vector<std::unique_ptr<nn::Rope>> ropes_;
   nn::KvLayout kv_layout_;
   std::shared_ptr<nn::Embedding> tokens_;
   std::shared_ptr<nn::Embedding> positions_;  // null without a table of them

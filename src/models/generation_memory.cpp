@@ -71,11 +71,26 @@ class Pass {
 
   /// x is written in place.
   void fused_layer() {
+    const auto joined = kFloat * rows_ * (query_size() + 2 * key_size());
+    const auto width = kFloat * rows_ * sizes_.intermediate_size;
+    auto early = ledger_.take(sizes_.parallel_parts ? width : 0);
     {
-      const auto qkv = ledger_.take(kFloat * rows_ * (query_size() + 2 * key_size()));
+      auto parts = ledger_.take(sizes_.whole_qk_norm || sizes_.interleaved_qkv ? joined : 0);
+      const auto qkv = ledger_.take(joined);
+      parts.release();
       const auto mixed = ledger_.take(kFloat * rows_ * query_size());
+      fused_norm_after();
     }
-    const auto inner = ledger_.take(kFloat * rows_ * sizes_.intermediate_size);
+    early.release();
+    const auto inner = ledger_.take(width);
+    fused_norm_after();
+  }
+
+  /// The product and its norm, which is then added in place.
+  void fused_norm_after() {
+    const auto hidden = kFloat * rows_ * sizes_.hidden_size;
+    const auto product = ledger_.take(sizes_.norm_after || sizes_.scaled_residual ? hidden : 0);
+    const auto normed = ledger_.take(sizes_.norm_after ? hidden : 0);
   }
 
   Ledger::Block norm(int64_t rows, int64_t width) {
@@ -108,9 +123,10 @@ class Pass {
   }
 
   Ledger::Block rotate(int64_t width) {
-    const auto angles = element_ != kFloat ? ledger_.take(element_ * rows_ * sizes_.head_dim) : Ledger::Block();
-    auto products = ledger_.take(element_ * rows_ * width * 2);  // four halves
-    const auto halves = ledger_.take(element_ * rows_ * width);
+    const auto angles = element_ != kFloat ? ledger_.take(element_ * rows_ * sizes_.rotary_dim) : Ledger::Block();
+    const auto turned = width / sizes_.head_dim * sizes_.rotary_dim;
+    auto products = ledger_.take(element_ * rows_ * turned * 2);  // four halves
+    const auto halves = ledger_.take(element_ * rows_ * turned);
     products.release();
     return ledger_.take(element_ * rows_ * width);
   }
@@ -157,39 +173,61 @@ class Pass {
 
   Ledger::Block residual(Ledger::Block x, int64_t in) {
     const auto output = linear(rows_, in, sizes_.hidden_size);
+    if (sizes_.norm_after) {
+      const auto normed = norm(rows_, sizes_.hidden_size);
+      return x;  // written in place
+    }
+    if (sizes_.scaled_residual) {
+      return x;
+    }
     auto sum = ledger_.take(element_ * rows_ * sizes_.hidden_size);
     x.release();
     return sum;
   }
 
+  Ledger::Block norm_before() { return sizes_.norm_before ? norm(rows_, sizes_.hidden_size) : Ledger::Block(); }
+
+  /// Queries or keys of all heads, normed together where the model does so.
+  Ledger::Block whole_norm(Ledger::Block product, int64_t width) {
+    return sizes_.whole_qk_norm ? norm(rows_, width) : std::move(product);
+  }
+
   Ledger::Block composed_layer(Ledger::Block x, bool rotated) {
+    if (sizes_.parallel_parts) {
+      const auto inner = composed_inner();
+      x = composed_attention(std::move(x), rotated);
+      return residual(std::move(x), sizes_.intermediate_size);
+    }
+    x = composed_attention(std::move(x), rotated);
+    const auto inner = composed_inner();
+    return residual(std::move(x), sizes_.intermediate_size);
+  }
+
+  Ledger::Block composed_attention(Ledger::Block x, bool rotated) {
     const auto hidden = sizes_.hidden_size;
     Ledger::Block qkv;
     {
-      const auto normed = norm(rows_, hidden);
-      const auto q = linear(rows_, hidden, query_size());
-      const auto k = linear(rows_, hidden, key_size());
+      const auto normed = norm_before();
+      const auto q = whole_norm(linear(rows_, hidden, query_size()), query_size());
+      const auto k = whole_norm(linear(rows_, hidden, key_size()), key_size());
       const auto v = linear(rows_, hidden, key_size());
       qkv = ledger_.take(element_ * rows_ * (query_size() + 2 * key_size()));
     }
-    auto mixed = attention(rotated);
-    x = residual(std::move(x), query_size());
-    qkv.release();
-    mixed.release();
-    Ledger::Block inner;
-    {
-      const auto normed = norm(rows_, hidden);
-      auto gate = linear(rows_, hidden, sizes_.intermediate_size);
-      auto active = ledger_.take(element_ * rows_ * sizes_.intermediate_size);
-      gate.release();
-      if (sizes_.gated_mlp) {
-        const auto up = linear(rows_, hidden, sizes_.intermediate_size);
-        inner = ledger_.take(element_ * rows_ * sizes_.intermediate_size);
-      } else {
-        inner = std::move(active);
-      }
+    const auto mixed = attention(rotated);
+    return residual(std::move(x), query_size());
+  }
+
+  Ledger::Block composed_inner() {
+    const auto hidden = sizes_.hidden_size;
+    const auto normed = norm_before();
+    auto gate = linear(rows_, hidden, sizes_.intermediate_size);
+    auto active = ledger_.take(element_ * rows_ * sizes_.intermediate_size);
+    gate.release();
+    if (!sizes_.gated_mlp) {
+      return active;
     }
-    return residual(std::move(x), sizes_.intermediate_size);
+    const auto up = linear(rows_, hidden, sizes_.intermediate_size);
+    return ledger_.take(element_ * rows_ * sizes_.intermediate_size);
   }
 
   Ledger& ledger_;
@@ -212,7 +250,7 @@ int64_t pass_memory(const ModelSizes& sizes, const PassShape& shape) {
 
 TableMemory table_memory(const ModelSizes& sizes, int64_t positions) {
   TableMemory memory;
-  if (sizes.rotated_layers == 0) {
+  if (sizes.rotations == 0) {
     return memory;
   }
   // They double from 256 rows on (nn/rope.cpp).
@@ -222,9 +260,9 @@ TableMemory table_memory(const ModelSizes& sizes, int64_t positions) {
     before = rows;
     rows *= 2;
   }
-  const int64_t row = 2 * (sizes.head_dim / 2) * kFloat;
-  memory.kept = rows * row;
-  memory.peak = (rows + before) * row;
+  const int64_t row = sizes.rotary_dim * kFloat;
+  memory.kept = sizes.rotations * rows * row;
+  memory.peak = memory.kept + before * row;  // one grows after the other
   return memory;
 }
 

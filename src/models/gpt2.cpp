@@ -48,6 +48,7 @@ Gpt2Config parse_gpt2_config(const Json& json) {
   config.sizes.num_kv_heads = config.num_heads;
   config.sizes.head_dim = config.sizes.hidden_size / config.num_heads;
   config.sizes.intermediate_size = config.inner_size;
+  config.sizes.joined_layers = true;
   config.sizes.tied = config.tied;
   return config;
 }
@@ -104,7 +105,7 @@ class Gpt2Block : public DecoderBlock {
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor attend(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) {
     const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});
-    const auto mixed = pass.attention(qkv, attention_config_, slot, /*rotated=*/false);  // [rows, hidden]
+    const auto mixed = pass.attention(qkv, attention_config_, slot, std::nullopt);  // [rows, hidden]
     return pass.linear_residual(mixed, attention_->out(), std::move(x));
   }
 
@@ -136,10 +137,11 @@ std::shared_ptr<LanguageModel> create_gpt2(const Json& json, nn::WeightSource& w
   decoder.token_table = "wte";
   decoder.layers = "h";
   decoder.final_norm = "ln_f";
+  decoder.residual_layers = {"c_proj"};
   const auto make_block = [&](const nn::WeightScope& scope, int64_t index) {
     return std::make_shared<Gpt2Block>(config, scope, index);
   };
-  return std::make_shared<Decoder>(decoder, weights, make_block, nullptr);
+  return std::make_shared<Decoder>(decoder, weights, make_block);
 }
 
 }  // namespace dstorch::models

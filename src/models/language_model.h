@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "nn/kv_pool.h"
 #include "ops/batch.h"
@@ -29,12 +30,33 @@ struct ModelSizes {
   int64_t intermediate_size = 0;
   /// Layers whose queries and keys are rotated.
   int64_t rotated_layers = 0;
+  /// Tables of angles by which they are, and of how many of a head's numbers.
+  int64_t rotations = 0;
+  int64_t rotary_dim = 0;
   /// act(gate) * up, rather than act(in).
   bool gated_mlp = false;
+  /// One linear layer gives queries, keys and values, and one gate and up.
+  bool joined_layers = false;
+  /// The numbers of that are put into another order before attention.
+  bool interleaved_qkv = false;
+  /// Attention and the feed-forward part read the same x, rather than the second what the first has made of it.
+  bool parallel_parts = false;
   /// RMS norm rather than layer norm.
   bool rms_norm = false;
-  /// A norm over each query and key head.
+  /// A norm over each query and key head, or over all heads together.
   bool qk_norm = false;
+  bool whole_qk_norm = false;
+  /// A norm over what attention and the feed-forward part are made of, and over what they add to the residual stream.
+  bool norm_before = true;
+  bool norm_after = false;
+  /// The vectors of the tokens, and what is added to the residual stream, are multiplied by a number.
+  bool scaled_embedding = false;
+  bool scaled_residual = false;
+  /// Logits are divided by one.
+  bool divided_logits = false;
+  /// Scores of attention, and logits, go through a tanh.
+  bool capped_attention = false;
+  bool capped_logits = false;
   /// The input table is the head too.
   bool tied = false;
 
@@ -42,11 +64,26 @@ struct ModelSizes {
   [[nodiscard]] int64_t head_size() const noexcept { return num_classes > 0 ? num_classes : vocab_size; }
 };
 
+/// What the parts of a model are called in checkpoints, and how fresh ones begin; empty for models that do not say
+/// (TorchScript).
+struct ModelParts {
+  /// The module with the vectors of the tokens.
+  std::string token_table;
+  /// The module of the head for tokens, also where the table is the head too, and where a head of classes stands in its
+  /// place.
+  std::string head;
+  /// How the names of layers end whose output is added to the residual stream.
+  std::vector<std::string> residual_layers;
+  /// A norm's weights before training.
+  double first_norm_weight = 1;
+};
+
 /// A language model that predicts the next token. The same definition trains (gradients on, composed ops) and generates
 /// (gradients off, fused ops). One pass at a time.
 class LanguageModel : public torch::nn::Module {
  public:
   [[nodiscard]] virtual const ModelSizes& sizes() const = 0;
+  [[nodiscard]] virtual ModelParts parts() const { return {}; }
 
   /// What has to be kept of each position between passes. No groups: nothing is, and each pass takes whole sequences.
   [[nodiscard]] virtual const nn::KvLayout& kv_layout() const = 0;

@@ -23,6 +23,12 @@ struct LlamaConfig {
   bool mlp_bias = false;
   bool qk_norm = false;
   bool tied = false;
+  // Granite's multipliers: of the tokens' vectors, of q·k, of what each part adds to the residual stream; logits are
+  // divided by the last.
+  double embedding_scale = 1;
+  double attention_scale = 1;
+  double residual_scale = 1;
+  double logit_divisor = 1;
   ops::Activation activation = ops::Activation::silu;
   std::vector<int64_t> sliding_window;  // by layer, 0 is all
   std::vector<bool> rotated;            // by layer
@@ -48,24 +54,6 @@ std::vector<bool> rotated_layers(const Json& config, const std::string& type, in
     std::transform(flags.begin(), flags.begin() + layers, rotated.begin(), [](int64_t flag) { return flag != 0; });
   }
   return rotated;
-}
-
-/// Which layers look back only a window, as `layer_types` says; nothing where there is no such key.
-std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers) {
-  if (!config.contains("layer_types") || config["layer_types"].is_null()) {
-    return std::nullopt;
-  }
-  const auto kinds = json_get<std::vector<std::string>>(config, "layer_types", "config.json");
-  require(static_cast<int64_t>(kinds.size()) == layers, ErrorKind::format,
-          "config.json: layer_types must name each of the {} layers, it names {}", layers, kinds.size());
-  std::vector<bool> sliding;
-  for (const auto& kind : kinds) {
-    const bool known = kind == "sliding_attention" || kind == "full_attention" || kind == "attention";
-    require(known, ErrorKind::unsupported,
-            "config.json: layer_types must be full_attention or sliding_attention, got \"{}\"", kind);
-    sliding.push_back(kind == "sliding_attention");
-  }
-  return sliding;
 }
 
 /// Positions that each layer looks back, itself included, 0 for all: as `layer_types` says, else by each family's older
@@ -119,6 +107,13 @@ FamilyDefaults family_defaults(const std::string& type) {
   return {};
 }
 
+/// A multiplier of Granite's, which no other family has; 1 leaves things as they are.
+double multiplier(const Json& json, const std::string& type, const char* key) {
+  const auto value = type == "granite" ? get_unless_missing(json, key, 1.0) : 1.0;
+  require(value > 0, ErrorKind::format, "config.json: {} must be above 0, got {}", key, value);
+  return value;
+}
+
 /// A key that is missing takes the family's default, one that is null what the other sizes make of it, where the
 /// family's class has that.
 int64_t kv_heads(const Json& json, const std::string& type, int64_t family_default, int64_t heads) {
@@ -159,13 +154,18 @@ LlamaConfig parse_llama_config(const Json& json) {
           config.num_kv_heads);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-6);
   // What a family's class does not know of has no effect there either.
-  const bool knows_mlp_bias = type == "llama" || type == "smollm3";
+  const bool knows_mlp_bias = type == "llama" || type == "smollm3" || type == "granite";
   const bool knows_bias = knows_mlp_bias || type == "qwen3";
   config.output_bias = knows_bias && get_unless_missing(json, "attention_bias", false);
   config.qkv_bias = type == "qwen2" || config.output_bias;
   config.mlp_bias = knows_mlp_bias && get_unless_missing(json, "mlp_bias", false);
   config.qk_norm = type == "qwen3";
   config.tied = get_unless_missing(json, "tie_word_embeddings", defaults.tied);
+  config.embedding_scale = multiplier(json, type, "embedding_multiplier");
+  config.attention_scale = type == "granite" ? multiplier(json, type, "attention_multiplier")
+                                             : 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+  config.residual_scale = multiplier(json, type, "residual_multiplier");
+  config.logit_divisor = multiplier(json, type, "logits_scaling");
   config.activation = parse_activation(get_unless_missing<std::string>(json, "hidden_act", "silu"));
   config.rotated = rotated_layers(json, type, config.sizes.num_layers);
   config.sliding_window = sliding_windows(json, type, config.sizes.num_layers, config.rotated);
@@ -184,13 +184,17 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.sizes.rms_norm = true;
   config.sizes.qk_norm = config.qk_norm;
   config.sizes.tied = config.tied;
+  config.sizes.scaled_embedding = config.embedding_scale != 1;
+  config.sizes.scaled_residual = config.residual_scale != 1;
+  config.sizes.divided_logits = config.logit_divisor != 1;
   return config;
 }
 
 class LlamaAttention : public torch::nn::Module {
  public:
   LlamaAttention(const LlamaConfig& config, const nn::WeightScope& scope, int64_t index)
-      : rotated_(config.rotated[static_cast<std::size_t>(index)]),
+      : rotation_(config.rotated[static_cast<std::size_t>(index)] ? std::optional<std::size_t>(0) : std::nullopt),
+        residual_scale_(config.residual_scale),
         q_(add("q_proj", scope, config.sizes.hidden_size, config.num_heads * config.head_dim, config.qkv_bias)),
         k_(add("k_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
         v_(add("v_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
@@ -198,7 +202,7 @@ class LlamaAttention : public torch::nn::Module {
     config_.num_heads = config.num_heads;
     config_.num_kv_heads = config.num_kv_heads;
     config_.head_dim = config.head_dim;
-    config_.scale = 1.0 / std::sqrt(static_cast<double>(config.head_dim));
+    config_.scale = config.attention_scale;
     config_.sliding_window = config.sliding_window[static_cast<std::size_t>(index)];
     if (config.qk_norm) {
       config_.query_norm = add_norm("q_norm", scope, config)->weights();
@@ -211,8 +215,8 @@ class LlamaAttention : public torch::nn::Module {
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass, const ops::LayerSlot& slot) {
     const auto qkv = pass.norm_linear(x, norm, {q_.get(), k_.get(), v_.get()});
-    const auto mixed = pass.attention(qkv, config_, slot, rotated_);  // [rows, heads * head_dim]
-    return pass.linear_residual(mixed, *o_, std::move(x));
+    const auto mixed = pass.attention(qkv, config_, slot, rotation_);  // [rows, heads * head_dim]
+    return pass.linear_residual(mixed, *o_, std::move(x), residual_scale_);
   }
 
  private:
@@ -225,7 +229,8 @@ class LlamaAttention : public torch::nn::Module {
         name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.head_dim, config.norm_eps));
   }
 
-  bool rotated_;
+  std::optional<std::size_t> rotation_;
+  double residual_scale_;
   ops::AttentionConfig config_;
   std::shared_ptr<nn::Linear> q_, k_, v_, o_;
 };
@@ -234,6 +239,7 @@ class LlamaMlp : public torch::nn::Module {
  public:
   LlamaMlp(const LlamaConfig& config, const nn::WeightScope& scope)
       : activation_(config.activation),
+        residual_scale_(config.residual_scale),
         gate_(add("gate_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
         up_(add("up_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
         down_(add("down_proj", scope, config.intermediate_size, config.sizes.hidden_size, config.mlp_bias)) {}
@@ -241,7 +247,7 @@ class LlamaMlp : public torch::nn::Module {
   /// x [rows, hidden] + down(act(gate(norm(x))) * up(norm(x)))
   at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass) {
     const auto gated = pass.norm_mlp(x, norm, *gate_, up_.get(), activation_);  // [rows, intermediate]
-    return pass.linear_residual(gated, *down_, std::move(x));
+    return pass.linear_residual(gated, *down_, std::move(x), residual_scale_);
   }
 
  private:
@@ -251,6 +257,7 @@ class LlamaMlp : public torch::nn::Module {
   }
 
   ops::Activation activation_;
+  double residual_scale_;
   std::shared_ptr<nn::Linear> gate_, up_, down_;
 };
 
@@ -287,11 +294,14 @@ std::shared_ptr<LanguageModel> create_llama(const Json& json, nn::WeightSource& 
   DecoderConfig decoder;
   decoder.sizes = config.sizes;
   decoder.norm_eps = config.norm_eps;
+  decoder.embedding_scale = config.embedding_scale;
+  decoder.logit_divisor = config.logit_divisor;
   const auto make_block = [&](const nn::WeightScope& scope, int64_t index) {
     return std::make_shared<LlamaLayer>(config, scope, index);
   };
-  return std::make_shared<Decoder>(decoder, weights, make_block,
-                                   std::make_unique<nn::Rope>(config.rope, config.head_dim, options.device));
+  std::vector<std::unique_ptr<nn::Rope>> ropes;
+  ropes.push_back(std::make_unique<nn::Rope>(config.rope, config.head_dim, options.device));
+  return std::make_shared<Decoder>(decoder, weights, make_block, std::move(ropes));
 }
 
 }  // namespace dstorch::models

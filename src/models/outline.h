@@ -18,6 +18,8 @@ struct ModelOutline {
   int64_t parameters = 0;
   int64_t weight_bytes = 0;
   int64_t block_parameters = 0;
+  /// Rows and columns of all matrices of a block.
+  int64_t block_sides = 0;
   int64_t largest_parameter = 0;
   int64_t largest_transposed = 0;
 };

@@ -7,6 +7,21 @@
 #include "models/checkpoint_weights.h"
 
 namespace dstorch::models {
+namespace {
+
+int64_t numbers_in(at::IntArrayRef shape) {
+  int64_t count = 1;
+  for (const auto size : shape) {
+    count *= size;
+  }
+  return count;
+}
+
+bool is_of_block(const std::string& name, int64_t block) {
+  return name.find(fmt::format(".{}.", block)) != std::string::npos;
+}
+
+}  // namespace
 
 PlannedWeights::PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert)
     : checkpoint_(std::move(checkpoint)), dtype_(dtype), convert_(convert) {
@@ -16,17 +31,14 @@ PlannedWeights::PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DTy
 }
 
 at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, bool transposed) {
-  int64_t count = 1;
-  for (const auto size : shape) {
-    count *= size;
-  }
+  const auto count = numbers_in(shape);
   const auto* view = names_ ? names_->find(name) : nullptr;
   bytes_ += view != nullptr && !convert_ && view->numel() == count ? static_cast<int64_t>(view->bytes())
                                                                    : count * static_cast<int64_t>(size_of(dtype_));
   count_ += count;
   largest_ = std::max(largest_, count);
   largest_transposed_ = transposed ? std::max(largest_transposed_, count) : largest_transposed_;
-  counts_[name] = count;
+  shapes_[name] = shape.vec();
   auto tensor = at::empty(shape, at::TensorOptions().device(at::kMeta));
   return transposed ? at::empty({shape[1], shape[0]}, tensor.options()).t() : tensor;
 }
@@ -38,12 +50,19 @@ nn::TiedPair PlannedWeights::tied_pair(const std::string& first, const std::stri
 }
 
 int64_t PlannedWeights::block_count(int64_t block) const {
-  const auto part = fmt::format(".{}.", block);
   int64_t count = 0;
-  for (const auto& [name, size] : counts_) {
-    count += name.find(part) != std::string::npos ? size : 0;
+  for (const auto& [name, shape] : shapes_) {
+    count += is_of_block(name, block) ? numbers_in(shape) : 0;
   }
   return count;
+}
+
+int64_t PlannedWeights::block_sides(int64_t block) const {
+  int64_t sides = 0;
+  for (const auto& [name, shape] : shapes_) {
+    sides += is_of_block(name, block) && shape.size() == 2 ? shape[0] + shape[1] : 0;
+  }
+  return sides;
 }
 
 }  // namespace dstorch::models

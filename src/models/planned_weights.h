@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "dstorch/checkpoint.h"
 #include "models/weight_names.h"
@@ -30,6 +31,8 @@ class PlannedWeights : public nn::WeightSource {
   [[nodiscard]] int64_t largest_transposed() const noexcept { return largest_transposed_; }
   /// Numbers in the parameters of the block with this number.
   [[nodiscard]] int64_t block_count(int64_t block) const;
+  /// Rows and columns of its matrices.
+  [[nodiscard]] int64_t block_sides(int64_t block) const;
 
  private:
   std::shared_ptr<const Checkpoint> checkpoint_;  // may be null
@@ -40,7 +43,7 @@ class PlannedWeights : public nn::WeightSource {
   int64_t count_ = 0;
   int64_t largest_ = 0;
   int64_t largest_transposed_ = 0;
-  std::map<std::string, int64_t> counts_;  // by name
+  std::map<std::string, std::vector<int64_t>> shapes_;  // by name
 };
 
 }  // namespace dstorch::models

@@ -15,9 +15,11 @@ using Blocks = std::vector<Block>;
 
 /// What a layer keeps for its gradients, by when the backward pass lets it go.
 struct SavedLayer {
+  Blocks mlp_after;   // of the norm after the last product
   Blocks mlp_output;  // the input of the last product
   Blocks mlp;
   Blocks mlp_norm;
+  Blocks attention_after;
   Blocks attention_output;
   Blocks probabilities;
   Blocks attention;
@@ -69,7 +71,7 @@ class Step {
   /// The input of `products` products, normalized. Under autocast each makes its own copy of it, and the block that
   /// comes back, the input itself, is kept only as long as the caller does.
   Block norm_for(int64_t products, Blocks& saved) {
-    auto normed = norm(sizes_.hidden_size, saved);
+    auto normed = sizes_.norm_before ? norm(sizes_.hidden_size, saved) : Block();
     if (!shape_.bfloat16) {
       saved.push_back(std::move(normed));
       return {};
@@ -116,9 +118,10 @@ class Step {
 
   /// In float32 after a norm, else as products are.
   Block rotate(int64_t width) {
-    const auto size = sizes_.qk_norm ? kFloat : product_;
-    auto products = ledger_.take(size * tokens_ * 2 * width);
-    const auto halves = ledger_.take(size * tokens_ * width);
+    const auto size = sizes_.qk_norm || sizes_.whole_qk_norm ? kFloat : product_;
+    const auto turned = width / sizes_.head_dim * sizes_.rotary_dim;
+    auto products = ledger_.take(size * tokens_ * 2 * turned);
+    const auto halves = ledger_.take(size * tokens_ * turned);
     products.release();
     return ledger_.take(size * tokens_ * width);
   }
@@ -132,7 +135,7 @@ class Step {
       }
       now = norm(width, saved, shape_.bfloat16);
     }
-    if (shape_.bfloat16 && sizes_.qk_norm) {
+    if (shape_.bfloat16 && (sizes_.qk_norm || sizes_.whole_qk_norm)) {
       const auto turned = rotated ? rotate(width) : std::move(now);
       saved.push_back(narrow(width));
       return false;
@@ -163,6 +166,10 @@ class Step {
     auto products = numbers(scores_size());
     auto scaled = numbers(scores_size());
     products.release();
+    if (sizes_.capped_attention) {
+      layer.probabilities.push_back(numbers(scores_size()));  // the tanh
+      scaled = numbers(scores_size());
+    }
     const auto mask = numbers(shape_.sequence * shape_.sequence);
     auto scores = numbers(scores_size());
     scaled.release();
@@ -184,50 +191,100 @@ class Step {
     return qkv;  // the layer's own until its end
   }
 
-  Block residual() {
-    const auto output = narrow(sizes_.hidden_size);
+  /// What a product adds to the residual stream, and the sum; `saved` is for a norm between them.
+  Block residual(Blocks& saved) {
+    auto output = narrow(sizes_.hidden_size);
+    if (!sizes_.norm_after) {
+      const auto scaled = sizes_.scaled_residual ? narrow(sizes_.hidden_size) : Block();
+      return rows(sizes_.hidden_size);
+    }
+    if (shape_.bfloat16) {
+      saved.push_back(rows(sizes_.hidden_size));  // the norm widens its input and keeps that
+    } else {
+      saved.push_back(std::move(output));
+    }
+    const auto normed = norm(sizes_.hidden_size, saved, shape_.bfloat16);
     return rows(sizes_.hidden_size);
+  }
+
+  /// What a product makes of all query or key heads, normed together.
+  Block whole_norm(int64_t width, Blocks& saved) {
+    saved.push_back(shape_.bfloat16 ? rows(width) : narrow(width));  // the norm keeps its input, widened
+    return norm(width, saved, shape_.bfloat16);
+  }
+
+  /// Keeps what goes into a part, unless all that reads it makes a copy of its own.
+  void keep_input(Block x, Blocks& saved) {
+    if (sizes_.norm_before || !shape_.bfloat16) {
+      saved.push_back(std::move(x));
+    } else {
+      input_ = std::move(x);
+    }
   }
 
   Block forward_layer(Block x, bool rotated) {
     auto& layer = layers_.emplace_back();
-    layer.attention_norm.push_back(std::move(x));
-    Block qkv;
+    keep_input(std::move(x), layer.attention_norm);
+    if (sizes_.parallel_parts) {
+      forward_mlp(layer);
+      const auto qkv = forward_attention(layer, rotated);
+      const auto sum = residual(layer.attention_after);
+      return residual(layer.mlp_after);
+    }
+    const auto qkv = forward_attention(layer, rotated);
+    keep_input(residual(layer.attention_after), layer.mlp_norm);
+    forward_mlp(layer);
+    auto sum = residual(layer.mlp_after);
+    input_.release();
+    return sum;
+  }
+
+  Block forward_attention(SavedLayer& layer, bool rotated) {
+    const auto joined = query_size() + 2 * key_size();
     {
-      const auto products = sizes_.rms_norm ? 3 : 1;
+      const auto products = sizes_.joined_layers ? 1 : 3;
       const auto normed = norm_for(products, layer.attention_norm);
-      weights(sizes_.hidden_size * (query_size() + 2 * key_size()), layer.attention_norm);
+      weights(sizes_.hidden_size * joined, layer.attention_norm);
       if (lora() && shape_.bfloat16) {  // of the block's matrices, for the passes
         layer.attention_norm.push_back(numbers(shape_.lora_block_parameters));
       }
       adapters(products, layer.attention_norm);
-      const auto parts = narrow(query_size() + 2 * key_size());
-      qkv = narrow(query_size() + 2 * key_size());
-    }
-    qkv.release();  // counted again by whoever keeps it
-    qkv = attention(layer, rotated);
-    layer.mlp_norm.push_back(residual());
-    {
-      const auto products = sizes_.gated_mlp ? 2 : 1;
-      const auto width = sizes_.intermediate_size;
-      const auto normed = norm_for(products, layer.mlp_norm);
-      weights(products * sizes_.hidden_size * width, layer.mlp_norm);
-      adapters(products, layer.mlp_norm);
-      layer.mlp.push_back(narrow(width));
-      if (sizes_.gated_mlp) {
-        layer.mlp.push_back(narrow(width));
-        layer.mlp.push_back(narrow(width));
+      if (sizes_.whole_qk_norm) {
+        const auto q = whole_norm(query_size(), layer.attention);
+        const auto k = whole_norm(key_size(), layer.attention);
+        const auto v = narrow(key_size());
+        const auto qkv = rows(joined);  // counted again by whoever keeps it
+      } else {
+        const auto parts = narrow(joined);
+        const auto qkv = narrow(joined);
       }
-      adapted(width);
-      layer.mlp_output.push_back(narrow(width));
-      weights(sizes_.hidden_size * width, layer.mlp_output);
-      adapters(1, layer.mlp_output);
     }
-    return residual();
+    return attention(layer, rotated);
+  }
+
+  void forward_mlp(SavedLayer& layer) {
+    const auto parts = sizes_.gated_mlp ? 2 : 1;
+    const auto products = sizes_.joined_layers ? 1 : parts;
+    const auto width = sizes_.intermediate_size;
+    const auto normed = norm_for(products, layer.mlp_norm);
+    weights(parts * sizes_.hidden_size * width, layer.mlp_norm);
+    adapters(products, layer.mlp_norm);
+    layer.mlp.push_back(narrow(width));
+    if (sizes_.gated_mlp) {
+      layer.mlp.push_back(narrow(width));
+      layer.mlp.push_back(narrow(width));
+    }
+    adapted(width);
+    layer.mlp_output.push_back(narrow(width));
+    weights(sizes_.hidden_size * width, layer.mlp_output);
+    adapters(1, layer.mlp_output);
   }
 
   Block embed() {
     auto x = rows(sizes_.hidden_size);
+    if (sizes_.scaled_embedding && !lora()) {
+      x = rows(sizes_.hidden_size);
+    }
     if (sizes_.rotated_layers == 0) {
       const auto positions = floats(shape_.sequence * sizes_.hidden_size);
       x = rows(sizes_.hidden_size);
@@ -296,7 +353,15 @@ class Step {
     head_.push_back(std::move(x));
     const auto normed = norm_for(1, head_);
     weights(sizes_.vocab_size * sizes_.hidden_size, head_);
-    const auto logits = narrow(sizes_.vocab_size);
+    auto logits = narrow(sizes_.vocab_size);
+    if (sizes_.divided_logits) {
+      logits = narrow(sizes_.vocab_size);
+    }
+    if (sizes_.capped_logits) {
+      const auto shares = narrow(sizes_.vocab_size);
+      capped_ = narrow(sizes_.vocab_size);
+      logits = narrow(sizes_.vocab_size);
+    }
     const auto widened = shape_.bfloat16 ? rows(sizes_.vocab_size) : Block();
     loss_ = rows(sizes_.vocab_size);  // the logarithms of the softmax, in float32 always
   }
@@ -317,6 +382,15 @@ class Step {
       loss_.release();
       outer.release();
       if (shape_.bfloat16) {
+        inner = narrow(sizes_.vocab_size);
+      }
+      if (sizes_.divided_logits) {
+        inner = narrow(sizes_.vocab_size);
+      }
+      if (sizes_.capped_logits) {
+        inner = narrow(sizes_.vocab_size);
+        inner = narrow(sizes_.vocab_size);
+        capped_.release();
         inner = narrow(sizes_.vocab_size);
       }
       const auto product = shape_.bfloat16 ? numbers(sizes_.vocab_size * sizes_.hidden_size) : Block();
@@ -342,40 +416,71 @@ class Step {
     keep_gradient(shape_.parameters - blocks - head);
   }
 
-  void backward_layer(SavedLayer& layer) {
-    const auto width = sizes_.intermediate_size;
-    const auto matrix = sizes_.hidden_size * width;
-    {
-      auto weight = weight_gradient(matrix);
-      auto inner = narrow(width);
-      layer.mlp_output.clear();
-      weight.release();
-      if (sizes_.gated_mlp) {
-        auto gate = narrow(width);
-        auto up = narrow(width);
-        inner.release();
-        weight = weight_gradient(matrix);
-        const auto first = rows(sizes_.hidden_size);
-        weight.release();
-        up.release();
-        const auto active = narrow(width);
-        gate.release();
-        weight = weight_gradient(matrix);
-        const auto second = rows(sizes_.hidden_size);
-        weight.release();
-      } else {
-        const auto active = narrow(width);
-        inner.release();
-        weight = weight_gradient(matrix);
-        const auto first = rows(sizes_.hidden_size);
-        weight.release();
-      }
-      layer.mlp.clear();
+  /// The gradient of what goes into a norm after a product.
+  Block backward_after(Blocks& saved) {
+    if (!sizes_.norm_after) {
+      return {};
     }
     norm_backward();
+    saved.clear();
+    return rows(sizes_.hidden_size);
+  }
+
+  void backward_layer(SavedLayer& layer) {
+    auto inner = backward_output(layer);
+    if (!sizes_.parallel_parts) {
+      backward_mlp(layer, std::move(inner));
+    }
+    backward_attention(layer);
+    if (sizes_.parallel_parts) {  // it was computed first
+      const auto first = rows(sizes_.hidden_size);
+      backward_mlp(layer, std::move(inner));
+    }
+    keep_gradient(lora() ? shape_.lora_block_parameters : shape_.block_parameters);
+  }
+
+  /// The gradient of what goes into the feed-forward part's last product.
+  Block backward_output(SavedLayer& layer) {
+    const auto outer = backward_after(layer.mlp_after);
+    const auto weight = weight_gradient(sizes_.hidden_size * sizes_.intermediate_size);
+    auto inner = narrow(sizes_.intermediate_size);
+    layer.mlp_output.clear();
+    return inner;
+  }
+
+  void backward_mlp(SavedLayer& layer, Block inner) {
+    const auto width = sizes_.intermediate_size;
+    const auto matrix = sizes_.hidden_size * width;
+    if (sizes_.gated_mlp) {
+      auto gate = narrow(width);
+      auto up = narrow(width);
+      inner.release();
+      auto weight = weight_gradient(matrix);
+      const auto first = rows(sizes_.hidden_size);
+      weight.release();
+      up.release();
+      const auto active = narrow(width);
+      gate.release();
+      weight = weight_gradient(matrix);
+      const auto second = rows(sizes_.hidden_size);
+    } else {
+      const auto active = narrow(width);
+      inner.release();
+      const auto weight = weight_gradient(matrix);
+      const auto first = rows(sizes_.hidden_size);
+    }
+    layer.mlp.clear();
+    if (sizes_.norm_before) {
+      norm_backward();
+    }
     layer.mlp_norm.clear();
+  }
+
+  void backward_attention(SavedLayer& layer) {
     {
+      auto outer = backward_after(layer.attention_after);
       const auto output = narrow(query_size());
+      outer.release();
       layer.attention_output.clear();
       auto probabilities = numbers(scores_size());
       const auto values = narrow(key_size());
@@ -392,14 +497,15 @@ class Step {
     }
     {
       const auto rotated = narrow(3 * query_size());
-      if (sizes_.qk_norm) {
+      if (sizes_.qk_norm || sizes_.whole_qk_norm) {
         const auto parts = rows(4 * query_size());
       }
       layer.attention.clear();
     }
-    norm_backward();
+    if (sizes_.norm_before) {
+      norm_backward();
+    }
     layer.attention_norm.clear();
-    keep_gradient(lora() ? shape_.lora_block_parameters : shape_.block_parameters);
   }
 
   /// AdamW's square root and quotient of one parameter at a time.
@@ -416,6 +522,8 @@ class Step {
   int64_t product_;  // bytes of a number in a product
   std::vector<SavedLayer> layers_;
   Blocks head_;
+  Block input_;   // of a part that keeps copies alone
+  Block capped_;  // the tanh of the logits
   Block loss_;
   Blocks gradients_;
 };
@@ -431,9 +539,8 @@ TrainingMemory training_memory(const ModelSizes& sizes, const TrainingShape& sha
   Ledger ledger;
   {
     const auto moments = ledger.take(2 * kFloat * trained, MemoryKind::optimizer);
-    const auto tables =
-        ledger.take(sizes.rotated_layers > 0 ? std::max<int64_t>(256, shape.sequence) * sizes.head_dim * kFloat : 0,
-                    MemoryKind::other);
+    const auto tables = ledger.take(
+        sizes.rotations * std::max<int64_t>(256, shape.sequence) * sizes.rotary_dim * kFloat, MemoryKind::other);
     Step(ledger, sizes, part).run();
   }
   const auto beside = (std::clamp<int64_t>(shape.threads, 1, parts) - 1) * ledger.peak(MemoryKind::activations);

@@ -16,9 +16,10 @@ ops::LinearWeights Linear::weights() const {
   return {layout_ == Layout::out_in ? weight_ : ops::Weight(weight_.data.t()), bias_};
 }
 
-Norm::Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, double eps)
+Norm::Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, double eps, double offset)
     : kind_(kind),
       eps_(eps),
+      offset_(offset),
       weight_(register_parameter("weight", scope.get("weight", {features}), scope.trainable())) {
   if (kind == ops::NormKind::layer) {
     bias_ = register_parameter("bias", scope.get("bias", {features}), scope.trainable());
@@ -28,6 +29,10 @@ Norm::Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, doubl
 Embedding::Embedding(const WeightScope& scope, int64_t count, int64_t features)
     : weight_(scope.get_weight("weight", count, features)) {
   register_parameter("weight", weight_.data, scope.trainable());
+}
+
+double Embedding::rounded(double number) const {
+  return weight_.format == nullptr ? at::scalar_tensor(number, weight_.data.scalar_type()).item<double>() : number;
 }
 
 }  // namespace dstorch::nn

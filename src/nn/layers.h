@@ -34,12 +34,14 @@ class Linear : public torch::nn::Module {
 /// RMS norm (`weight`) or layer norm (`weight`, `bias`) over `features`.
 class Norm : public torch::nn::Module {
  public:
-  Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, double eps);
-  [[nodiscard]] ops::NormWeights weights() const { return {kind_, weight_, bias_, eps_}; }
+  /// `offset`: what is added to each stored weight, see ops::NormWeights.
+  Norm(const WeightScope& scope, ops::NormKind kind, int64_t features, double eps, double offset = 0);
+  [[nodiscard]] ops::NormWeights weights() const { return {kind_, weight_, bias_, eps_, offset_}; }
 
  private:
   ops::NormKind kind_;
   double eps_;
+  double offset_;
   at::Tensor weight_;
   at::Tensor bias_;
 };
@@ -52,6 +54,8 @@ class Embedding : public torch::nn::Module {
   [[nodiscard]] at::Tensor forward(const at::Tensor& indices) const { return weight_.rows_at(indices); }
   /// The same table as the head's weight.
   [[nodiscard]] ops::LinearWeights as_head() const { return {weight_, {}}; }
+  /// The number in the table's format; as it is where that is of blocks.
+  [[nodiscard]] double rounded(double number) const;
   [[nodiscard]] int64_t count() const { return weight_.rows; }
   [[nodiscard]] int64_t features() const { return weight_.columns; }
 

@@ -19,10 +19,20 @@ at::Tensor drop_out(const at::Tensor& x, double share, uint64_t seed, uint64_t i
   return x * kept.to(x.device()).div_(1 - share);
 }
 
+/// Some of the rows of a layer's weights: a layer of its own, over the same memory.
+ops::LinearWeights rows_of(const ops::LinearWeights& whole, int64_t first, int64_t count) {
+  auto part = whole;
+  part.weight.data = whole.weight.data.narrow(0, first, count);
+  part.weight.scales = whole.weight.scales.defined() ? whole.weight.scales.narrow(0, first, count) : at::Tensor();
+  part.weight.rows = count;
+  part.bias = whole.bias.defined() ? whole.bias.narrow(0, first, count) : at::Tensor();
+  return part;
+}
+
 }  // namespace
 
-Pass::Pass(const ops::Batch& batch, const ops::Backend& backend, ops::RopeTable rope)
-    : batch_(batch), backend_(backend), rope_(std::move(rope)) {
+Pass::Pass(const ops::Batch& batch, const ops::Backend& backend, Rotations rotations)
+    : batch_(batch), backend_(backend), rotations_(std::move(rotations)) {
   for (const auto& span : batch.spans) {
     if (span.adapter < 0) {
       continue;
@@ -64,6 +74,19 @@ at::Tensor Pass::changed(const at::Tensor& x, const Linear& linear, const Run& r
   const auto y = plain(x, linear.weights());
   const auto* change = run.adapter->find(linear);
   return change == nullptr ? y : y + change_of(x, *change);
+}
+
+at::Tensor Pass::linear(const at::Tensor& x, const Linear& linear) const {
+  if (changes({&linear}) && whole_) {
+    return changed(x, linear, runs_.front());
+  }
+  auto y = plain(x, linear.weights());
+  for (const auto& run : runs_) {
+    if (const auto* change = run.adapter->find(linear)) {
+      y.narrow(0, run.first, run.count).add_(change_of(x.narrow(0, run.first, run.count), *change));
+    }
+  }
+  return y;
 }
 
 at::Tensor Pass::embedding(const Embedding& table) const {
@@ -115,7 +138,11 @@ at::Tensor Pass::norm_linear(const at::Tensor& x, const Norm& norm,
   return y;
 }
 
-at::Tensor Pass::linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual) const {
+at::Tensor Pass::linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual, double factor) const {
+  if (factor != 1) {
+    const auto y = this->linear(x, linear);
+    return at::GradMode::is_enabled() ? residual + y * factor : residual.add_(y, factor);
+  }
   if (!changes({&linear})) {
     return backend_.linear_residual(x, linear.weights(), std::move(residual));
   }
@@ -131,18 +158,24 @@ at::Tensor Pass::linear_residual(const at::Tensor& x, const Linear& linear, at::
   return y;
 }
 
-at::Tensor Pass::norm_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate, const Linear* up,
-                          ops::Activation activation) const {
+at::Tensor Pass::linear_norm_residual(const at::Tensor& x, const Linear& linear, const Norm& norm,
+                                      at::Tensor residual) const {
+  const auto y = this->linear(x, linear);
+  const auto normed = backend_.norm(y, norm.weights());
+  return at::GradMode::is_enabled() ? residual + normed : residual.add_(normed);
+}
+
+at::Tensor Pass::normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate, const Linear* up,
+                            ops::Activation activation) const {
   const auto changed_rows = [&](const at::Tensor& rows, const Run& run) {
-    const auto normed = backend_.norm(rows, norm.weights());
+    const auto normed = backend_.norm(rows, norm);
     const auto gates = changed(normed, gate, run);
     return backend_.gate(gates, up != nullptr ? changed(normed, *up, run) : at::Tensor(), activation);
   };
   if (changes({&gate, up}) && whole_) {
     return changed_rows(x, runs_.front());
   }
-  auto y = backend_.norm_mlp(x, norm.weights(), gate.weights(), up != nullptr ? up->weights() : ops::LinearWeights{},
-                             activation);
+  auto y = backend_.norm_mlp(x, norm, gate.weights(), up != nullptr ? up->weights() : ops::LinearWeights{}, activation);
   if (changes({&gate, up})) {
     for (const auto& run : runs_) {
       y.narrow(0, run.first, run.count).copy_(changed_rows(x.narrow(0, run.first, run.count), run));
@@ -151,9 +184,30 @@ at::Tensor Pass::norm_mlp(const at::Tensor& x, const Norm& norm, const Linear& g
   return y;
 }
 
+at::Tensor Pass::norm_joined_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
+                                 ops::Activation activation) const {
+  const auto gate_of = [&](const at::Tensor& joined) {
+    const auto parts = joined.chunk(2, -1);
+    return backend_.gate(parts[0], parts[1], activation);
+  };
+  if (at::GradMode::is_enabled()) {
+    return gate_of(norm_linear(x, norm, {&gate_up}));
+  }
+  const auto weights = gate_up.weights();
+  const auto half = gate_up.out_features() / 2;
+  auto y = backend_.norm_mlp(x, norm.weights(), rows_of(weights, 0, half), rows_of(weights, half, half), activation);
+  for (const auto& run : runs_) {
+    if (run.adapter->find(gate_up) != nullptr) {
+      const auto normed = backend_.norm(x.narrow(0, run.first, run.count), norm.weights());
+      y.narrow(0, run.first, run.count).copy_(gate_of(changed(normed, gate_up, run)));
+    }
+  }
+  return y;
+}
+
 at::Tensor Pass::attention(const at::Tensor& qkv, const ops::AttentionConfig& config, const ops::LayerSlot& slot,
-                           bool rotated) const {
-  return backend_.attention(qkv, config, rotated ? rope_ : ops::RopeTable{}, batch_, slot);
+                           std::optional<std::size_t> rotation) const {
+  return backend_.attention(qkv, config, rotation ? rotations_[*rotation] : ops::RopeTable{}, batch_, slot);
 }
 
 }  // namespace dstorch::nn

@@ -3,6 +3,7 @@
 #include <c10/util/SmallVector.h>
 
 #include <initializer_list>
+#include <optional>
 
 #include "nn/adapter.h"
 #include "nn/layers.h"
@@ -14,23 +15,43 @@ namespace dstorch::nn {
 /// [rows, features]. This is where a layer's weights, and the adapters of the batch, meet the rows of each span.
 class Pass {
  public:
-  /// `rope`: the angles of every position of the batch; undefined for models without. Keeps references.
-  Pass(const ops::Batch& batch, const ops::Backend& backend, ops::RopeTable rope);
+  /// The angles of each rotation that a model has, for every position of the batch.
+  using Rotations = c10::SmallVector<ops::RopeTable, 2>;
+
+  /// Keeps references to the first two.
+  Pass(const ops::Batch& batch, const ops::Backend& backend, Rotations rotations = {});
 
   /// The vectors of the batch's tokens: [rows, features].
   [[nodiscard]] at::Tensor embedding(const Embedding& table) const;
   [[nodiscard]] at::Tensor norm(const at::Tensor& x, const Norm& norm) const;
+  /// linear(x): [rows, in] -> [rows, out].
+  [[nodiscard]] at::Tensor linear(const at::Tensor& x, const Linear& linear) const;
   /// norm(x) through each of the layers, side by side: [rows, in] -> [rows, sum of outs].
   [[nodiscard]] at::Tensor norm_linear(const at::Tensor& x, const Norm& norm,
                                        std::initializer_list<const Linear*> linears) const;
-  /// residual + linear(x); `residual` is consumed, and written in place where no gradient is asked for.
-  [[nodiscard]] at::Tensor linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual) const;
+  /// residual + factor * linear(x); `residual` is consumed, and written in place where no gradient is asked for.
+  [[nodiscard]] at::Tensor linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual,
+                                           double factor = 1) const;
   /// act(gate(norm(x))) * up(norm(x)), or without `up` (null) the first factor alone.
   [[nodiscard]] at::Tensor norm_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate, const Linear* up,
-                                    ops::Activation activation) const;
-  /// Attention of the joined queries, keys and values; `rotated`: by the angles of the pass.
+                                    ops::Activation activation) const {
+    return normed_mlp(x, norm.weights(), gate, up, activation);
+  }
+  /// The same of x itself.
+  [[nodiscard]] at::Tensor mlp(const at::Tensor& x, const Linear& gate, const Linear* up,
+                               ops::Activation activation) const {
+    return normed_mlp(x, {}, gate, up, activation);
+  }
+  /// norm_mlp where one layer gives both factors, [gate, up].
+  [[nodiscard]] at::Tensor norm_joined_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
+                                           ops::Activation activation) const;
+  /// residual + norm(linear(x)); `residual` is consumed, and written in place where no gradient is asked for.
+  [[nodiscard]] at::Tensor linear_norm_residual(const at::Tensor& x, const Linear& linear, const Norm& norm,
+                                                at::Tensor residual) const;
+  /// Attention of the joined queries, keys and values, turned by the pass's rotation of this number; without one they
+  /// are not turned.
   [[nodiscard]] at::Tensor attention(const at::Tensor& qkv, const ops::AttentionConfig& config,
-                                     const ops::LayerSlot& slot, bool rotated) const;
+                                     const ops::LayerSlot& slot, std::optional<std::size_t> rotation) const;
 
   [[nodiscard]] const ops::Batch& batch() const { return batch_; }
 
@@ -45,13 +66,15 @@ class Pass {
   [[nodiscard]] bool changes(std::initializer_list<const Linear*> linears) const;
   /// What an adapter adds to the product with x [rows, in]: [rows, out].
   [[nodiscard]] at::Tensor change_of(const at::Tensor& x, const LowRank& change) const;
+  [[nodiscard]] at::Tensor normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate,
+                                      const Linear* up, ops::Activation activation) const;
   /// linear(x) with the change of the run's adapter, for rows of that run alone.
   [[nodiscard]] at::Tensor changed(const at::Tensor& x, const Linear& linear, const Run& run) const;
   [[nodiscard]] at::Tensor plain(const at::Tensor& x, const ops::LinearWeights& weights) const;
 
   const ops::Batch& batch_;
   const ops::Backend& backend_;
-  ops::RopeTable rope_;
+  Rotations rotations_;
   c10::SmallVector<Run, 4> runs_;
   bool whole_ = false;  // the first run has all rows
 };

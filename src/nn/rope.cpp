@@ -177,10 +177,11 @@ RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64
   return rope;
 }
 
-Rope::Rope(const RopeConfig& config, int64_t head_dim, at::Device device) : device_(device) {
-  require(head_dim % 2 == 0, ErrorKind::format, "config.json: head_dim must be even to be rotated, got {}", head_dim);
-  for (int64_t i = 0; i < head_dim; i += 2) {
-    frequencies_.push_back(std::pow(config.theta, -static_cast<double>(i) / static_cast<double>(head_dim)));
+Rope::Rope(const RopeConfig& config, int64_t rotary_dim, at::Device device) : device_(device) {
+  require(rotary_dim % 2 == 0, ErrorKind::format, "config.json: head_dim must be even to be rotated, got {}",
+          rotary_dim);
+  for (int64_t i = 0; i < rotary_dim; i += 2) {
+    frequencies_.push_back(std::pow(config.theta, -static_cast<double>(i) / static_cast<double>(rotary_dim)));
   }
   if (config.type == "linear") {
     for (auto& frequency : frequencies_) {
@@ -189,11 +190,11 @@ Rope::Rope(const RopeConfig& config, int64_t head_dim, at::Device device) : devi
   } else if (config.type == "llama3") {
     scale_llama3(config, frequencies_);
   } else if (config.type == "yarn") {
-    amplitude_ = scale_yarn(config, head_dim, frequencies_);
+    amplitude_ = scale_yarn(config, rotary_dim, frequencies_);
   } else if (config.type == "longrope") {
     amplitude_ = scale_longrope(config, frequencies_);
   } else if (config.type == "proportional") {
-    const auto rotated = static_cast<std::size_t>(config.rotated_share * static_cast<double>(head_dim) / 2);
+    const auto rotated = static_cast<std::size_t>(config.rotated_share * static_cast<double>(rotary_dim) / 2);
     for (std::size_t i = 0; i < frequencies_.size(); ++i) {
       frequencies_[i] = i < rotated ? frequencies_[i] / config.factor : 0.0;
     }

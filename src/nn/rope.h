@@ -42,12 +42,14 @@ struct RopeConfig {
 /// Rotation angles by position, grown as longer sequences come. Thread-safe.
 class Rope {
  public:
-  Rope(const RopeConfig& config, int64_t head_dim, at::Device device);
+  /// `rotary_dim`: how many of a head's numbers are turned, from the first on; even.
+  Rope(const RopeConfig& config, int64_t rotary_dim, at::Device device);
+  [[nodiscard]] int64_t rotary_dim() const { return 2 * static_cast<int64_t>(frequencies_.size()); }
   /// At least `positions` rows. A row's values do not depend on how many there are.
   ops::RopeTable table(int64_t positions);
 
  private:
-  std::vector<double> frequencies_;  // radians per position, head_dim / 2 of them
+  std::vector<double> frequencies_;  // radians per position, rotary_dim / 2 of them
   double amplitude_ = 1.0;
   at::Device device_;
   std::mutex mutex_;

@@ -32,6 +32,8 @@ class WeightSource {
   [[nodiscard]] virtual bool has(const std::string& name) const = 0;
   /// What there is of the matrices `first` and `second`, which a config says are one.
   virtual TiedPair tied_pair(const std::string& /*first*/, const std::string& /*second*/) { return TiedPair::same; }
+  /// Says that a weight of this name may be there, and has no use.
+  virtual void leave_out(const std::string& /*name*/) {}
   /// Whether gradients will be asked for.
   [[nodiscard]] virtual bool trainable() const = 0;
 };

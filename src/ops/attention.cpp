@@ -93,6 +93,7 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
                   .kv_heads = config.num_kv_heads,
                   .head_dim = dim,
                   .scale = static_cast<float>(config.scale),
+                  .cap = static_cast<float>(config.cap),
                   .window = config.sliding_window,
                   .query_norm = view_of(config.query_norm),
                   .key_norm = view_of(config.key_norm),

@@ -34,7 +34,14 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   // The query heads of one KV head become rows of one product: no copy of keys and values.
   const auto group = heads / kv_heads;
   const auto grouped = q.reshape({sequences * kv_heads, group * length, dim});
-  auto scores = at::matmul(grouped, k.reshape({sequences * kv_heads, keys, dim}).transpose(1, 2)) * config.scale;
+  auto scores = at::matmul(grouped, k.reshape({sequences * kv_heads, keys, dim}).transpose(1, 2));
+  if (config.cap > 0) {
+    scores = scores * (config.scale / config.cap);
+    scores = at::tanh(scores);
+    scores = scores * config.cap;
+  } else {
+    scores = scores * config.scale;
+  }
   const auto mask = causal_mask(position, length, first, keys, config.sliding_window, scores.options());
   scores = scores.view({sequences * kv_heads, group, length, keys}) + mask;
   const auto probabilities = at::softmax(scores, -1, at::kFloat).to(q.scalar_type());

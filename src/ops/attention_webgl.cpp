@@ -26,7 +26,7 @@ at::Tensor attend_span_webgl(const at::Tensor& qkv, const AttentionConfig& confi
 
 at::Tensor attention_webgl(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                            const Batch& batch, const LayerSlot& slot) {
-  if (at::GradMode::is_enabled()) {
+  if (at::GradMode::is_enabled() || config.cap > 0) {
     return attention_reference(qkv, config, rope, batch, slot);
   }
   std::vector<at::Tensor> outputs;

@@ -45,7 +45,8 @@ inline cpu::Matrix view_of(const LinearWeights& linear) {
 /// A norm other than layer norm has no bias, whatever the weights hold.
 inline cpu::Norm view_of(const NormWeights& norm) {
   return {norm.kind, view_of_vector(norm.weight),
-          norm.kind == NormKind::layer ? view_of_vector(norm.bias) : cpu::Vector{}, static_cast<float>(norm.eps)};
+          norm.kind == NormKind::layer ? view_of_vector(norm.bias) : cpu::Vector{}, static_cast<float>(norm.eps),
+          static_cast<float>(norm.offset)};
 }
 
 /// The rows of a contiguous float32 tensor [.., features].

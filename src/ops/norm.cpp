@@ -6,6 +6,18 @@
 #include "ops/fast_path.h"
 
 namespace dstorch::ops {
+namespace {
+
+/// What the normed numbers are multiplied by. With an offset in float32 at least: a sum with 1 would lose most of what
+/// a bfloat16 weight says.
+at::Tensor factors_of(const NormWeights& norm) {
+  if (norm.offset == 0) {
+    return norm.weight;
+  }
+  return (norm.weight.scalar_type() == at::kDouble ? norm.weight : norm.weight.to(at::kFloat)) + norm.offset;
+}
+
+}  // namespace
 
 at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
   if (norm.kind == NormKind::none) {
@@ -18,9 +30,9 @@ at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
     const auto mean = y.square().sum(-1, /*keepdim=*/true) / y.size(-1);  // [.., 1]
     y = y * at::rsqrt(mean + norm.eps);
     // The product with the weight is taken in the model's dtype, as the reference implementations do.
-    return norm.weight * y.to(dtype);
+    return factors_of(norm) * y.to(dtype);
   }
-  y = at::layer_norm(y, {x.size(-1)}, norm.weight.to(at::kFloat),
+  y = at::layer_norm(y, {x.size(-1)}, factors_of(norm).to(at::kFloat),
                      norm.bias.defined() ? norm.bias.to(at::kFloat) : at::Tensor(), norm.eps);
   return y.to(dtype);
 }

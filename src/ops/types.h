@@ -21,6 +21,8 @@ struct NormWeights {
   at::Tensor weight;  // [features]
   at::Tensor bias;    // [features], or undefined
   double eps = 1e-5;
+  /// Added to each number of `weight`: 1 where a model stores how far they are from 1 (Gemma).
+  double offset = 0;
 };
 
 /// Rotary embedding angles (Su et al. 2021), one row a position. Undefined tensors: no rotation.
@@ -36,6 +38,8 @@ struct AttentionConfig {
   int64_t head_dim = 0;
   /// Multiplies q·k, usually 1 / sqrt(head_dim).
   double scale = 1.0;
+  /// Scores x become cap * tanh(x / cap), which keeps them between -cap and cap; 0 leaves them.
+  double cap = 0;
   /// A position attends to the last this many positions, itself included; 0 is all.
   int64_t sliding_window = 0;
   /// RMS norm over head_dim of each query and key head, before the rotation (Qwen3); `none` for the others.

@@ -76,7 +76,6 @@ std::shared_ptr<models::LanguageModel> load(const Json& config, const std::share
   models::CheckpointWeights::Options options;
   if (classes > 0) {
     options.given[models::kClassWeight] = class_head(config, checkpoint, classes, how.seed);
-    options.unneeded = {"lm_head.weight"};
   }
   options.dtype = !full && bfloat16 ? at::kBFloat16 : at::kFloat;
   std::unique_ptr<models::CheckpointWeights> weights;

@@ -1,5 +1,6 @@
 #include "train/initialize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -10,9 +11,9 @@
 namespace dstorch::training {
 namespace {
 
-/// Llama's and GPT-2's names of the layers whose output is added to the residual stream.
-bool writes_residual(std::string_view name) {
-  return name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") || name.ends_with("c_proj.weight");
+bool writes_residual(std::string_view name, const std::vector<std::string>& layers) {
+  return std::any_of(layers.begin(), layers.end(),
+                     [&](const auto& layer) { return name.ends_with(layer + ".weight"); });
 }
 
 uint64_t mix(uint64_t seed, std::string_view name) {
@@ -46,10 +47,11 @@ void initialize_parameters(torch::nn::Module& model, const Initialization& how) 
     const auto& name = entry.key();
     auto& parameter = entry.value();
     if (parameter.dim() < 2) {
-      parameter.fill_(name.ends_with("bias") ? 0.0 : 1.0);
+      parameter.fill_(name.ends_with("bias") ? 0.0 : how.norm_weight);
       continue;
     }
-    const double scale = writes_residual(name) ? 1 / std::sqrt(2.0 * static_cast<double>(how.num_layers)) : 1.0;
+    const bool residual = writes_residual(name, how.residual_layers);
+    const double scale = residual ? 1 / std::sqrt(2.0 * static_cast<double>(how.num_layers)) : 1.0;
     parameter.copy_(draw_normal(parameter.sizes(), how.range * scale, Rng(mix(how.seed, name))));
   }
 }

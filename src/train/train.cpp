@@ -90,6 +90,8 @@ std::shared_ptr<models::LanguageModel> make_model(const TrainOptions& options, c
   Initialization how;
   how.range = json_get_or(config, "initializer_range", 0.02, "config.json");
   how.num_layers = sizes.num_layers;
+  how.residual_layers = model->parts().residual_layers;
+  how.norm_weight = model->parts().first_norm_weight;
   how.seed = options.seed;
   initialize_parameters(*model, how);
   model->train();

@@ -6,16 +6,6 @@
 namespace dstorch::training {
 namespace {
 
-/// Numbers in the adapters of one block: two matrices of `rank` for each product.
-int64_t adapter_parameters(const models::ModelSizes& sizes, int64_t rank) {
-  const auto hidden = sizes.hidden_size;
-  const auto query = sizes.num_heads * sizes.head_dim;
-  const auto key = sizes.num_kv_heads * sizes.head_dim;
-  const auto inner = sizes.intermediate_size;
-  const int64_t qkv = sizes.rms_norm ? (hidden + query) + 2 * (hidden + key) : hidden + query + 2 * key;
-  return rank * (qkv + (query + hidden) + (sizes.gated_mlp ? 3 : 2) * (hidden + inner));
-}
-
 MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& run, int64_t sequence) {
   models::TrainingShape shape;
   shape.batch = run.batch;
@@ -31,7 +21,7 @@ MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& ru
     shape.lora_rank = run.lora_rank;
     shape.checkpointing = run.checkpointing;
     shape.threads = run.threads;
-    shape.lora_block_parameters = adapter_parameters(model.sizes, run.lora_rank);
+    shape.lora_block_parameters = run.lora_rank * model.block_sides;      // two matrices for each product
     const auto head = model.sizes.num_classes * model.sizes.hidden_size;  // of classes: trained whole, in float32
     shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters + head;
     plan.dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;

@@ -12,12 +12,14 @@ struct Case {
   const char* name;
   int64_t heads, kv_heads, dim, rotary_dim, window;
   bool norms;
+  double cap = 0;
 };
 
 constexpr Case kCases[] = {
     {"one KV head a head", 4, 4, 16, 16, 0, false}, {"grouped", 9, 3, 64, 64, 0, false},
     {"no rotation", 4, 4, 32, 0, 0, false},         {"partial rotation", 6, 2, 24, 10, 0, false},
     {"sliding window", 4, 2, 16, 16, 5, false},     {"query and key norms", 4, 1, 40, 40, 0, true},
+    {"capped scores", 4, 2, 32, 32, 0, false, 2},   {"widely capped scores", 4, 2, 32, 32, 70, false, 50},
 };
 
 constexpr LayerSlot kSlot{.group = 0, .index = 1};
@@ -29,6 +31,7 @@ AttentionConfig config_of(const Case& c, at::ScalarType type) {
   config.head_dim = c.dim;
   config.scale = 1 / std::sqrt(static_cast<double>(c.dim));
   config.sliding_window = c.window;
+  config.cap = c.cap;
   if (c.norms) {
     config.query_norm = random_norm(NormKind::rms, c.dim, type);
     config.key_norm = random_norm(NormKind::rms, c.dim, type);

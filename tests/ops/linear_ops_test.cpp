@@ -25,6 +25,31 @@ TEST(Norm, AgreesWithReference) {
   }
 }
 
+/// What Gemma stores of a norm is how far its weights are from 1: that is not rounded to the stored type once 1 is
+/// added.
+TEST(Norm, AddsItsOffsetInFloat32) {
+  torch::manual_seed(7);
+  const torch::NoGradGuard no_grad;
+  const auto x = torch::randn({4, 45}).to(at::kFloat);
+  for (const auto type : kWeightTypes) {
+    for (const auto kind : {NormKind::rms, NormKind::layer}) {
+      auto stored = random_norm(kind, 45, type);
+      stored.weight = (0.01 * torch::randn({45})).to(type);
+      stored.offset = 1;
+      auto whole = in_double(stored);
+      whole.weight = whole.weight + 1;
+      whole.offset = 0;
+      const auto want = norm_reference(x.to(at::kDouble), whole);
+      EXPECT_LT(distance(norm(x, stored), want), kTolerance);
+      EXPECT_LT(distance(norm_reference(x, stored), want), kTolerance);
+      const auto linear = random_linear(20, 45, at::kFloat, false);
+      EXPECT_LT(distance(norm_linear(x, stored, {&linear, 1}),
+                         norm_linear_reference(x.to(at::kDouble), whole, std::array{in_double(linear)})),
+                kTolerance);
+    }
+  }
+}
+
 TEST(Norm, KeepsItsInputAndWhatItScaledForTheGradient) {
   const auto account = std::make_shared<MemoryAccount>();
   const MemoryScope scope(account, MemoryKind::activations);

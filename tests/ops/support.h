@@ -42,7 +42,9 @@ inline NormWeights random_norm(NormKind kind, int64_t features, at::ScalarType t
 
 inline at::Tensor in_double(const at::Tensor& x) { return x.defined() ? x.to(at::kDouble) : x; }
 inline LinearWeights in_double(const LinearWeights& w) { return {in_double(w.weight.data), in_double(w.bias)}; }
-inline NormWeights in_double(const NormWeights& w) { return {w.kind, in_double(w.weight), in_double(w.bias), w.eps}; }
+inline NormWeights in_double(const NormWeights& w) {
+  return {w.kind, in_double(w.weight), in_double(w.bias), w.eps, w.offset};
+}
 
 /// x and its norm for a reference in float64 of a product with weights of a type. Where the processor multiplies
 /// bfloat16 itself, that is the normed x rounded to bfloat16, and no norm.

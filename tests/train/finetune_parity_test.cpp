@@ -66,7 +66,6 @@ class FinetuneParity : public testing::TestWithParam<Case> {
     auto config = read_ordered_json(folder / "config.json");
     if (classifier) {
       options.given["score.weight"] = read(*file_, "score");
-      options.unneeded = {"lm_head.weight"};
       config = models::with_classes(config, {"kernel", "libs", "python"});
     }
     models::CheckpointWeights weights(checkpoint, options);

@@ -33,14 +33,16 @@ TEST_F(Initialize, MatricesAreNormal) {
 }
 
 TEST_F(Initialize, WhatWritesIntoTheResidualStreamIsSmallerByTheDepth) {
-  const Initialization how{.range = 0.05, .num_layers = 8, .seed = 1};
-  for (const char* name : {"o_proj.weight", "down_proj.weight", "c_proj.weight"}) {
+  const Initialization how{.range = 0.05, .num_layers = 8, .residual_layers = {"o_proj", "down_proj"}, .seed = 1};
+  for (const char* name : {"o_proj.weight", "down_proj.weight"}) {
     EXPECT_NEAR(drawn(name, how).std().item<double>(), 0.05 / 4, 0.0005) << name;
   }
+  EXPECT_NEAR(drawn("up_proj.weight", how).std().item<double>(), 0.05, 0.001);
 }
 
-TEST_F(Initialize, NormsAreOneAndBiasesZero) {
+TEST_F(Initialize, NormsAreOneUnlessToldAndBiasesZero) {
   EXPECT_EQ(drawn("norm.weight", {}, true).sub(1).abs().max().item<double>(), 0);
+  EXPECT_EQ(drawn("norm.weight", {.norm_weight = 0}, true).abs().max().item<double>(), 0);
   EXPECT_EQ(drawn("q_proj.bias", {}, true).abs().max().item<double>(), 0);
 }
 

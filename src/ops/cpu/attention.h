@@ -30,6 +30,7 @@ struct AttentionCall {
   int64_t kv_heads = 0;  // divides heads
   int64_t head_dim = 0;
   float scale = 1;     // above 0
+  float cap = 0;       // scores x become cap * tanh(x / cap); 0: they stay
   int64_t window = 0;  // positions seen, itself included; 0: all
   Norm query_norm;     // over head_dim, before the rotation
   Norm key_norm;

@@ -96,8 +96,8 @@ HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, 
     for (; run < kBlockRows && query + run < queries && seen_by(query + run) == seen; ++run) {
       partials[run] = place(query + run, run);
     }
-    partial_results(room.scores + query * kTileKeys, run, seen.begin, seen.end, call.scale, room.values, plan.width,
-                    partials);
+    partial_results(room.scores + query * kTileKeys, run, seen.begin, seen.end, {call.scale, call.cap}, room.values,
+                    plan.width, partials);
     for (int64_t i = 0; i < run; ++i) {
       done(query + i, partials[i]);
     }

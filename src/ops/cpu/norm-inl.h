@@ -58,7 +58,7 @@ HWY_INLINE void norm_row(const Norm& norm, const float* x, float* out, int64_t c
     if (norm.kind != NormKind::none) {
       v = hn::Mul(hn::Sub(v, hn::Set(DF(), mean)), hn::Set(DF(), scale));
       if (norm.weight.data != nullptr) {
-        v = hn::Mul(v, load_any(norm.weight, i, width));
+        v = hn::Mul(v, hn::Add(load_any(norm.weight, i, width), hn::Set(DF(), norm.offset)));
       }
       if (norm.bias.data != nullptr) {
         v = hn::Add(v, load_any(norm.bias, i, width));

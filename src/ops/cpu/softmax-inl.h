@@ -21,16 +21,46 @@ namespace {
 /// Where a partial result keeps m and l: behind its mixed values.
 HWY_INLINE int64_t partial_size(int64_t width) { return width + 2; }
 
-/// Turns scores[begin .. end) of a tile into weights; the others of the kTileKeys places become 0.
-HWY_INLINE void softmax(float* scores, int64_t begin, int64_t end, float scale, float& greatest, float& total) {
+/// How scores become the logarithms of weights: times `scale`, then held between -cap and cap where that is above 0.
+struct ScoreRange {
+  float scale;
+  float cap;
+};
+
+/// To about 1e-7 of itself.
+HWY_INLINE V tanh(V x) {
   const DF d;
+  const auto one = hn::Set(d, 1.0f);
+  const auto size = hn::Abs(x);
+  // The series near 0, where the quotient below loses most of its digits.
+  const auto square = hn::Mul(x, x);
+  auto p = hn::Set(d, 0.0218694885f);
+  p = hn::MulAdd(p, square, hn::Set(d, -0.0539682540f));
+  p = hn::MulAdd(p, square, hn::Set(d, 0.133333333f));
+  p = hn::MulAdd(p, square, hn::Set(d, -0.333333333f));
+  const auto near = hn::MulAdd(hn::Mul(p, square), x, x);
+  const auto power = exp(hn::Mul(size, hn::Set(d, -2.0f)));
+  const auto far = hn::CopySign(hn::Div(hn::Sub(one, power), hn::Add(one, power)), x);
+  return hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.3f)), near, far);
+}
+
+/// Turns scores[begin .. end) of a tile into weights; the others of the kTileKeys places become 0.
+HWY_INLINE void softmax(float* scores, int64_t begin, int64_t end, ScoreRange range, float& greatest, float& total) {
+  const DF d;
+  if (range.cap > 0) {
+    for (int64_t j = 0; j < kTileKeys; j += kLanes) {
+      const auto share = hn::Mul(load(scores + j), hn::Set(d, range.scale / range.cap));
+      hn::StoreU(hn::Mul(tanh(share), hn::Set(d, range.cap)), d, scores + j);
+    }
+    range.scale = 1;
+  }
   for (int64_t j = 0; j < begin; ++j) {
     scores[j] = -std::numeric_limits<float>::infinity();
   }
   for (int64_t j = end; j < kTileKeys; ++j) {
     scores[j] = -std::numeric_limits<float>::infinity();
   }
-  const auto factor = hn::Set(d, scale);
+  const auto factor = hn::Set(d, range.scale);
   auto most = hn::Mul(load(scores), factor);
   for (int64_t j = kLanes; j < kTileKeys; j += kLanes) {
     most = hn::Max(most, hn::Mul(load(scores + j), factor));
@@ -92,10 +122,10 @@ HWY_INLINE void mix(const float* weights, int64_t rows, int64_t begin, int64_t e
 
 /// The partial results of `rows` <= kBlockRows queries whose scores for keys begin .. end of a tile are in `scores`
 /// (then overwritten).
-HWY_INLINE void partial_results(float* scores, int64_t rows, int64_t begin, int64_t end, float scale,
+HWY_INLINE void partial_results(float* scores, int64_t rows, int64_t begin, int64_t end, ScoreRange range,
                                 const float* values, int64_t width, float* const* partials) {
   for (int64_t r = 0; r < rows; ++r) {
-    softmax(scores + r * kTileKeys, begin, end, scale, partials[r][width], partials[r][width + 1]);
+    softmax(scores + r * kTileKeys, begin, end, range, partials[r][width], partials[r][width + 1]);
   }
   mix(scores, rows, begin, end, values, width, partials);
 }

@@ -48,6 +48,7 @@ struct Norm {
   Vector weight;
   Vector bias;
   float eps = 0;
+  float offset = 0;  // added to each number of `weight`
 };
 
 /// Rows of float32, `stride` elements apart, each row contiguous.
