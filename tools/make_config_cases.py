@@ -24,6 +24,15 @@ GPT2 = dict(model_type="gpt2", vocab_size=40, n_embd=32, n_layer=2, n_head=4, n_
             eos_token_id=2)
 GPT2_GENERAL = dict(model_type="gpt2", vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
                     max_position_embeddings=64, bos_token_id=1, eos_token_id=2)
+GEMMA3 = dict(LLAMA, model_type="gemma3_text", head_dim=8, query_pre_attn_scalar=12, sliding_window=5, pad_token_id=0,
+              sliding_window_pattern=3)
+GEMMA2 = dict(LLAMA, model_type="gemma2", head_dim=8, query_pre_attn_scalar=12, sliding_window=5, pad_token_id=0)
+PHI3 = dict(LLAMA, model_type="phi3", pad_token_id=0, bos_token_id=1, eos_token_id=2)
+OLMO2 = dict(LLAMA, model_type="olmo2", pad_token_id=0, bos_token_id=1, eos_token_id=2)
+GRANITE = dict(LLAMA, model_type="granite", embedding_multiplier=3.0, residual_multiplier=0.6, attention_multiplier=0.2,
+               logits_scaling=2.0)
+NEOX = dict(model_type="gpt_neox", vocab_size=40, hidden_size=32, intermediate_size=24, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=2)
 MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
 BIASES = dict(attention_bias=True, mlp_bias=True)
 LINEAR = dict(rope_type="linear", factor=4.0)
@@ -44,6 +53,19 @@ NULLS = [
     (SMOLLM3, GENERAL + WINDOW + ["attention_bias", "mlp_bias", "no_rope_layer_interval", "no_rope_layers"]),
     (GPT2, ["n_inner", "layer_norm_epsilon", "activation_function", "tie_word_embeddings", "scale_attn_weights",
             "scale_attn_by_inverse_layer_idx"]),
+    (NEOX, ["rotary_pct", "rotary_emb_base", "layer_norm_eps", "hidden_act", "attention_bias", "use_parallel_residual",
+            "tie_word_embeddings"]),
+    (PHI3, ["sliding_window", "num_key_value_heads", "rms_norm_eps", "hidden_act", "original_max_position_embeddings",
+            "partial_rotary_factor", "rope_theta", "tie_word_embeddings"]),
+    (OLMO2, ["num_key_value_heads", "rms_norm_eps", "hidden_act", "attention_bias", "rope_theta", "tie_word_embeddings"]),
+    (GRANITE, ["num_key_value_heads", "embedding_multiplier", "residual_multiplier", "attention_multiplier",
+               "logits_scaling", "attention_bias", "mlp_bias"]),
+    (GEMMA2, ["sliding_window", "layer_types", "final_logit_softcapping", "attn_logit_softcapping",
+              "use_bidirectional_attention"]),
+    (GEMMA3, ["max_position_embeddings", "rms_norm_eps", "hidden_activation", "tie_word_embeddings", "num_key_value_heads",
+              "head_dim", "query_pre_attn_scalar", "sliding_window", "sliding_window_pattern", "layer_types",
+              "attention_bias", "final_logit_softcapping", "attn_logit_softcapping", "rope_theta", "rope_local_base_freq",
+              "rope_parameters", "rope_scaling"]),
 ]
 
 
@@ -87,6 +109,70 @@ CASES = {
     "mistral unknown layer type": dict(MISTRAL, layer_types=["full_attention", "other", "full_attention", "full_attention"]),
     "smollm3 unknown layer type": dict(SMOLLM3, layer_types=["other"] * LAYERS),
     "qwen2 too few layer types": dict(QWEN2, layer_types=["full_attention"] * 3),
+    "gpt_neox": NEOX,
+    "gpt_neox one by one": dict(NEOX, use_parallel_residual=False),
+    "gpt_neox without biases in attention": dict(NEOX, attention_bias=False),
+    "gpt_neox of old": dict(NEOX, rotary_pct=0.5, rotary_emb_base=500),
+    "gpt_neox other words": dict(NEOX, partial_rotary_factor=0.5, rope_theta=500.0),
+    "gpt_neox new words": dict(NEOX, rope_parameters=dict(rope_type="default", rope_theta=500.0, partial_rotary_factor=0.5)),
+    "gpt_neox linear": dict(NEOX, rotary_pct=1.0, rope_scaling=LINEAR),
+    "gpt_neox tied": dict(NEOX, tie_word_embeddings=True),
+    "gpt_neox unknown rope type": dict(NEOX, rope_scaling=dict(rope_type="other", factor=2.0)),
+    "gpt_neox unknown activation": dict(NEOX, hidden_act="other"),
+    "phi3": PHI3,
+    "phi3 slides": dict(PHI3, sliding_window=5),
+    "phi3 turns a part": dict(PHI3, partial_rotary_factor=0.5),
+    "phi3 turns a part by new words": dict(PHI3, partial_rotary_factor=0.5, rope_parameters=dict(
+        rope_type="default", rope_theta=500.0, partial_rotary_factor=0.75)),
+    "phi3 longrope": dict(PHI3, original_max_position_embeddings=32, rope_scaling=without(LONGROPE, "original_max_position_embeddings")),
+    "phi3 yarn is longrope": dict(PHI3, original_max_position_embeddings=32, rope_scaling=dict(
+        type="yarn", short_factor=LONGROPE["short_factor"], long_factor=LONGROPE["long_factor"])),
+    "phi3 longrope turns a part": dict(PHI3, original_max_position_embeddings=32, partial_rotary_factor=0.5, rope_scaling=dict(
+        rope_type="longrope", short_factor=[1.0, 2.0], long_factor=[2.0, 5.0], attention_factor=1.3)),
+    "phi3 longrope with too few factors": dict(PHI3, original_max_position_embeddings=32, rope_scaling=dict(
+        rope_type="longrope", short_factor=[1.0, 2.0], long_factor=[2.0, 5.0])),
+    "phi3 linear": dict(PHI3, rope_scaling=LINEAR),
+    "phi3 unknown rope type": dict(PHI3, rope_scaling=dict(rope_type="other")),
+    "phi3 unknown activation": dict(PHI3, hidden_act="other"),
+    "phi3 has no biases": dict(PHI3, **BIASES),
+    "olmo2": OLMO2,
+    "olmo2 has biases in attention": dict(OLMO2, **BIASES),
+    "olmo2 linear": dict(OLMO2, rope_scaling=LINEAR, rope_theta=500.0),
+    "olmo2 unknown rope type": dict(OLMO2, rope_scaling=dict(rope_type="other", factor=2.0)),
+    "olmo2 unknown activation": dict(OLMO2, hidden_act="other"),
+    "granite": GRANITE,
+    "granite without multipliers": dict(LLAMA, model_type="granite"),
+    "granite has both biases": dict(GRANITE, **BIASES),
+    "granite unknown rope type": dict(GRANITE, rope_scaling=dict(rope_type="other", factor=2.0)),
+    "llama takes no notice of multipliers": dict(GRANITE, model_type="llama"),
+    "gemma2": GEMMA2,
+    "gemma2 layer_types": dict(GEMMA2, layer_types=MIXED),
+    "gemma2 has its own pattern": dict(GEMMA2, sliding_window_pattern=3),
+    "gemma2 caps": dict(GEMMA2, attn_logit_softcapping=0.5, final_logit_softcapping=3.0),
+    "gemma2 has one base": dict(GEMMA2, rope_theta=500.0, rope_local_base_freq=77.0, rope_scaling=LINEAR),
+    "gemma3": GEMMA3,
+    "gemma3 sees all in the sixth": without(GEMMA3, "sliding_window_pattern"),
+    "gemma3 layer_types": dict(GEMMA3, layer_types=MIXED),
+    "gemma3 layer_types without a window": dict(GEMMA3, layer_types=["full_attention"] * LAYERS, sliding_window=None),
+    "gemma3 unknown layer type": dict(GEMMA3, layer_types=["other"] * LAYERS),
+    "gemma3 two bases": dict(GEMMA3, rope_theta=500.0, rope_local_base_freq=77.0),
+    "gemma3 scaling of old": dict(GEMMA3, rope_theta=500.0, rope_local_base_freq=77.0, rope_scaling=dict(LINEAR)),
+    "gemma3 type of old": dict(GEMMA3, rope_scaling=dict(type="linear", factor=4.0)),
+    "gemma3 new words": dict(GEMMA3, rope_parameters=dict(
+        full_attention=dict(LLAMA3, rope_theta=500.0), sliding_attention=dict(rope_type="default", rope_theta=77.0))),
+    "gemma3 base outside": dict(GEMMA3, rope_theta=500.0, rope_local_base_freq=77.0, rope_parameters=dict(
+        full_attention=dict(rope_type="default"), sliding_attention=dict(rope_type="default"))),
+    "gemma3 both bases": dict(GEMMA3, rope_theta=500.0, rope_parameters=dict(
+        full_attention=dict(rope_type="default", rope_theta=77.0), sliding_attention=None)),
+    "gemma3 unknown rope type": dict(GEMMA3, rope_parameters=dict(
+        full_attention=dict(rope_type="other", factor=2.0), sliding_attention=dict(rope_type="default"))),
+    "gemma3 rope without kinds": dict(GEMMA3, rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=500.0)),
+    "gemma3 caps its logits": dict(GEMMA3, final_logit_softcapping=2.0),
+    "gemma3 does not cap its attention": dict(GEMMA3, attn_logit_softcapping=2.0),
+    "gemma3 has biases": dict(GEMMA3, attention_bias=True, mlp_bias=True),
+    "gemma3 untied": dict(GEMMA3, tie_word_embeddings=False),
+    "gemma3 unknown activation": dict(GEMMA3, hidden_activation="other"),
+    "gemma3 takes no notice of hidden_act": dict(GEMMA3, hidden_act="relu"),
     "gpt2": GPT2,
     "gpt2 general names": GPT2_GENERAL,
     "gpt2 both names": dict(GPT2, n_head=2, n_layer=1, num_attention_heads=4, num_hidden_layers=2),
@@ -179,7 +265,8 @@ def ask(config):
             read = transformers.AutoConfig.from_pretrained(folder)
             model = transformers.AutoModelForCausalLM.from_config(read, attn_implementation="eager").eval()
             for name, parameter in model.named_parameters():
-                parameter.copy_(weight(name, tuple(parameter.shape)))
+                ours = name.replace("lm_head.", "embed_out.") if config["model_type"] == "gpt_neox" else name
+                parameter.copy_(weight(ours, tuple(parameter.shape)))
             ids = [(7 * i * i + 3 * i + 5) % config["vocab_size"] for i in range(TOKENS)]
             logits = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
         except Exception as error:

@@ -48,6 +48,15 @@ ADAPTERS = {
     "smollm3": dict(target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]),
     "gpt2": dict(target_modules=["c_attn", "c_proj", "c_fc"], fan_in_fan_out=True),
     "gpt2_variants": dict(target_modules=["c_attn"], fan_in_fan_out=True, use_rslora=True),
+    "gemma2": dict(target_modules=["q_proj", "o_proj", "up_proj", "down_proj"]),
+    "gemma3": dict(target_modules="all-linear"),
+    "phi3": dict(target_modules="all-linear"),
+    "phi3_longrope": dict(target_modules=["o_proj", "down_proj"]),
+    "olmo2": dict(target_modules="all-linear"),
+    "granite": dict(target_modules="all-linear"),
+    "gpt_neox": dict(target_modules="all-linear"),
+    "gpt_neox_one_by_one": dict(target_modules=["query_key_value", "dense_4h_to_h"]),
+    "gemma3_variants": dict(target_modules=["embed_tokens", "o_proj", "down_proj", "k_proj"]),
 }
 
 # The same for classifiers, whose head peft trains whole.
@@ -91,10 +100,11 @@ def loss_of(model, examples, chosen):
     return total / learned
 
 
-def short_name(name):
+def short_name(name, model):
+    """As checkpoints have it; transformers gives GPT-NeoX's head another name in memory."""
     for part in ("base_model.model.", ".modules_to_save", ".default"):
         name = name.replace(part, "")
-    return name
+    return name.replace("lm_head.", "embed_out.") if model.config.model_type == "gpt_neox" else name
 
 
 def run(model, examples, order, prefix, tensors, decays):
@@ -109,7 +119,7 @@ def run(model, examples, order, prefix, tensors, decays):
         loss.backward()
         if step == 0:
             for name, parameter in trained.items():
-                tensors[prefix + short_name(name)] = parameter.grad.clone()
+                tensors[prefix + short_name(name, model)] = parameter.grad.clone()
         norms.append(float(torch.nn.utils.clip_grad_norm_(trained.values(), CLIP)))
         losses.append(loss.item())
         for group in optimizer.param_groups:

@@ -50,6 +50,8 @@ def llama(**kw):
                      num_key_value_heads=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=EOS), **kw)
 
 
+NEOX = {key: value for key, value in llama(pad_token_id=0).items() if key != "num_key_value_heads"}
+
 # name: (config class, config, also in these dtypes)
 MODELS = {
     # Llama 2: every head has its own keys; untied head.
@@ -80,13 +82,55 @@ MODELS = {
     "gpt2_variants": ("GPT2Config", dict(vocab_size=112, n_embd=24, n_layer=3, n_head=3, n_inner=80, n_positions=104,
                                          scale_attn_by_inverse_layer_idx=True, tie_word_embeddings=False,
                                          activation_function="gelu", bos_token_id=EOS, eos_token_id=EOS), ()),
+    # Two layers see a window and turn by another base than the third; head_dim * heads is not hidden_size.
+    "gemma3": ("Gemma3TextConfig", llama(hidden_size=40, head_dim=16, num_hidden_layers=3, pad_token_id=0,
+                                         query_pre_attn_scalar=24, sliding_window=12, sliding_window_pattern=3,
+                                         rope_parameters=dict(
+                                             full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e5),
+                                             sliding_attention=dict(rope_type="default", rope_theta=1e3))), ("bf16", "f16")),
+    "gemma3_variants": ("Gemma3TextConfig", llama(num_attention_heads=2, num_key_value_heads=1, head_dim=24, vocab_size=101,
+                                                  pad_token_id=0, sliding_window=9, sliding_window_pattern=2,
+                                                  attention_bias=True, tie_word_embeddings=False,
+                                                  final_logit_softcapping=20.0, attn_logit_softcapping=3.0), ()),
+    # The first of three layers and the last see a window; scores and logits are capped.
+    "gemma2": ("Gemma2Config", llama(hidden_size=40, head_dim=16, num_hidden_layers=3, pad_token_id=0,
+                                     query_pre_attn_scalar=24, sliding_window=12, attn_logit_softcapping=2.0,
+                                     final_logit_softcapping=30.0), ("bf16",)),
+    # One matrix for queries, keys and values, one for gate and up.
+    "phi3": ("Phi3Config", llama(pad_token_id=0, sliding_window=12), ("bf16", "f16")),
+    # Turns the first 12 of a head's 16 numbers, by frequencies of its own.
+    "phi3_longrope": ("Phi3Config", llama(hidden_size=64, pad_token_id=0, max_position_embeddings=512,
+                                          original_max_position_embeddings=128, rope_parameters=dict(
+        rope_type="longrope", rope_theta=1e4, partial_rotary_factor=0.75, short_factor=[1.0, 1.1, 1.3, 1.6, 2.0, 2.5],
+        long_factor=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0])), ()),
+    # Norms over all heads of queries, and of keys; three query heads to a key head.
+    "olmo2": ("Olmo2Config", llama(hidden_size=48, num_attention_heads=6, pad_token_id=0), ("bf16", "f16")),
+    "granite": ("GraniteConfig", llama(embedding_multiplier=3.0, residual_multiplier=0.6, attention_multiplier=0.2,
+                                       logits_scaling=2.0, attention_bias=True, tie_word_embeddings=True), ("bf16",)),
+    # A head's query, key and value lie together; both parts of a layer read the same x; 4 of a head's 8 numbers are turned.
+    "gpt_neox": ("GPTNeoXConfig", dict(NEOX, rope_parameters=dict(rope_type="default", rope_theta=1e4,
+                                                                  partial_rotary_factor=0.5)), ("bf16", "f16")),
+    "gpt_neox_one_by_one": ("GPTNeoXConfig", dict(NEOX, use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new",
+                                                  rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=1e3,
+                                                                       partial_rotary_factor=1.0)), ()),
 }
+
+
+def old_key(config, kind):
+    """What older configs call the rope type; Gemma 3's never had the oldest word."""
+    return "type" if kind == "linear" and config["model_type"] != "gemma3_text" else "rope_type"
 
 
 def old_words(config):
     """config.json as transformers 4 wrote it: rope_theta and rope_scaling, torch_dtype, no keys that came later."""
     config = dict(config)
     config["torch_dtype"] = config.pop("dtype")
+    if config["model_type"] == "gemma3_text":
+        kinds = config["layer_types"]
+        config["sliding_window_pattern"] = 1 + kinds.index("full_attention")
+        rope = config.pop("rope_parameters")
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        config["rope_parameters"] = rope["full_attention"]
     for key in ("layer_types", "no_rope_layers", "no_rope_layer_interval"):
         config.pop(key, None)
     if config["model_type"] != "qwen3" and config.get("head_dim", 0) * config.get("num_attention_heads", 0) == config.get("hidden_size"):
@@ -97,8 +141,14 @@ def old_words(config):
     rope = config.pop("rope_parameters", None)
     if rope:
         config["rope_theta"] = rope.pop("rope_theta")
+        if config["model_type"] == "gpt_neox":
+            config["rotary_emb_base"] = config.pop("rope_theta")
+            config["rotary_pct"] = rope.pop("partial_rotary_factor")
+        if config["model_type"] == "phi3":
+            config["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+            rope.pop("original_max_position_embeddings", None)
         kind = rope.pop("rope_type")
-        config["rope_scaling"] = None if kind == "default" else dict(rope, **{"type" if kind == "linear" else "rope_type": kind})
+        config["rope_scaling"] = None if kind == "default" else dict(rope, **{old_key(config, kind): kind})
     config["transformers_version"] = "4.41.0"
     return config
 
@@ -126,8 +176,8 @@ def build(config, seed):
                 parameter.copy_(noise * parameter.shape[0 if conv1d else 1] ** -0.5)
             elif "bias" in name:
                 parameter.copy_(0.2 * noise)
-            else:  # norm weights
-                parameter.copy_(1 + 0.25 * noise)
+            else:  # norm weights, around what they begin with: 1, or 0 where 1 is added to them
+                parameter.add_(0.25 * noise)
     return model
 
 

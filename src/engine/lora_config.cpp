@@ -137,7 +137,9 @@ std::optional<int64_t> layer_of(const std::string& module, const std::vector<std
 
 }  // namespace
 
-bool is_head(std::string_view module) { return module == "lm_head" || module == models::kClassHead; }
+bool is_head(std::string_view module) {
+  return module == "lm_head" || module == "embed_out" || module == models::kClassHead;
+}
 
 bool matches_whole(const std::string& pattern, std::string_view text) {
   const text::Regex regex("\\A(?:" + pattern + ")\\z");

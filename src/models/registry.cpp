@@ -6,8 +6,12 @@
 #include <array>
 
 #include "device/memory_account.h"
+#include "models/gemma.h"
 #include "models/gpt2.h"
+#include "models/gpt_neox.h"
 #include "models/llama.h"
+#include "models/olmo2.h"
+#include "models/phi3.h"
 
 namespace dstorch::models {
 namespace {
@@ -20,11 +24,17 @@ struct Row {
   Factory create;
 };
 
-constexpr std::array<Row, 7> kRegistry{{
+constexpr std::array<Row, 13> kRegistry{{
+    {"gemma2", "Gemma2", create_gemma},
+    {"gemma3_text", "Gemma3Text", create_gemma},
     {"gpt2", "GPT2", create_gpt2},
+    {"gpt_neox", "GPTNeoX", create_gpt_neox},
+    {"granite", "Granite", create_llama},
     {"llama", "Llama", create_llama},
     {"ministral", "Ministral", create_llama},
     {"mistral", "Mistral", create_llama},
+    {"olmo2", "Olmo2", create_olmo2},
+    {"phi3", "Phi3", create_phi3},
     {"qwen2", "Qwen2", create_llama},
     {"qwen3", "Qwen3", create_llama},
     {"smollm3", "SmolLM3", create_llama},

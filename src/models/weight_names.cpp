@@ -17,7 +17,7 @@ bool is_one_of(std::string_view part, const std::array<std::string_view, count>&
 constexpr std::array<std::string_view, 4> kWrappers{"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
                                                     "_forward_module"};
 /// What stands before a model's names: the model itself in a larger one, DistributedDataParallel, peft.
-constexpr std::array<std::string_view, 4> kOutermost{"model", "transformer", "module", "base_model"};
+constexpr std::array<std::string_view, 5> kOutermost{"model", "transformer", "gpt_neox", "module", "base_model"};
 
 /// The first part of a dotted name; empty if it has but one.
 std::string_view first_part(std::string_view name) {

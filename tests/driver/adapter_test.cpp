@@ -90,15 +90,17 @@ TEST_P(PeftAdapter, GivesPeftsLogits) {
     EXPECT_TRUE(std::equal(view.data(), view.data() + view.bytes(), same->data())) << view.name;
   }
   const bool classifier = !with->info().classes.empty();
-  EXPECT_EQ(state_dict->find("lm_head.weight") == nullptr, classifier)
+  const bool is_neox = std::string(GetParam()).starts_with("gpt_neox");
+  EXPECT_EQ(state_dict->find(is_neox ? "embed_out.weight" : "lm_head.weight") == nullptr, classifier)
       << "Python's state dict has the head, tied or not";
   EXPECT_EQ(state_dict->find("score.weight") != nullptr, classifier);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PeftAdapter,
                          testing::Values("llama", "llama_biases", "llama_linear_rope", "mistral", "qwen2", "qwen3",
-                                         "smollm2", "smollm3", "gpt2", "gpt2_variants", "llama_classes",
-                                         "gpt2_classes"),
+                                         "smollm2", "smollm3", "gpt2", "gpt2_variants", "gemma2", "gemma3",
+                                         "gemma3_variants", "phi3", "phi3_longrope", "olmo2", "granite", "gpt_neox",
+                                         "gpt_neox_one_by_one", "llama_classes", "gpt2_classes"),
                          [](const auto& which) { return which.param; });
 
 class Adapters : public Folder {
@@ -131,7 +133,7 @@ class Adapters : public Folder {
 
 /// Models of every kind of number and layer, and prompts longer than a step: each answer to the bit what it is alone.
 TEST_F(Adapters, ManyInOneBatchAnswerAsAlone) {
-  for (const char* name : {"smollm2", "gpt2", "llama_linear_rope"}) {
+  for (const char* name : {"smollm2", "gpt2", "llama_linear_rope", "gemma3", "phi3", "olmo2", "granite", "gpt_neox"}) {
     for (const auto dtype : {DType::float32, DType::bfloat16}) {
       for (const int threads : {1, 2}) {
         const auto model = load({.model_path = model_of(name), .dtype = dtype, .threads = threads});

@@ -21,7 +21,10 @@ namespace dstorch {
 namespace {
 
 namespace fs = std::filesystem;
+using test::gemma2_shape;
+using test::gemma3_shape;
 using test::gpt2_shape;
+using test::gpt_neox_shape;
 using test::llama_shape;
 using test::with_type;
 
@@ -139,6 +142,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), false, 64, 4, 32},
                     Case{"gpt2", gpt2_shape(), false, 8, 4, 64},
                     Case{"qwen3", with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "qwen3"), true, 8, 4, 96},
+                    Case{"phi3", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "phi3"), true, 8, 4, 96},
+                    Case{"olmo2", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "olmo2"), true, 8, 4, 96},
+                    Case{"olmo2_in_float32", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "olmo2"), false, 8,
+                         4, 96},
+                    Case{"gpt_neox", gpt_neox_shape(), true, 8, 4, 64}, Case{"gemma2", gemma2_shape(), false, 8, 4, 64},
+                    Case{"gemma3", gemma3_shape(), false, 8, 4, 64},
+                    Case{"gemma3_in_bfloat16", gemma3_shape(), true, 8, 4, 96},
                     Case{"checkpointing", llama_shape(500, 128, 344, 6, 4, 2, true), false, 8, 2, 64, true},
                     Case{"checkpointing_in_bfloat16", llama_shape(1000, 128, 344, 6, 4, 2, true), true, 8, 4, 64, true},
                     Case{"classes", llama_shape(500, 128, 344, 4, 4, 2, true), true, 8, 4, 64, false, 200},

@@ -18,6 +18,28 @@ inline Json llama_shape(int64_t vocab, int64_t hidden, int64_t inner, int64_t la
           {"tie_word_embeddings", tied}};
 }
 
+inline Json gemma3_shape() {
+  return {{"model_type", "gemma3_text"},
+          {"vocab_size", 500},
+          {"hidden_size", 128},
+          {"intermediate_size", 344},
+          {"num_hidden_layers", 3},
+          {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},
+          {"head_dim", 48},
+          {"max_position_embeddings", 2048},
+          {"sliding_window", 1024},
+          {"sliding_window_pattern", 3}};
+}
+
+/// Its caps are those of the class.
+inline Json gemma2_shape() {
+  auto config = gemma3_shape();
+  config["model_type"] = "gemma2";
+  config["num_hidden_layers"] = 2;
+  return config;
+}
+
 inline Json gpt2_shape() {
   return {{"model_type", "gpt2"}, {"vocab_size", 1000}, {"n_embd", 128},
           {"n_layer", 3},         {"n_head", 4},        {"n_positions", 256}};
@@ -25,6 +47,21 @@ inline Json gpt2_shape() {
 
 inline Json with_type(Json config, const char* type) {
   config["model_type"] = type;
+  return config;
+}
+
+inline Json gpt_neox_shape() {
+  return {{"model_type", "gpt_neox"},       {"vocab_size", 500},      {"hidden_size", 128},
+          {"intermediate_size", 512},       {"num_hidden_layers", 3}, {"num_attention_heads", 4},
+          {"max_position_embeddings", 2048}};
+}
+
+inline Json granite_shape() {
+  auto config = with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "granite");
+  config["embedding_multiplier"] = 12.0;
+  config["residual_multiplier"] = 0.22;
+  config["attention_multiplier"] = 0.2;
+  config["logits_scaling"] = 8.0;
   return config;
 }
 

@@ -22,7 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using test::expect_close;
+using test::gemma2_shape;
+using test::gemma3_shape;
 using test::gpt2_shape;
+using test::gpt_neox_shape;
+using test::granite_shape;
 using test::llama_shape;
 using test::with_type;
 
@@ -65,7 +69,8 @@ void write_random_model(const Json& config, DType dtype, const fs::path& folder)
   write_file(folder / "config.json", config.dump());
 }
 
-/// The plan for `context` positions, and what a prompt that fills them takes.
+/// The plan for `context` positions, and what a prompt that fills them takes. Without `prefixes` nothing is kept of
+/// what windows have passed, which is no part of a plan.
 void plan_and_generate(const fs::path& path, int64_t context, std::optional<DType> dtype = {},
                        const Device& device = {}) {
   SCOPED_TRACE(path.string() + ", context " + std::to_string(context));
@@ -105,6 +110,15 @@ TEST(Plan, ALargerModelInEveryDtype) {
   plan_and_generate(folder.path(), 1500);
   plan_and_generate(folder.path(), 600, DType::float32);
   plan_and_generate(folder.path(), 600, DType::float64);
+  write_random_model(gemma3_shape(), DType::bfloat16, folder / "gemma3");
+  plan_and_generate(folder / "gemma3", 500);
+  plan_and_generate(folder / "gemma3", 500, DType::float64);
+  write_random_model(with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "olmo2"), DType::bfloat16, folder / "olmo2");
+  plan_and_generate(folder / "olmo2", 600);
+  plan_and_generate(folder / "olmo2", 600, DType::float64);
+  write_random_model(gpt_neox_shape(), DType::bfloat16, folder / "gpt_neox");
+  plan_and_generate(folder / "gpt_neox", 600);
+  plan_and_generate(folder / "gpt_neox", 600, DType::float64);
 }
 
 TEST(Plan, ALargerModelOnWebgl) {
@@ -119,6 +133,14 @@ TEST(Plan, ALargerModelOnWebgl) {
   plan_and_generate(folder / "odd", 300, {}, webgl);
   write_random_model(gpt2_shape(), DType::float32, folder / "gpt2");
   plan_and_generate(folder / "gpt2", 250, {}, webgl);
+  write_random_model(gemma3_shape(), DType::float32, folder / "gemma3");
+  plan_and_generate(folder / "gemma3", 300, {}, webgl);
+  write_random_model(with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "olmo2"), DType::float32, folder / "olmo2");
+  plan_and_generate(folder / "olmo2", 300, {}, webgl);
+  write_random_model(gpt_neox_shape(), DType::float32, folder / "gpt_neox");
+  plan_and_generate(folder / "gpt_neox", 300, {}, webgl);
+  write_random_model(gemma2_shape(), DType::float32, folder / "gemma2");
+  plan_and_generate(folder / "gemma2", 300, {}, webgl);
 }
 
 struct TrainingCase {
@@ -201,6 +223,14 @@ INSTANTIATE_TEST_SUITE_P(
                     TrainingCase{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), 8, 64},
                     TrainingCase{"gpt2", gpt2_shape(), 4, 64}, TrainingCase{"gpt2_one_sequence", gpt2_shape(), 1, 128},
                     TrainingCase{"qwen3", with_type(llama_shape(500, 128, 344, 3, 4, 2, true), "qwen3"), 4, 96},
+                    TrainingCase{"gemma3", gemma3_shape(), 4, 96},
+                    TrainingCase{"phi3", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "phi3"), 4, 96},
+                    TrainingCase{"olmo2", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "olmo2"), 4, 96},
+                    TrainingCase{"olmo2_one_sequence", with_type(llama_shape(500, 128, 344, 3, 4, 2, false), "olmo2"),
+                                 1, 200},
+                    TrainingCase{"granite", granite_shape(), 4, 96}, TrainingCase{"gpt_neox", gpt_neox_shape(), 4, 96},
+                    TrainingCase{"gemma2", gemma2_shape(), 4, 96},
+                    TrainingCase{"gemma2_one_sequence", gemma2_shape(), 1, 256},
                     TrainingCase{"smollm3", with_type(llama_shape(500, 128, 344, 4, 4, 2, true), "smollm3"), 4, 96}),
     name_of);
 

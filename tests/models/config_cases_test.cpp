@@ -73,5 +73,18 @@ TEST(Config, LongRopeEndsWhereItsFrequenciesDo) {
   EXPECT_EQ(create_model(config, weights)->sizes().max_positions, 32);
 }
 
+TEST(Config, Phi3sFirstWordForLongRopeIsKnown) {
+  Json config = all_cases().front()["config"];
+  config.update({{"model_type", "phi3"}, {"sliding_window", nullptr}, {"original_max_position_embeddings", 32}});
+  config["rope_scaling"] = {{"type", "su"},
+                            {"short_factor", std::vector<double>{1.0, 1.5, 2.5, 4.0}},
+                            {"long_factor", std::vector<double>(4, 2.0)}};
+  const auto first = last_logits(config, {1, 2, 3});
+  config["rope_scaling"]["type"] = "longrope";
+  EXPECT_TRUE(at::equal(last_logits(config, {1, 2, 3}), first));
+  config.erase("rope_scaling");
+  EXPECT_FALSE(at::equal(last_logits(config, {1, 2, 3}), first));
+}
+
 }  // namespace
 }  // namespace dstorch::models

@@ -53,8 +53,13 @@ TEST_P(ConfigDefaults, SizesAreThoseOfTheReference) {
   expect("head_dim", sizes.head_dim);
   expect("max_position_embeddings", sizes.max_positions);
   expect("n_positions", sizes.max_positions);
+  if (config_["model_type"] == "gemma3_text" || config_["model_type"] == "gemma2") {
+    ASSERT_EQ(model->kv_layout().groups.size(), 2U);
+    EXPECT_EQ(model->kv_layout().groups.front().window, defaults_["sliding_window"].get<int64_t>());
+    EXPECT_EQ(model->kv_layout().groups.front().layers, config_["model_type"] == "gemma2" ? 3 : 5);
+  }
   EXPECT_EQ(sizes.tied, defaults_["tie_word_embeddings"].get<bool>());
-  EXPECT_EQ(model->named_parameters().contains("lm_head.weight"), !sizes.tied);
+  EXPECT_EQ(model->named_parameters().contains(model->parts().head + ".weight"), !sizes.tied);
 }
 
 TEST_P(ConfigDefaults, AKeyLeftOutMeansWhatTheReferenceAssumes) {
@@ -63,13 +68,26 @@ TEST_P(ConfigDefaults, AKeyLeftOutMeansWhatTheReferenceAssumes) {
   const auto expected = logits_of(merged(config_, defaults_), count);
   EXPECT_TRUE(at::equal(logits_of(config_, count), expected));
   // Keys that would change the answer do, so that the comparison above means something.
+  const double attention_cap = config_["model_type"] == "gemma2" ? 3.0 : 0.0;
   for (const auto& [key, value] : std::map<std::string, Json>{{"rms_norm_eps", 0.5},
                                                               {"layer_norm_epsilon", 0.5},
+                                                              {"layer_norm_eps", 0.5},
+                                                              {"rotary_emb_base", 77.0},
+                                                              {"rotary_pct", 0.5},
+                                                              {"embedding_multiplier", 3.0},
+                                                              {"residual_multiplier", 0.5},
+                                                              {"attention_multiplier", 0.5},
+                                                              {"logits_scaling", 3.0},
                                                               {"rope_theta", 77.0},
-                                                              {"hidden_act", "gelu"},
+                                                              {"rope_local_base_freq", 77.0},
+                                                              {"query_pre_attn_scalar", 7},
+                                                              {"hidden_act", "relu"},
+                                                              {"hidden_activation", "silu"},
+                                                              {"final_logit_softcapping", 3.0},
+                                                              {"attn_logit_softcapping", attention_cap},
                                                               {"activation_function", "relu"},
                                                               {"no_rope_layer_interval", 2}}) {
-    if (defaults_.contains(key)) {
+    if (defaults_.contains(key) && value != 0.0) {
       EXPECT_FALSE(at::equal(logits_of(merged(config_, {{key, value}}), 40), logits_of(config_, 40))) << key;
     }
   }

@@ -112,7 +112,8 @@ TEST_P(Invariance, CallersAtOnceGetWhatEachWouldGetAlone) {
 
 INSTANTIATE_TEST_SUITE_P(Some, Invariance,
                          ::testing::Values("llama", "llama_bf16", "mistral", "mistral_bf16", "qwen3_bf16", "smollm3",
-                                           "gpt2", "gpt2_bf16"),
+                                           "gpt2", "gpt2_bf16", "gemma2_bf16", "gemma3", "gemma3_bf16", "phi3_bf16",
+                                           "olmo2_bf16", "granite", "gpt_neox_bf16"),
                          [](const auto& name) { return name.param; });
 
 }  // namespace

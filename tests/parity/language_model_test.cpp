@@ -76,7 +76,11 @@ TEST_P(LanguageModel, IsDescribed) {
   const bool gpt2 = info.model_type == "gpt2";
   EXPECT_EQ(info.hidden_size, config[gpt2 ? "n_embd" : "hidden_size"]);
   EXPECT_EQ(info.num_layers, config[gpt2 ? "n_layer" : "num_hidden_layers"]);
-  EXPECT_EQ(info.max_context, config[gpt2 ? "n_positions" : "max_position_embeddings"]);
+  // LongRoPE's frequencies are others behind the length that the model was first trained with.
+  const bool longrope = !gpt2 && config["rope_parameters"].value("rope_type", "") == "longrope";
+  EXPECT_EQ(info.max_context, config[gpt2       ? "n_positions"
+                                     : longrope ? "original_max_position_embeddings"
+                                                : "max_position_embeddings"]);
 }
 
 // The token that ends an answer is part of it and the last one.

@@ -201,15 +201,16 @@ TEST_P(FinetuneParity, LoraGradientsAndTenLosses) {
   fs::remove_all(folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FinetuneParity,
-                         testing::Values(Case{"llama"}, Case{"llama_biases"}, Case{"llama_linear_rope"},
-                                         Case{"mistral"}, Case{"qwen2"}, Case{"qwen3"}, Case{"smollm2"},
-                                         Case{"smollm3"}, Case{"gpt2"}, Case{"gpt2_variants"}, Case{"llama", true},
-                                         Case{"llama_classes"}, Case{"gpt2_classes"}, Case{"llama_classes", true},
-                                         Case{"llama_linear_rope", true}, Case{"smollm3", true}, Case{"gpt2", true}),
-                         [](const auto& which) {
-                           return which.param.model + (which.param.checkpointing ? "_checkpointing" : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, FinetuneParity,
+    testing::Values(Case{"llama"}, Case{"llama_biases"}, Case{"llama_linear_rope"}, Case{"mistral"}, Case{"qwen2"},
+                    Case{"qwen3"}, Case{"smollm2"}, Case{"smollm3"}, Case{"gpt2"}, Case{"gpt2_variants"},
+                    Case{"gemma2"}, Case{"gemma3"}, Case{"gemma3_variants"}, Case{"gemma3", true}, Case{"phi3"},
+                    Case{"phi3_longrope"}, Case{"phi3", true}, Case{"olmo2"}, Case{"olmo2", true}, Case{"granite"},
+                    Case{"gpt_neox"}, Case{"gpt_neox", true}, Case{"gpt_neox_one_by_one"}, Case{"llama", true},
+                    Case{"llama_classes"}, Case{"gpt2_classes"}, Case{"llama_classes", true},
+                    Case{"llama_linear_rope", true}, Case{"smollm3", true}, Case{"gpt2", true}),
+    [](const auto& which) { return which.param.model + (which.param.checkpointing ? "_checkpointing" : ""); });
 
 }  // namespace
 }  // namespace dstorch::training
