@@ -154,6 +154,7 @@ class PendingGeneration {
   /// For programs with an event loop: calls `on_news` each time `poll` has something to do, and at once if it has now.
   /// It runs on the thread that brings the news, the engine's or a caller's of `cancel`, until this object is gone and
   /// perhaps once more after that; it must not throw, wait, or call this object: let it wake the thread that polls.
+  /// An empty one: nobody is told any more.
   /// The cancellation of the options' `cancel` is no news: cancel through this object.
   void notify(std::function<void()> on_news);
   /// Ends it at once, with what was made so far; the finish reason is then `cancelled`. Any thread.

@@ -52,7 +52,7 @@ void Outbox::fail(std::exception_ptr error) noexcept {
 
 void Outbox::notify(std::function<void()> on_news) {
   std::unique_lock lock(mutex_);
-  on_news_ = std::make_shared<const std::function<void()>>(std::move(on_news));
+  on_news_ = on_news ? std::make_shared<const std::function<void()>>(std::move(on_news)) : nullptr;
   if (!made_.empty() || closed_ || cancelled()) {
     tell(std::move(lock));
   }

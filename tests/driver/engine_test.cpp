@@ -222,6 +222,21 @@ TEST(PendingGeneration, TellsOfWhatCameBeforeAnybodyAsked) {
   EXPECT_EQ(bell.rung(), 2);
 }
 
+TEST(PendingGeneration, TellsNobodyWhoDoesNotAsk) {
+  const auto model = load({.model_path = kText});
+  Bell bell;
+  auto pending = model->submit("A mapped file", long_answer());
+  pending.notify(bell.rope());
+  pending.notify({});
+  const auto before = bell.rung();
+  while (!pending.poll()) {
+    std::this_thread::yield();
+  }
+  EXPECT_LE(bell.rung(), before + 1);  // one may have been on its way
+  pending.notify({});                  // at its end
+  EXPECT_FALSE(pending.wait().text.empty());
+}
+
 TEST(PendingGeneration, TellsOfCancellationsErrorsAndEnds) {
   auto model = load({.model_path = kText});
   Bell bell;
