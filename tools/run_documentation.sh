@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Holds the documentation to what it says: every fenced block that is marked is run or compared.
-#   ```sh test          is run with bash -eu in the root of the tree, with the built command on the PATH; must succeed
+#   ```sh test          is run with bash -eu, with the built command on the PATH; must succeed. In a directory that has all of the
+#                       tree's root and goes with the page: what a page makes is there for its next block, and no longer
 #   ```text output      right after one: each of its lines must be in what that block printed, in this order
 #   ```js test          is run by the Node package's own tests, and so is what it prints compared; here both are passed by
 #   ```cpp FILE         must be, line for line, a part of FILE (an example, which the tests build and run)
@@ -19,7 +20,9 @@ bad=0
 complain() { echo "$1"; bad=$((bad + 1)); }
 
 for document in "$@"; do
-  rm -f "$scratch"/block.*
+  rm -rf "$scratch"/block.* "$scratch/tree"
+  mkdir "$scratch/tree"
+  ln -s "$root"/* "$scratch/tree"
   before=
   # One file per marked block; its first line is "LINE KIND".
   awk -v prefix="$scratch/block." '
@@ -42,7 +45,7 @@ for document in "$@"; do
     case $kind in
       'sh test')
         runs=$((runs + 1))
-        if ! bash -eu -o pipefail "$scratch/body" >"$scratch/output" 2>"$scratch/errors" </dev/null; then
+        if ! (cd "$scratch/tree" && bash -eu -o pipefail "$scratch/body") >"$scratch/output" 2>"$scratch/errors" </dev/null; then
           complain "$document:$line: failed:"
           cat "$scratch/body" "$scratch/output" "$scratch/errors"
         fi

@@ -24,6 +24,10 @@ expect 1 'never printed: from elsewhere' <<<$'```sh test\ndstorch\n```\n```text 
 expect 0 '1 blocks, 0 wrong' <<<$'```cpp tools/run_documentation_test.sh\nfailures=0\n```'
 expect 1 'not a part of' <<<$'```cpp tools/run_documentation.sh\nint main() {}\n```'
 expect 1 'there is no examples/nowhere.cpp' <<<$'```cpp examples/nowhere.cpp\n```'
+expect 0 '2 blocks, 0 wrong' <<<$'```sh test\ntest -f README.md\necho made >made_by_a_page\n```\n```sh test\ngrep made made_by_a_page\n```'
+if [ -e "$(dirname "$run")/../made_by_a_page" ]; then
+  echo "a page left what it made in the tree"; failures=$((failures + 1))
+fi
 
 [ "$failures" = 0 ] && echo "run_documentation.sh catches what is wrong"
 exit "$((failures > 0))"
