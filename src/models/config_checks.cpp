@@ -13,6 +13,15 @@ int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback
   return config.contains(key) && !config[key].is_null() ? get_size(config, key) : fallback;
 }
 
+int64_t get_size_unless_missing(const Json& config, const std::string& key, int64_t fallback) {
+  return config.contains(key) ? get_size(config, key) : fallback;
+}
+
+void require_head_groups(int64_t heads, int64_t kv_heads) {
+  require(heads % kv_heads == 0, ErrorKind::format,
+          "config.json: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", heads, kv_heads);
+}
+
 std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers) {
   if (!config.contains("layer_types") || config["layer_types"].is_null()) {
     return std::nullopt;

@@ -18,6 +18,12 @@ int64_t get_size(const Json& config, const std::string& key);
 /// The same, `fallback` when the key is missing or null.
 int64_t get_size_or(const Json& config, const std::string& key, int64_t fallback);
 
+/// The same, `fallback` only when the key is missing.
+int64_t get_size_unless_missing(const Json& config, const std::string& key, int64_t fallback);
+
+/// Each head of keys and values must serve as many query heads. Throws LMError{format}.
+void require_head_groups(int64_t heads, int64_t kv_heads);
+
 /// `config[key]`, `fallback` when the key is missing. Null is a value, and of the wrong type.
 template <typename T>
 T get_unless_missing(const Json& config, const std::string& key, T fallback) {

@@ -6,6 +6,8 @@
 #include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
+#include "models/gated_mlp.h"
+#include "models/split_attention.h"
 
 namespace dstorch::models {
 namespace {
@@ -93,9 +95,7 @@ double gemma_cap(const Json& json, const char* key, double fallback) {
 ModelSizes parse_gemma_sizes(const Json& json, const GemmaDefaults& defaults) {
   ModelSizes sizes;
   sizes.model_type = json_get<std::string>(json, "model_type", "config.json");
-  const auto size = [&](const char* key, int64_t fallback) {
-    return json.contains(key) ? get_size(json, key) : fallback;
-  };
+  const auto size = [&](const char* key, int64_t fallback) { return get_size_unless_missing(json, key, fallback); };
   sizes.vocab_size = size("vocab_size", defaults.vocab_size);
   sizes.num_classes = std::ssize(class_names(json));
   sizes.hidden_size = size("hidden_size", 2304);
@@ -111,9 +111,7 @@ ModelSizes parse_gemma_sizes(const Json& json, const GemmaDefaults& defaults) {
   sizes.norm_after = true;
   sizes.scaled_embedding = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", true);
-  require(sizes.num_heads % sizes.num_kv_heads == 0, ErrorKind::format,
-          "config.json: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", sizes.num_heads,
-          sizes.num_kv_heads);
+  require_head_groups(sizes.num_heads, sizes.num_kv_heads);
   return sizes;
 }
 
@@ -153,9 +151,7 @@ GemmaConfig parse_gemma_config(const Json& json) {
   config.window = json.contains("sliding_window") ? get_size(json, "sliding_window") : 4096;
   config.ropes = parse_gemma_ropes(json, config.is_gemma3, sizes.max_positions);
   for (const auto& rope : config.ropes) {
-    if (rope.type == "longrope") {  // beyond it all frequencies would be others
-      sizes.max_positions = std::min(sizes.max_positions, static_cast<int64_t>(rope.original_max_positions));
-    }
+    sizes.max_positions = rope.most_positions(sizes.max_positions);
   }
   sizes.qk_norm = config.is_gemma3;
   sizes.capped_logits = config.logit_cap > 0;
@@ -167,17 +163,11 @@ std::shared_ptr<nn::Norm> make_gemma_norm(const GemmaConfig& config, const nn::W
   return std::make_shared<nn::Norm>(scope, ops::NormKind::rms, features, config.norm_eps, kNormOffset);
 }
 
-class GemmaAttention : public torch::nn::Module {
+class GemmaAttention : public SplitAttention {
  public:
   GemmaAttention(const GemmaConfig& config, const nn::WeightScope& scope, bool sliding)
-      : rotation_(config.is_gemma3 && sliding ? kLocal : kGlobal),
-        q_(add("q_proj", config, scope, config.sizes.hidden_size, query_size(config))),
-        k_(add("k_proj", config, scope, config.sizes.hidden_size, key_size(config))),
-        v_(add("v_proj", config, scope, config.sizes.hidden_size, key_size(config))),
-        o_(add("o_proj", config, scope, query_size(config), config.sizes.hidden_size)) {
-    config_.num_heads = config.sizes.num_heads;
-    config_.num_kv_heads = config.sizes.num_kv_heads;
-    config_.head_dim = config.sizes.head_dim;
+      : SplitAttention(scope, config.sizes, config.attention_bias, config.attention_bias),
+        rotation_(config.is_gemma3 && sliding ? kLocal : kGlobal) {
     config_.scale = config.attention_scale;
     config_.cap = config.attention_cap;
     config_.sliding_window = sliding ? config.window : 0;
@@ -190,8 +180,6 @@ class GemmaAttention : public torch::nn::Module {
     }
   }
 
-  [[nodiscard]] int64_t window() const { return config_.sliding_window; }
-
   /// x [rows, hidden] + after(attention(before(x)))
   at::Tensor forward(at::Tensor x, const nn::Norm& before, const nn::Norm& after, const nn::Pass& pass,
                      const ops::LayerSlot& slot) {
@@ -201,39 +189,7 @@ class GemmaAttention : public torch::nn::Module {
   }
 
  private:
-  static int64_t query_size(const GemmaConfig& config) { return config.sizes.num_heads * config.sizes.head_dim; }
-  static int64_t key_size(const GemmaConfig& config) { return config.sizes.num_kv_heads * config.sizes.head_dim; }
-  std::shared_ptr<nn::Linear> add(const std::string& name, const GemmaConfig& config, const nn::WeightScope& scope,
-                                  int64_t in, int64_t out) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, config.attention_bias));
-  }
-
   std::size_t rotation_;
-  ops::AttentionConfig config_;
-  std::shared_ptr<nn::Linear> q_, k_, v_, o_;
-};
-
-class GemmaMlp : public torch::nn::Module {
- public:
-  GemmaMlp(const GemmaConfig& config, const nn::WeightScope& scope)
-      : activation_(config.activation),
-        gate_(add("gate_proj", scope, config.sizes.hidden_size, config.sizes.intermediate_size)),
-        up_(add("up_proj", scope, config.sizes.hidden_size, config.sizes.intermediate_size)),
-        down_(add("down_proj", scope, config.sizes.intermediate_size, config.sizes.hidden_size)) {}
-
-  /// x [rows, hidden] + after(down(act(gate(before(x))) * up(before(x))))
-  at::Tensor forward(at::Tensor x, const nn::Norm& before, const nn::Norm& after, const nn::Pass& pass) {
-    const auto gated = pass.norm_mlp(x, before, *gate_, up_.get(), activation_);  // [rows, intermediate]
-    return pass.linear_norm_residual(gated, *down_, after, std::move(x));
-  }
-
- private:
-  std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, /*bias=*/false));
-  }
-
-  ops::Activation activation_;
-  std::shared_ptr<nn::Linear> gate_, up_, down_;
 };
 
 class GemmaLayer : public DecoderBlock {
@@ -244,12 +200,15 @@ class GemmaLayer : public DecoderBlock {
             register_module("self_attn", std::make_shared<GemmaAttention>(config, scope / "self_attn", sliding))),
         after_attention_(add_norm("post_attention_layernorm", config, scope)),
         before_mlp_(add_norm("pre_feedforward_layernorm", config, scope)),
-        mlp_(register_module("mlp", std::make_shared<GemmaMlp>(config, scope / "mlp"))),
+        mlp_(register_module(
+            "mlp", std::make_shared<GatedMlp>(scope / "mlp", config.sizes.hidden_size, config.sizes.intermediate_size,
+                                              /*bias=*/false, config.activation))),
         after_mlp_(add_norm("post_feedforward_layernorm", config, scope)) {}
 
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     x = attention_->forward(std::move(x), *before_attention_, *after_attention_, pass, slot);
-    return mlp_->forward(std::move(x), *before_mlp_, *after_mlp_, pass);
+    const auto gated = mlp_->inner(x, *before_mlp_, pass);  // [rows, intermediate]
+    return pass.linear_norm_residual(gated, mlp_->down(), *after_mlp_, std::move(x));
   }
   [[nodiscard]] int64_t window() const override { return attention_->window(); }
 
@@ -261,7 +220,7 @@ class GemmaLayer : public DecoderBlock {
   std::shared_ptr<nn::Norm> before_attention_;
   std::shared_ptr<GemmaAttention> attention_;
   std::shared_ptr<nn::Norm> after_attention_, before_mlp_;
-  std::shared_ptr<GemmaMlp> mlp_;
+  std::shared_ptr<GatedMlp> mlp_;
   std::shared_ptr<nn::Norm> after_mlp_;
 };
 

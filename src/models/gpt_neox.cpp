@@ -5,6 +5,7 @@
 #include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
+#include "models/linear_pair.h"
 #include "models/partial_rope.h"
 
 namespace dstorch::models {
@@ -21,9 +22,7 @@ struct GptNeoxConfig {
 GptNeoxConfig parse_gpt_neox_config(const Json& json) {
   GptNeoxConfig config;
   auto& sizes = config.sizes;
-  const auto size = [&](const char* key, int64_t fallback) {
-    return json.contains(key) ? get_size(json, key) : fallback;
-  };
+  const auto size = [&](const char* key, int64_t fallback) { return get_size_unless_missing(json, key, fallback); };
   sizes.model_type = json_get<std::string>(json, "model_type", "config.json");
   sizes.vocab_size = size("vocab_size", 50432);
   sizes.num_classes = std::ssize(class_names(json));
@@ -50,20 +49,6 @@ GptNeoxConfig parse_gpt_neox_config(const Json& json) {
   return config;
 }
 
-/// Two linear layers under one name: attention (query_key_value, dense) or mlp (dense_h_to_4h, dense_4h_to_h).
-class GptNeoxPair : public torch::nn::Module {
- public:
-  GptNeoxPair(const nn::WeightScope& scope, const std::string& in, const std::string& out, int64_t hidden,
-              int64_t inner, int64_t middle, bool bias)
-      : in_(register_module(in, std::make_shared<nn::Linear>(scope / in, hidden, inner, bias))),
-        out_(register_module(out, std::make_shared<nn::Linear>(scope / out, middle, hidden, bias))) {}
-  [[nodiscard]] const nn::Linear& in() const { return *in_; }
-  [[nodiscard]] const nn::Linear& out() const { return *out_; }
-
- private:
-  std::shared_ptr<nn::Linear> in_, out_;
-};
-
 class GptNeoxLayer : public DecoderBlock {
  public:
   GptNeoxLayer(const GptNeoxConfig& config, const nn::WeightScope& scope)
@@ -72,13 +57,13 @@ class GptNeoxLayer : public DecoderBlock {
         attention_norm_(add_norm("input_layernorm", config, scope)),
         mlp_norm_(add_norm("post_attention_layernorm", config, scope)),
         attention_(register_module("attention",
-                                   std::make_shared<GptNeoxPair>(scope / "attention", "query_key_value", "dense",
-                                                                 config.sizes.hidden_size, 3 * config.sizes.hidden_size,
-                                                                 config.sizes.hidden_size, config.attention_bias))),
+                                   std::make_shared<LinearPair>(scope / "attention", "query_key_value", "dense",
+                                                                config.sizes.hidden_size, 3 * config.sizes.hidden_size,
+                                                                config.sizes.hidden_size, config.attention_bias))),
         mlp_(register_module("mlp",
-                             std::make_shared<GptNeoxPair>(scope / "mlp", "dense_h_to_4h", "dense_4h_to_h",
-                                                           config.sizes.hidden_size, config.sizes.intermediate_size,
-                                                           config.sizes.intermediate_size, /*bias=*/true))) {
+                             std::make_shared<LinearPair>(scope / "mlp", "dense_h_to_4h", "dense_4h_to_h",
+                                                          config.sizes.hidden_size, config.sizes.intermediate_size,
+                                                          config.sizes.intermediate_size, /*bias=*/true))) {
     config_.num_heads = config.sizes.num_heads;
     config_.num_kv_heads = config.sizes.num_heads;
     config_.head_dim = config.sizes.head_dim;
@@ -126,7 +111,7 @@ class GptNeoxLayer : public DecoderBlock {
   ops::AttentionConfig config_;
   bool parallel_;
   std::shared_ptr<nn::Norm> attention_norm_, mlp_norm_;
-  std::shared_ptr<GptNeoxPair> attention_, mlp_;
+  std::shared_ptr<LinearPair> attention_, mlp_;
 };
 
 }  // namespace

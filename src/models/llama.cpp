@@ -7,6 +7,8 @@
 #include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
+#include "models/gated_mlp.h"
+#include "models/split_attention.h"
 
 namespace dstorch::models {
 namespace {
@@ -41,7 +43,7 @@ std::vector<bool> rotated_layers(const Json& config, const std::string& type, in
   if (type != "smollm3") {
     return rotated;
   }
-  const auto interval = config.contains("no_rope_layer_interval") ? get_size(config, "no_rope_layer_interval") : 4;
+  const auto interval = get_size_unless_missing(config, "no_rope_layer_interval", 4);
   for (int64_t i = 0; i < layers; ++i) {
     rotated[static_cast<std::size_t>(i)] = (i + 1) % interval != 0;
   }
@@ -149,9 +151,7 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.head_dim = head_dim_of(json, type, defaults.head_dim, config.sizes.hidden_size / config.num_heads);
   require(config.sizes.max_positions >= 1, ErrorKind::format, "{}: max_position_embeddings must be at least 1, got {}",
           where, config.sizes.max_positions);
-  require(config.num_heads % config.num_kv_heads == 0, ErrorKind::format,
-          "{}: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", where, config.num_heads,
-          config.num_kv_heads);
+  require_head_groups(config.num_heads, config.num_kv_heads);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-6);
   // What a family's class does not know of has no effect there either.
   const bool knows_mlp_bias = type == "llama" || type == "smollm3" || type == "granite";
@@ -170,11 +170,7 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.rotated = rotated_layers(json, type, config.sizes.num_layers);
   config.sliding_window = sliding_windows(json, type, config.sizes.num_layers, config.rotated);
   config.rope = nn::RopeConfig::from_json(json, defaults.rope_theta, config.sizes.max_positions);
-  if (config.rope.type == "longrope") {
-    // Beyond it all frequencies would be others, for tokens that were already read as well.
-    config.sizes.max_positions =
-        std::min(config.sizes.max_positions, static_cast<int64_t>(config.rope.original_max_positions));
-  }
+  config.sizes.max_positions = config.rope.most_positions(config.sizes.max_positions);
   config.sizes.num_heads = config.num_heads;
   config.sizes.num_kv_heads = config.num_kv_heads;
   config.sizes.head_dim = config.head_dim;
@@ -190,18 +186,12 @@ LlamaConfig parse_llama_config(const Json& json) {
   return config;
 }
 
-class LlamaAttention : public torch::nn::Module {
+class LlamaAttention : public SplitAttention {
  public:
   LlamaAttention(const LlamaConfig& config, const nn::WeightScope& scope, int64_t index)
-      : rotation_(config.rotated[static_cast<std::size_t>(index)] ? std::optional<std::size_t>(0) : std::nullopt),
-        residual_scale_(config.residual_scale),
-        q_(add("q_proj", scope, config.sizes.hidden_size, config.num_heads * config.head_dim, config.qkv_bias)),
-        k_(add("k_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
-        v_(add("v_proj", scope, config.sizes.hidden_size, config.num_kv_heads * config.head_dim, config.qkv_bias)),
-        o_(add("o_proj", scope, config.num_heads * config.head_dim, config.sizes.hidden_size, config.output_bias)) {
-    config_.num_heads = config.num_heads;
-    config_.num_kv_heads = config.num_kv_heads;
-    config_.head_dim = config.head_dim;
+      : SplitAttention(scope, config.sizes, config.qkv_bias, config.output_bias),
+        rotation_(config.rotated[static_cast<std::size_t>(index)] ? std::optional<std::size_t>(0) : std::nullopt),
+        residual_scale_(config.residual_scale) {
     config_.scale = config.attention_scale;
     config_.sliding_window = config.sliding_window[static_cast<std::size_t>(index)];
     if (config.qk_norm) {
@@ -209,8 +199,6 @@ class LlamaAttention : public torch::nn::Module {
       config_.key_norm = add_norm("k_norm", scope, config)->weights();
     }
   }
-
-  [[nodiscard]] int64_t window() const { return config_.sliding_window; }
 
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass, const ops::LayerSlot& slot) {
@@ -220,10 +208,6 @@ class LlamaAttention : public torch::nn::Module {
   }
 
  private:
-  std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out,
-                                  bool bias) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, bias));
-  }
   std::shared_ptr<nn::Norm> add_norm(const std::string& name, const nn::WeightScope& scope, const LlamaConfig& config) {
     return register_module(
         name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.head_dim, config.norm_eps));
@@ -231,47 +215,23 @@ class LlamaAttention : public torch::nn::Module {
 
   std::optional<std::size_t> rotation_;
   double residual_scale_;
-  ops::AttentionConfig config_;
-  std::shared_ptr<nn::Linear> q_, k_, v_, o_;
-};
-
-class LlamaMlp : public torch::nn::Module {
- public:
-  LlamaMlp(const LlamaConfig& config, const nn::WeightScope& scope)
-      : activation_(config.activation),
-        residual_scale_(config.residual_scale),
-        gate_(add("gate_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
-        up_(add("up_proj", scope, config.sizes.hidden_size, config.intermediate_size, config.mlp_bias)),
-        down_(add("down_proj", scope, config.intermediate_size, config.sizes.hidden_size, config.mlp_bias)) {}
-
-  /// x [rows, hidden] + down(act(gate(norm(x))) * up(norm(x)))
-  at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass) {
-    const auto gated = pass.norm_mlp(x, norm, *gate_, up_.get(), activation_);  // [rows, intermediate]
-    return pass.linear_residual(gated, *down_, std::move(x), residual_scale_);
-  }
-
- private:
-  std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out,
-                                  bool bias) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, bias));
-  }
-
-  ops::Activation activation_;
-  double residual_scale_;
-  std::shared_ptr<nn::Linear> gate_, up_, down_;
 };
 
 class LlamaLayer : public DecoderBlock {
  public:
   LlamaLayer(const LlamaConfig& config, const nn::WeightScope& scope, int64_t index)
-      : input_norm_(add_norm("input_layernorm", config, scope)),
+      : residual_scale_(config.residual_scale),
+        input_norm_(add_norm("input_layernorm", config, scope)),
         attention_(register_module("self_attn", std::make_shared<LlamaAttention>(config, scope / "self_attn", index))),
         post_norm_(add_norm("post_attention_layernorm", config, scope)),
-        mlp_(register_module("mlp", std::make_shared<LlamaMlp>(config, scope / "mlp"))) {}
+        mlp_(register_module(
+            "mlp", std::make_shared<GatedMlp>(scope / "mlp", config.sizes.hidden_size, config.intermediate_size,
+                                              config.mlp_bias, config.activation))) {}
 
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     x = attention_->forward(std::move(x), *input_norm_, pass, slot);
-    return mlp_->forward(std::move(x), *post_norm_, pass);
+    const auto gated = mlp_->inner(x, *post_norm_, pass);  // [rows, intermediate]
+    return pass.linear_residual(gated, mlp_->down(), std::move(x), residual_scale_);
   }
   [[nodiscard]] int64_t window() const override { return attention_->window(); }
 
@@ -281,10 +241,11 @@ class LlamaLayer : public DecoderBlock {
         name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.sizes.hidden_size, config.norm_eps));
   }
 
+  double residual_scale_;
   std::shared_ptr<nn::Norm> input_norm_;
   std::shared_ptr<LlamaAttention> attention_;
   std::shared_ptr<nn::Norm> post_norm_;
-  std::shared_ptr<LlamaMlp> mlp_;
+  std::shared_ptr<GatedMlp> mlp_;
 };
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "models/partial_rope.h"
 
-#include <algorithm>
-
 #include "models/config_checks.h"
 
 namespace dstorch::models {
@@ -37,9 +35,7 @@ PartialRope partial_rope(const Json& json, Json parameters, const PartialRopeKey
     flat["rope_theta"] = json[keys.theta_key];
   }
   rope.config = nn::RopeConfig::from_json(flat, keys.theta, sizes.max_positions);
-  if (rope.config.type == "longrope") {
-    sizes.max_positions = std::min(sizes.max_positions, static_cast<int64_t>(rope.config.original_max_positions));
-  }
+  sizes.max_positions = rope.config.most_positions(sizes.max_positions);
   return rope;
 }
 

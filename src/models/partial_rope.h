@@ -26,8 +26,7 @@ struct PartialRopeKeys {
 Json rope_parameters(const Json& json);
 
 /// The rotation of heads of `sizes.head_dim`, from `parameters` (see above) and, for what they leave out, from `json`.
-/// Lowers `sizes.max_positions` to where LongRoPE's frequencies would become others, for tokens that were already read
-/// as well. Throws LMError: format, unsupported.
+/// Lowers `sizes.max_positions` to those that it can rotate. Throws LMError: format, unsupported.
 PartialRope partial_rope(const Json& json, Json parameters, const PartialRopeKeys& keys, ModelSizes& sizes);
 
 }  // namespace dstorch::models

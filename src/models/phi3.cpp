@@ -5,6 +5,7 @@
 #include "models/classes.h"
 #include "models/config_checks.h"
 #include "models/decoder.h"
+#include "models/linear_pair.h"
 #include "models/partial_rope.h"
 
 namespace dstorch::models {
@@ -38,9 +39,7 @@ PartialRope parse_phi3_rope(Json json, ModelSizes& sizes) {
 Phi3Config parse_phi3_config(const Json& json) {
   Phi3Config config;
   auto& sizes = config.sizes;
-  const auto size = [&](const char* key, int64_t fallback) {
-    return json.contains(key) ? get_size(json, key) : fallback;
-  };
+  const auto size = [&](const char* key, int64_t fallback) { return get_size_unless_missing(json, key, fallback); };
   sizes.model_type = json_get<std::string>(json, "model_type", "config.json");
   sizes.vocab_size = size("vocab_size", 32064);
   sizes.num_classes = std::ssize(class_names(json));
@@ -56,32 +55,13 @@ Phi3Config parse_phi3_config(const Json& json) {
   sizes.joined_layers = true;
   sizes.rms_norm = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", false);
-  require(sizes.num_heads % sizes.num_kv_heads == 0, ErrorKind::format,
-          "config.json: num_attention_heads must be a multiple of num_key_value_heads, got {} and {}", sizes.num_heads,
-          sizes.num_kv_heads);
+  require_head_groups(sizes.num_heads, sizes.num_kv_heads);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-5);
   config.window = get_size_or(json, "sliding_window", 0);
   config.activation = parse_activation(get_unless_missing<std::string>(json, "hidden_act", "silu"));
   config.rope = parse_phi3_rope(json, sizes);
   return config;
 }
-
-/// Two linear layers under one name: self_attn (qkv_proj, o_proj) or mlp (gate_up_proj, down_proj).
-class Phi3Projections : public torch::nn::Module {
- public:
-  Phi3Projections(const nn::WeightScope& scope, const std::string& in, const std::string& out, int64_t hidden,
-                  int64_t joined, int64_t middle)
-      : in_(add(in, scope, hidden, joined)), out_(add(out, scope, middle, hidden)) {}
-  [[nodiscard]] const nn::Linear& in() const { return *in_; }
-  [[nodiscard]] const nn::Linear& out() const { return *out_; }
-
- private:
-  std::shared_ptr<nn::Linear> add(const std::string& name, const nn::WeightScope& scope, int64_t in, int64_t out) {
-    return register_module(name, std::make_shared<nn::Linear>(scope / name, in, out, /*bias=*/false));
-  }
-
-  std::shared_ptr<nn::Linear> in_, out_;
-};
 
 class Phi3Layer : public DecoderBlock {
  public:
@@ -124,18 +104,18 @@ class Phi3Layer : public DecoderBlock {
     return register_module(
         name, std::make_shared<nn::Norm>(scope / name, ops::NormKind::rms, config.sizes.hidden_size, config.norm_eps));
   }
-  std::shared_ptr<Phi3Projections> add_pair(const std::string& name, const nn::WeightScope& scope,
-                                            const std::string& in, const std::string& out, int64_t hidden,
-                                            int64_t joined, int64_t middle) {
-    return register_module(name, std::make_shared<Phi3Projections>(scope / name, in, out, hidden, joined, middle));
+  std::shared_ptr<LinearPair> add_pair(const std::string& name, const nn::WeightScope& scope, const std::string& in,
+                                       const std::string& out, int64_t hidden, int64_t joined, int64_t middle) {
+    return register_module(name,
+                           std::make_shared<LinearPair>(scope / name, in, out, hidden, joined, middle, /*bias=*/false));
   }
 
   ops::Activation activation_;
   ops::AttentionConfig config_;
   std::shared_ptr<nn::Norm> input_norm_;
-  std::shared_ptr<Phi3Projections> attention_;
+  std::shared_ptr<LinearPair> attention_;
   std::shared_ptr<nn::Norm> post_norm_;
-  std::shared_ptr<Phi3Projections> mlp_;
+  std::shared_ptr<LinearPair> mlp_;
 };
 
 }  // namespace

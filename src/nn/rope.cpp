@@ -177,6 +177,10 @@ RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64
   return rope;
 }
 
+int64_t RopeConfig::most_positions(int64_t positions) const {
+  return type == "longrope" ? std::min(positions, static_cast<int64_t>(original_max_positions)) : positions;
+}
+
 Rope::Rope(const RopeConfig& config, int64_t rotary_dim, at::Device device) : device_(device) {
   require(rotary_dim % 2 == 0, ErrorKind::format, "config.json: head_dim must be even to be rotated, got {}",
           rotary_dim);

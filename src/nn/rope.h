@@ -37,6 +37,10 @@ struct RopeConfig {
   /// Keys that a type needs must be there. Throws LMError: format, unsupported for a type that is not listed above, for
   /// rotations that differ by layer, and for a partial one where Hugging Face's classes have none.
   static RopeConfig from_json(const Json& config, double default_theta, int64_t max_positions);
+
+  /// Of so many positions of a model those that can be rotated: beyond LongRoPE's original length all its frequencies
+  /// would be others, for tokens that were already read as well.
+  [[nodiscard]] int64_t most_positions(int64_t positions) const;
 };
 
 /// Rotation angles by position, grown as longer sequences come. Thread-safe.
