@@ -80,7 +80,8 @@ struct PlanOptions {
   /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
   int64_t batch = 0;
   /// full: as `train` does it, in float32 with AdamW. lora: as `finetune` does it, with adapters of `lora_rank` on
-  /// every linear layer of the blocks, beside weights in the format of the passes.
+  /// every linear layer of the blocks, beside weights in the format of the passes; the config's `threads` learn parts
+  /// of the batch side by side.
   Training training = Training::none;
   int64_t lora_rank = 8;
   /// Passes in bfloat16. Unset: as `train` and `finetune` decide.

@@ -130,6 +130,24 @@ TEST_P(LoraPlan, IsWhatAStepTakes) {
   EXPECT_EQ(plan[MemoryKind::weights], account->use({})[MemoryKind::weights].peak);
 }
 
+// Four sequences of 64 are two parts: more than two threads have nothing to do.
+TEST(LoraPlanOfThreads, HasAPartForEach) {
+  const auto path = fs::temp_directory_path() / fmt::format("dstorch_lora_threads_{}.json", ::getpid());
+  write_file(path, llama_shape(500, 128, 344, 4, 4, 2, true).dump());
+  const auto plan = [&](int threads) {
+    return plan_memory({.model_path = path, .threads = threads},
+                       {.context = 64, .batch = 4, .training = Training::lora, .bfloat16 = false});
+  };
+  const auto one = plan(1);
+  for (const int threads : {2, 7}) {
+    const auto more = plan(threads);
+    EXPECT_EQ(more[MemoryKind::activations], 2 * one[MemoryKind::activations]) << threads;
+    EXPECT_EQ(more.total, one.total + one[MemoryKind::activations]) << threads;
+    EXPECT_EQ(more[MemoryKind::gradients], one[MemoryKind::gradients]) << threads;
+  }
+  fs::remove(path);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, LoraPlan,
     testing::Values(Case{"llama", llama_shape(500, 128, 344, 4, 4, 2, true), false, 8, 4, 64},

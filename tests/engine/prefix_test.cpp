@@ -18,14 +18,6 @@ using AdapterPtr = std::shared_ptr<const nn::Adapter>;
 
 constexpr int64_t kMuch = int64_t{1} << 30;
 
-Tokens random_tokens(Rng& rng, int64_t count, int64_t vocab) {
-  Tokens tokens(static_cast<std::size_t>(count));
-  for (auto& token : tokens) {
-    token = static_cast<int64_t>(rng.below(static_cast<uint64_t>(vocab)));
-  }
-  return tokens;
-}
-
 Tokens joined(Tokens first, const Tokens& second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;
@@ -70,14 +62,6 @@ Answer ask(Engine& engine, const Tokens& prompt, int64_t max_tokens, uint64_t se
   auto tokens = asked.wait();
   return {std::move(tokens), asked.cached_tokens};
 }
-
-struct Mix {
-  const char* name;
-  const char* fixture;
-  Json changes;
-};
-
-std::ostream& operator<<(std::ostream& out, const Mix& mix) { return out << mix.name; }
 
 class RandomPrefixes : public testing::TestWithParam<Mix> {};
 
@@ -175,15 +159,7 @@ TEST_P(RandomPrefixes, EachGetsWhatItWouldGetWithoutTheCache) {
   EXPECT_GT(found, 1000);
 }
 
-const std::vector<Mix> kMixes{
-    {"llama", "llama", {{"max_position_embeddings", 448}}},
-    {"bfloat16", "smollm2_bf16", {{"max_position_embeddings", 448}}},
-    {"small_window", "qwen2_sliding", {{"max_position_embeddings", 448}}},
-    {"window_of_pages", "qwen2_sliding", {{"max_position_embeddings", 448}, {"sliding_window", 150}}},
-    {"windows_alone", "mistral", {{"max_position_embeddings", 448}, {"sliding_window", 65}}},
-    {"learned_positions", "gpt2", Json::object()}};
-
-INSTANTIATE_TEST_SUITE_P(Models, RandomPrefixes, testing::ValuesIn(kMixes),
+INSTANTIATE_TEST_SUITE_P(Models, RandomPrefixes, testing::ValuesIn(mixes()),
                          [](const auto& name) { return std::string(name.param.name); });
 
 TEST(Prefixes, ARepeatedPromptComputesOneToken) {

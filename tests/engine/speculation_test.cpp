@@ -20,14 +20,6 @@ constexpr int64_t kMuch = int64_t{1} << 30;
 
 int64_t below(Rng& rng, int64_t bound) { return static_cast<int64_t>(rng.below(static_cast<uint64_t>(bound))); }
 
-Tokens random_tokens(Rng& rng, int64_t count, int64_t vocab) {
-  Tokens tokens(static_cast<std::size_t>(count));
-  for (auto& token : tokens) {
-    token = below(rng, vocab);
-  }
-  return tokens;
-}
-
 /// A text that says things again, not always in the same words.
 Tokens repeating_tokens(Rng& rng, int64_t length, int64_t vocab) {
   const auto said = random_tokens(rng, 3 + below(rng, 20), vocab);
@@ -175,14 +167,6 @@ void add_text_options(Rng& rng, const Reference& reference, Question& question) 
   }
 }
 
-struct Mix {
-  const char* name;
-  const char* fixture;
-  Json changes;
-};
-
-std::ostream& operator<<(std::ostream& out, const Mix& mix) { return out << mix.name; }
-
 class RandomSpeculation : public testing::TestWithParam<Mix> {};
 
 // Many at once, prompts beside them, answers that come back as prompts, cancels, little room: whatever is guessed.
@@ -275,16 +259,13 @@ TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
   EXPECT_GT(found, 500);
 }
 
-const std::vector<Mix> kMixes{
-    {"llama", "llama", {{"max_position_embeddings", 448}}},
-    {"bfloat16", "smollm2_bf16", {{"max_position_embeddings", 448}}},
-    {"small_window", "qwen2_sliding", {{"max_position_embeddings", 448}}},
-    {"window_of_pages", "qwen2_sliding", {{"max_position_embeddings", 448}, {"sliding_window", 150}}},
-    {"windows_alone", "mistral", {{"max_position_embeddings", 448}, {"sliding_window", 65}}},
-    {"learned_positions", "gpt2", Json::object()},
-    {"text", "text", {{"max_position_embeddings", 448}}}};
+std::vector<Mix> mixes_with_text() {
+  auto all = mixes();
+  all.push_back({"text", "text", {{"max_position_embeddings", 448}}});
+  return all;
+}
 
-INSTANTIATE_TEST_SUITE_P(Models, RandomSpeculation, testing::ValuesIn(kMixes),
+INSTANTIATE_TEST_SUITE_P(Models, RandomSpeculation, testing::ValuesIn(mixes_with_text()),
                          [](const auto& name) { return std::string(name.param.name); });
 
 /// A question that a model of random weights answers by going round and round.

@@ -30,6 +30,32 @@ inline EngineConfig engine_config(const std::string& fixture, const Json& change
   return config;
 }
 
+inline std::vector<int64_t> random_tokens(Rng& rng, int64_t count, int64_t vocab) {
+  std::vector<int64_t> tokens(static_cast<std::size_t>(count));
+  for (auto& token : tokens) {
+    token = static_cast<int64_t>(rng.below(static_cast<uint64_t>(vocab)));
+  }
+  return tokens;
+}
+
+/// A model of the parity tests, changed, that random calls are mixed on.
+struct Mix {
+  const char* name;
+  const char* fixture;
+  Json changes;
+};
+inline std::ostream& operator<<(std::ostream& out, const Mix& mix) { return out << mix.name; }
+
+/// With contexts of some pages: all there is of layers and windows.
+inline std::vector<Mix> mixes() {
+  return {{"llama", "llama", {{"max_position_embeddings", 448}}},
+          {"bfloat16", "smollm2_bf16", {{"max_position_embeddings", 448}}},
+          {"small_window", "qwen2_sliding", {{"max_position_embeddings", 448}}},
+          {"window_of_pages", "qwen2_sliding", {{"max_position_embeddings", 448}, {"sliding_window", 150}}},
+          {"windows_alone", "mistral", {{"max_position_embeddings", 448}, {"sliding_window", 65}}},
+          {"learned_positions", "gpt2", Json::object()}};
+}
+
 /// Changes every linear layer by random numbers, so that no key stays what it was.
 inline std::shared_ptr<const nn::Adapter> random_adapter(const models::LanguageModel& model, uint64_t seed) {
   Rng rng(seed);

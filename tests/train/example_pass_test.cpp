@@ -45,16 +45,7 @@ class ExamplePass : public testing::TestWithParam<Way> {
         parameter.requires_grad_();
       }
     } else {
-      engine::LoraConfig config;
-      config.rank = 4;
-      config.dropout = 0.25;
-      adapter_.emplace(*model_, config, target_layers(*model_, {"all-linear", "lm_head"}), 3);
-      parameters_ = adapter_->parameters();
-      const at::NoGradGuard no_grad;
-      for (auto& [name, parameter] : parameters_) {
-        parameter.add_(0.01);  // the second matrices are 0 at first, and with them the gradients of the first
-      }
-      settings_.adapter = &adapter_->adapter();
+      make_adapter(/*dropout=*/0.25);
     }
     for (std::size_t i = 0; i < kExamples; ++i) {
       Example example;
@@ -65,6 +56,19 @@ class ExamplePass : public testing::TestWithParam<Way> {
       std::fill_n(example.learned.begin(), i, false);
       examples_.push_back(std::move(example));
       all_.push_back(i);
+    }
+  }
+
+  void make_adapter(double dropout) {
+    engine::LoraConfig config;
+    config.rank = 4;
+    config.dropout = dropout;
+    adapter_.emplace(*model_, config, target_layers(*model_, {"all-linear", "lm_head"}), 3);
+    parameters_ = adapter_->parameters();
+    settings_.adapter = &adapter_->adapter();
+    const at::NoGradGuard no_grad;
+    for (auto& [name, parameter] : parameters_) {
+      parameter.add_(0.01);  // the second matrices are 0 at first, and with them the gradients of the first
     }
   }
 
@@ -107,13 +111,8 @@ TEST_P(ExamplePass, ThreadsChangeNoBit) {
 }
 
 TEST_P(ExamplePass, PartsAddUpToTheExamples) {
-  settings_.adapter = nullptr;
   if (adapter_) {
-    engine::LoraConfig config;  // without dropout, which draws for each part
-    config.rank = 4;
-    adapter_.emplace(*model_, config, target_layers(*model_, {"all-linear", "lm_head"}), 3);
-    parameters_ = adapter_->parameters();
-    settings_.adapter = &adapter_->adapter();
+    make_adapter(/*dropout=*/0);  // which draws for each part
   }
   std::vector<MicroBatch> singly;
   for (const auto place : all_) {
