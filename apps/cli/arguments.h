@@ -21,7 +21,7 @@ struct ModelArguments {
   int threads = 0;
   int64_t context = 0;
   int64_t memory_limit = 0;
-  std::optional<DType> kv_dtype;
+  std::optional<KvDType> kv_dtype;
   int64_t kv_memory = 0;
   bool no_prefix_cache = false;
   bool allow_scripts = false;

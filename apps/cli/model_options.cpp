@@ -11,17 +11,7 @@ namespace {
 
 constexpr const char* kModelGroup = "Model";
 
-void add_kv_options(CLI::App& command, ModelArguments& arguments) {
-  add_value(command, "--kv-dtype", "TYPE", "Keep keys and values in float32, bfloat16 or float16",
-            [&arguments](const std::string& option, const std::string& text) {
-              const auto dtype = parse_dtype(text);
-              if (dtype != DType::float32 && dtype != DType::bfloat16 && dtype != DType::float16) {
-                throw LMError(ErrorKind::invalid_argument,
-                              fmt::format("{} must be float32, bfloat16 or float16, got \"{}\"", option, text));
-              }
-              arguments.kv_dtype = dtype;
-            })
-      ->group(kModelGroup);
+void add_kv_memory(CLI::App& command, ModelArguments& arguments) {
   add_value(command, "--kv-memory", "SIZE", "Most memory for keys and values, as in 500M or 2G; calls wait for it",
             [&arguments](const std::string& option, const std::string& text) {
               arguments.kv_memory = parse_size(option, text);
@@ -50,6 +40,18 @@ void add_dtype(CLI::App& command, std::optional<DType>& dtype, const std::string
   })->group(kModelGroup);
 }
 
+void add_kv_dtype(CLI::App& command, std::optional<KvDType>& kv_dtype) {
+  add_value(command, "--kv-dtype", "TYPE", "Keep keys and values in float32, bfloat16, float16 or q8",
+            [&kv_dtype](const std::string& option, const std::string& text) {
+              kv_dtype = parse_kv_dtype(text);
+              if (!kv_dtype) {
+                throw LMError(ErrorKind::invalid_argument,
+                              fmt::format("{} must be float32, bfloat16, float16 or q8, got \"{}\"", option, text));
+              }
+            })
+      ->group(kModelGroup);
+}
+
 void add_threads(CLI::App& command, int& threads) {
   add_number(command, "--threads", threads, "Threads to compute with; 0 is one for each core")->group(kModelGroup);
 }
@@ -75,7 +77,8 @@ void add_model_options(CLI::App& command, ModelArguments& arguments) {
   add_number(command, "--context", arguments.context, "Most positions of a sequence; 0 is the model's limit")
       ->group(kModelGroup);
   add_memory_limit(command, arguments.memory_limit);
-  add_kv_options(command, arguments);
+  add_kv_dtype(command, arguments.kv_dtype);
+  add_kv_memory(command, arguments);
   command
       .add_flag("--copy-weights", arguments.copy_weights,
                 "Read the weights into memory instead of mapping the file, which may then change")

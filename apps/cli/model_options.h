@@ -14,6 +14,7 @@ void add_prefix_cache(CLI::App& command, ModelArguments& arguments);
 void add_model(CLI::App& command, ModelArguments& arguments, const std::string& help);
 void add_device(CLI::App& command, std::string& device);
 void add_dtype(CLI::App& command, std::optional<DType>& dtype, const std::string& help);
+void add_kv_dtype(CLI::App& command, std::optional<KvDType>& kv_dtype);
 void add_threads(CLI::App& command, int& threads);
 void add_memory_limit(CLI::App& command, int64_t& limit);
 

@@ -22,6 +22,7 @@ void add_plan(CLI::App& app) {
   command.add_flag("--checkpointing", arguments->checkpointing, "With --train lora, as dstorch finetune has it");
   command.add_flag("--json", arguments->json, "Print one JSON object, in bytes");
   add_dtype(command, arguments->model.dtype, "As if converted to float32, bfloat16, float16 or float64");
+  add_kv_dtype(command, arguments->model.kv_dtype);
   add_device(command, arguments->model.device);
   add_memory_limit(command, arguments->model.memory_limit);
   command.footer(example("dstorch plan models/default --context 1024 --batch 2"));

@@ -124,7 +124,7 @@ export interface TorchModelConfig {
   /** Weights are converted to it while loading. */
   dtype?: WeightFormat;
   /** What keys and values are kept in. */
-  kvDtype?: 'float32' | 'bfloat16' | 'float16' | (string & {});
+  kvDtype?: 'float32' | 'bfloat16' | 'float16' | 'q8' | (string & {});
   /** Most bytes of keys and values of all running calls; what does not fit waits. */
   kvMemory?: number;
   /**

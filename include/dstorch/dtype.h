@@ -42,4 +42,20 @@ std::string_view to_string(DType dtype) noexcept;
 /// "double".
 std::optional<DType> parse_dtype(std::string_view name) noexcept;
 
+/// What keys and values may be kept in.
+enum class KvDType {
+  float32,
+  bfloat16,
+  float16,
+  /// Numbers of 8 bits in units of a scale of their own for each head of a position: about half of bfloat16's bytes
+  /// (docs/memory.md says what is lost).
+  q8,
+};
+
+/// "float32", "bfloat16", "float16" or "q8".
+std::string_view to_string(KvDType dtype) noexcept;
+
+/// Accepts what `to_string` says, and `parse_dtype`'s other names of these.
+std::optional<KvDType> parse_kv_dtype(std::string_view name) noexcept;
+
 }  // namespace dstorch

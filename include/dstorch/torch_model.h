@@ -39,8 +39,8 @@ struct TorchModelConfig {
   std::optional<Architecture> architecture{};
   /// Weights are converted to it while loading; unset keeps what the file has.
   std::optional<DType> dtype{};
-  /// What keys and values are kept in: float32, bfloat16 or float16; unset takes that of the weights.
-  std::optional<DType> kv_dtype{};
+  /// What keys and values are kept in; unset takes that of the weights. q8 is not for `webgl`.
+  std::optional<KvDType> kv_dtype{};
   /// Most bytes of keys and values of all running calls together; what does not fit waits. 0 takes what `memory_limit`
   /// leaves, or else half of the memory that is free at `init`.
   int64_t kv_memory = 0;

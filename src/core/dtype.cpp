@@ -74,4 +74,28 @@ std::optional<DType> parse_dtype(std::string_view name) noexcept {
   return std::nullopt;
 }
 
+std::string_view to_string(KvDType dtype) noexcept {
+  switch (dtype) {
+    case KvDType::float32:
+      return to_string(DType::float32);
+    case KvDType::bfloat16:
+      return to_string(DType::bfloat16);
+    case KvDType::float16:
+      return to_string(DType::float16);
+    case KvDType::q8:
+      break;
+  }
+  return "q8";
+}
+
+std::optional<KvDType> parse_kv_dtype(std::string_view name) noexcept {
+  const auto dtype = parse_dtype(name);
+  for (const auto known : {KvDType::float32, KvDType::bfloat16, KvDType::float16, KvDType::q8}) {
+    if (name == to_string(known) || (dtype && to_string(*dtype) == to_string(known))) {
+      return known;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace dstorch

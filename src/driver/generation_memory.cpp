@@ -19,8 +19,7 @@ constexpr int64_t kSmallTensors = 8192;
 constexpr int64_t kIdleShare = 8;
 
 int64_t kv_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context) {
-  const auto element = static_cast<int64_t>(size_of(kv_dtype(config, model.dtype)));
-  return model.kv_layout.sequence_bytes(context, engine::StepLimits{}.prompt_rows, element);
+  return model.kv_layout.sequence_bytes(context, engine::StepLimits{}.prompt_rows, kv_dtype(config, model.dtype));
 }
 
 /// The most a pass takes while `batch` prompts of `context` positions are read: the last whole piece sees the most
@@ -74,16 +73,17 @@ MemoryPlan plan_context(const models::ModelOutline& model, const TorchModelConfi
 
 }  // namespace
 
-DType kv_dtype(const TorchModelConfig& config, DType weights) {
-  if (config.kv_dtype) {
-    const bool known =
-        *config.kv_dtype == DType::float32 || *config.kv_dtype == DType::bfloat16 || *config.kv_dtype == DType::float16;
-    require(known, ErrorKind::invalid_argument, "kv_dtype must be float32, bfloat16 or float16, got {}",
-            to_string(*config.kv_dtype));
-    return *config.kv_dtype;
+at::ScalarType kv_dtype(const TorchModelConfig& config, DType weights) {
+  if (!config.kv_dtype) {
+    const bool kept = weights == DType::bfloat16 || weights == DType::float16 || weights == DType::float64;
+    return to_torch(kept ? weights : DType::float32);
   }
-  const bool kept = weights == DType::bfloat16 || weights == DType::float16 || weights == DType::float64;
-  return kept ? weights : DType::float32;
+  if (*config.kv_dtype == KvDType::q8) {
+    require(config.device.type != DeviceType::webgl, ErrorKind::unsupported,
+            "kv_dtype must be float32, bfloat16 or float16 on webgl, got q8, which it has no shaders for");
+    return ops::kQ8Pages;
+  }
+  return to_torch(parse_dtype(to_string(*config.kv_dtype)).value());
 }
 
 int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,
@@ -94,7 +94,7 @@ int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchMode
   shape.positions = positions;
   shape.sequences = sequences;
   shape.weight_size = static_cast<int64_t>(size_of(dtype));
-  shape.kv_size = static_cast<int64_t>(size_of(kv_dtype(config, dtype)));
+  shape.kv_size = static_cast<int64_t>(c10::elementSize(kv_dtype(config, dtype)));
   shape.fused = backend.fused && dtype != DType::float64;
   shape.stepwise_norms = backend.stepwise_norms;
   shape.attention_shader = !sizes.capped_attention && shape.kv_size == static_cast<int64_t>(sizeof(float)) &&

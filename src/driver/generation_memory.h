@@ -12,8 +12,8 @@
 namespace dstorch::driver {
 
 /// What keys and values are kept in: `config.kv_dtype`, else that of the weights where it is a floating-point type of
-/// the kernels, else float32.
-DType kv_dtype(const TorchModelConfig& config, DType weights);
+/// the kernels, else float32. Throws LMError{unsupported} where the device has no such pages.
+at::ScalarType kv_dtype(const TorchModelConfig& config, DType weights);
 
 /// Bytes a pass takes: `models::pass_memory` for a model in `dtype` on the config's device.
 int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,

@@ -142,7 +142,7 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   outline.dtype = dtype;
   outline.parameters = weights.count();
   outline.weight_bytes = weights.bytes();
-  parts.kv_dtype = to_torch(kv_dtype(config, dtype));
+  parts.kv_dtype = kv_dtype(config, dtype);
   // LibTorch's products round as the number of rows has it.
   parts.exact_rows = ops::backend_of(options.device).fused && dtype != DType::float64;
   const auto adapters = std::make_shared<std::atomic<int>>(0);

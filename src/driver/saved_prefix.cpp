@@ -113,7 +113,7 @@ int64_t load_prefix(const LoadedModel& loaded, const std::filesystem::path& path
   const auto& layout = engine.model().kv_layout();
   std::vector<at::Tensor> pages;
   for (std::size_t group = 0; group < layout.groups.size(); ++group) {
-    pages.push_back(file.pages(group, engine.kv_dtype(), layout.pages_shape(group, count)));
+    pages.push_back(file.pages(group, engine.kv_dtype(), layout.pages_shape(group, count, engine.kv_dtype())));
   }
   engine.put_prefix(tokens, adapter, pages);
   return count;

@@ -10,14 +10,14 @@ namespace dstorch::engine {
 Admission::Admission(const EngineConfig& config)
     : layout_(config.model->kv_layout()),
       bounds_(config.memory),
-      element_size_(static_cast<int64_t>(c10::elementSize(config.kv_dtype))),
+      kv_dtype_(config.kv_dtype),
       piece_(std::max(config.step.prompt_rows, 1 + config.step.draft_rows)),
       prompt_rows_(config.step.prompt_rows),
       all_draft_rows_(config.exact_rows ? config.step.all_draft_rows : 0),
       max_running_(config.max_running) {}
 
 int64_t Admission::kv_bytes(const Sequence& sequence) const {
-  return layout_.sequence_bytes(sequence.capacity(), piece_, element_size_);
+  return layout_.sequence_bytes(sequence.capacity(), piece_, kv_dtype_);
 }
 
 int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next,

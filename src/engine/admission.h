@@ -34,7 +34,7 @@ class Admission {
 
   nn::KvLayout layout_;
   MemoryBounds bounds_;
-  int64_t element_size_;
+  at::ScalarType kv_dtype_;
   int64_t piece_;        // the most rows of a sequence in one pass
   int64_t prompt_rows_;  // of which so many of its prompt
   int64_t all_draft_rows_;

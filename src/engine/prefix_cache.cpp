@@ -131,7 +131,7 @@ PrefixCache::Node& PrefixCache::child_with(Node& node, std::span<const int64_t> 
 void PrefixCache::hold(Node& node, std::size_t group, nn::PageRef page) {
   if (page) {
     counts_.pages += 1;
-    counts_.bytes += pool_.layout().page_bytes(group, pool_.element_size());
+    counts_.bytes += pool_.page_bytes(group);
     node.pages[group] = std::move(page);
   }
 }
@@ -140,7 +140,7 @@ void PrefixCache::let_go(Node& node) {
   for (std::size_t group = 0; group < node.pages.size(); ++group) {
     if (node.pages[group]) {
       counts_.pages -= 1;
-      counts_.bytes -= pool_.layout().page_bytes(group, pool_.element_size());
+      counts_.bytes -= pool_.page_bytes(group);
       node.pages[group] = nn::PageRef();
     }
   }

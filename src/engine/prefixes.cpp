@@ -64,7 +64,7 @@ void Engine::find_prefix(Sequence& sequence) {
   auto found = prefixes_->find(findable(sequence), sequence.adapter);
   for (std::size_t group = 0; found.ends_within_page && group < found.pages.size(); ++group) {
     auto& last = found.pages[group].back();
-    make_room(pool_->layout().page_bytes(group, pool_->element_size()));
+    make_room(pool_->page_bytes(group));
     if (pool_->references(last) > 1) {  // else it was forgotten just now, and is nobody else's
       last = pool_->copy(last);
     }

@@ -22,8 +22,12 @@ ops::LayerSlot KvLayout::add_layer(int64_t window) {
   return {groups.size() - 1, 0};
 }
 
-int64_t KvLayout::page_bytes(std::size_t group, int64_t element) const {
-  return groups.at(group).layers * 2 * kv_heads * kPagePositions * head_dim * element;
+std::vector<int64_t> KvLayout::page_shape(std::size_t group, at::ScalarType type) const {
+  return {groups.at(group).layers, 2, kv_heads, kPagePositions, ops::page_row(type, head_dim)};
+}
+
+int64_t KvLayout::page_bytes(std::size_t group, at::ScalarType type) const {
+  return c10::multiply_integers(page_shape(group, type)) * static_cast<int64_t>(c10::elementSize(type));
 }
 
 int64_t KvLayout::sequence_pages(std::size_t group, int64_t positions, int64_t piece) const {
@@ -42,16 +46,17 @@ std::size_t KvLayout::first_page_seen(std::size_t group, int64_t position) const
   return static_cast<std::size_t>(seen / kPagePositions);
 }
 
-std::vector<int64_t> KvLayout::pages_shape(std::size_t group, int64_t positions) const {
+std::vector<int64_t> KvLayout::pages_shape(std::size_t group, int64_t positions, at::ScalarType type) const {
   const auto end = (positions + kPagePositions - 1) / kPagePositions;
-  const auto first = static_cast<int64_t>(first_page_seen(group, positions - 1));
-  return {end - first, groups.at(group).layers, 2, kv_heads, kPagePositions, head_dim};
+  auto shape = page_shape(group, type);
+  shape.insert(shape.begin(), end - static_cast<int64_t>(first_page_seen(group, positions - 1)));
+  return shape;
 }
 
-int64_t KvLayout::sequence_bytes(int64_t positions, int64_t piece, int64_t element) const {
+int64_t KvLayout::sequence_bytes(int64_t positions, int64_t piece, at::ScalarType type) const {
   int64_t bytes = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    bytes += sequence_pages(i, positions, piece) * page_bytes(i, element);
+    bytes += sequence_pages(i, positions, piece) * page_bytes(i, type);
   }
   return bytes;
 }
@@ -89,13 +94,13 @@ KvPool::KvPool(KvLayout layout, at::TensorOptions options, int64_t kept_bytes)
 
 KvPool::~KvPool() = default;
 
-int64_t KvPool::element_size() const noexcept {
-  return static_cast<int64_t>(c10::elementSize(c10::typeMetaToScalarType(options_.dtype())));
-}
+int64_t KvPool::page_bytes(std::size_t group) const { return layout_.page_bytes(group, type()); }
+
+at::ScalarType KvPool::type() const { return c10::typeMetaToScalarType(options_.dtype()); }
 
 PageRef KvPool::take(std::size_t group) {
   auto& pages = groups_.at(group);
-  const auto size = layout_.page_bytes(group, element_size());
+  const auto size = page_bytes(group);
   int32_t id = 0;
   if (!free_[group].empty()) {
     id = free_[group].back();
@@ -103,8 +108,7 @@ PageRef KvPool::take(std::size_t group) {
     free_bytes_ -= size;
   } else {
     const MemoryScope scope(MemoryKind::kv_cache);
-    auto page =
-        at::empty({layout_.groups[group].layers, 2, layout_.kv_heads, kPagePositions, layout_.head_dim}, options_);
+    auto page = at::empty(layout_.page_shape(group, type()), options_);
     if (vacant_[group].empty()) {
       id = static_cast<int32_t>(pages.pages.size());
       free_[group].reserve(pages.pages.size() + 1);  // so that giving pages back never allocates
@@ -148,7 +152,7 @@ void KvPool::release(std::size_t group, int32_t id) noexcept {
     return;
   }
   --in_use_;
-  const auto size = layout_.page_bytes(group, element_size());
+  const auto size = page_bytes(group);
   free_[group].push_back(id);
   free_bytes_ += size;
   if (free_bytes_ > kept_bytes_) {
@@ -162,7 +166,7 @@ void KvPool::trim() {
       groups_[group].pages[static_cast<std::size_t>(id)] = at::Tensor();
       groups_[group].addresses[static_cast<std::size_t>(id)] = nullptr;
       vacant_[group].push_back(id);
-      bytes_ -= layout_.page_bytes(group, element_size());
+      bytes_ -= page_bytes(group);
     }
     free_[group].clear();
   }
@@ -199,7 +203,7 @@ int64_t SequencePages::bytes_to_take(int64_t end) const {
   int64_t bytes = 0;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const auto more = wanted - static_cast<int64_t>(groups_[g].pages.size());
-    bytes += std::max<int64_t>(more, 0) * pool_->layout().page_bytes(g, pool_->element_size());
+    bytes += std::max<int64_t>(more, 0) * pool_->page_bytes(g);
   }
   return bytes;
 }
@@ -223,9 +227,9 @@ void SequencePages::prepare(int64_t position, int64_t end) {
 std::vector<at::Tensor> SequencePages::contents(int64_t positions) const {
   std::vector<at::Tensor> contents;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const auto shape = pool_->layout().pages_shape(g, positions);
+    const auto shape = pool_->layout().pages_shape(g, positions, pool_->type());
     const auto first = static_cast<int64_t>(pool_->layout().first_page_seen(g, positions - 1));
-    auto& pages = contents.emplace_back(at::empty(shape, pool_->groups()[g].pages.at(0).scalar_type()));
+    auto& pages = contents.emplace_back(at::empty(shape, pool_->type()));
     for (int64_t i = 0; i < shape[0]; ++i) {
       const auto id = static_cast<std::size_t>(groups_[g].ids.at(static_cast<std::size_t>(first + i)));
       pages[i].copy_(pool_->groups()[g].pages.at(id));

@@ -23,15 +23,16 @@ struct KvLayout {
 
   /// Adds a layer that sees `window` positions, and says where its keys and values are.
   ops::LayerSlot add_layer(int64_t window);
-  /// Bytes of a page of `group` in numbers of `element` bytes.
-  [[nodiscard]] int64_t page_bytes(std::size_t group, int64_t element) const;
-  /// The most bytes of pages that a sequence of `positions` has at once, which goes through in pieces of at most
-  /// `piece` positions.
-  [[nodiscard]] int64_t sequence_bytes(int64_t positions, int64_t piece, int64_t element) const;
+  /// A page of `group` of `type`: [layers, 2 (keys, values), kv_heads, 64, page_row].
+  [[nodiscard]] std::vector<int64_t> page_shape(std::size_t group, at::ScalarType type) const;
+  [[nodiscard]] int64_t page_bytes(std::size_t group, at::ScalarType type) const;
+  /// The most bytes of pages of `type` that a sequence of `positions` has at once, which goes through in pieces of at
+  /// most `piece` positions.
+  [[nodiscard]] int64_t sequence_bytes(int64_t positions, int64_t piece, at::ScalarType type) const;
   /// The most pages of `group` for such a sequence.
   [[nodiscard]] int64_t sequence_pages(std::size_t group, int64_t positions, int64_t piece) const;
   /// Of what `SequencePages::contents` has of `group`.
-  [[nodiscard]] std::vector<int64_t> pages_shape(std::size_t group, int64_t positions) const;
+  [[nodiscard]] std::vector<int64_t> pages_shape(std::size_t group, int64_t positions, at::ScalarType type) const;
   /// The first page of a sequence that a layer of `group` sees from `position` or a later one.
   [[nodiscard]] std::size_t first_page_seen(std::size_t group, int64_t position) const;
 };
@@ -64,21 +65,23 @@ class PageRef {
 /// Pages are made as they are asked for, and given back to the system when they are free, but for a few. One thread.
 class KvPool {
  public:
-  /// `kept_bytes`: of free pages, to be used again.
+  /// Pages of the type of `options`, a floating-point one or ops::kQ8Pages. `kept_bytes`: of free pages, to be used
+  /// again.
   KvPool(KvLayout layout, at::TensorOptions options, int64_t kept_bytes);
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
   ~KvPool();
 
   [[nodiscard]] PageRef take(std::size_t group);
-  /// A page with `content` [layers, 2, kv_heads, 64, head_dim].
+  /// A page with `content`, of its shape.
   [[nodiscard]] PageRef take(std::size_t group, const at::Tensor& content);
   /// A page of one's own with what is in `page`.
   [[nodiscard]] PageRef copy(const PageRef& page);
   [[nodiscard]] const KvLayout& layout() const noexcept { return layout_; }
   [[nodiscard]] const std::vector<ops::PageGroup>& groups() const noexcept { return groups_; }
-  /// Bytes of one number.
-  [[nodiscard]] int64_t element_size() const noexcept;
+  [[nodiscard]] at::ScalarType type() const;
+  /// Bytes of a page of `group`.
+  [[nodiscard]] int64_t page_bytes(std::size_t group) const;
   /// How many hold `page`.
   [[nodiscard]] int64_t references(const PageRef& page) const;
   /// Pages somebody holds, of all groups.
@@ -124,7 +127,7 @@ class SequencePages {
   /// The page of positions 64 * index on; none where a window has passed, or where there is none yet.
   [[nodiscard]] PageRef page(std::size_t group, std::size_t index) const;
   /// By group, on the CPU: the pages of the first `positions`, from that of the first position on that the last of them
-  /// or a later one sees; what is behind them in the last page is zero. [pages, layers, 2, kv_heads, 64, head_dim]
+  /// or a later one sees; what is behind them in the last page is zero. [pages, layers, 2, kv_heads, 64, page_row]
   [[nodiscard]] std::vector<at::Tensor> contents(int64_t positions) const;
   /// By group, as a span of a batch wants them; valid until the next `prepare`.
   [[nodiscard]] std::vector<std::span<const int32_t>> ids() const;

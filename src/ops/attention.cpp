@@ -49,9 +49,9 @@ PagesView view_pages(const Batch& batch, const AttentionConfig& config, const La
     view.dtype = page_dtype(batch, span, slot);
     view.addresses = batch.groups->at(slot.group).addresses.data();
   }
-  view.layer_offset = slot.index * 2 * config.num_kv_heads * kPagePositions * config.head_dim *
+  view.layer_offset = slot.index * 2 * config.num_kv_heads * kPagePositions * page_row(view.dtype, config.head_dim) *
                       static_cast<int64_t>(at::elementSize(view.dtype));
-  view.fits = view.fits && kernel_takes_dtype(view.dtype);
+  view.fits = view.fits && (kernel_takes_dtype(view.dtype) || view.dtype == kQ8Pages);
   return view;
 }
 
@@ -102,7 +102,7 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
                   .rotary_half = turns ? rope.cos.size(1) : 0,
                   .pages = pages.addresses,
                   .layer_offset = pages.layer_offset,
-                  .cache_dtype = dtype_of(pages.dtype),
+                  .cache_dtype = pages.dtype == kQ8Pages ? DType::int8 : dtype_of(pages.dtype),
                   .out = out.data_ptr<float>(),
                   .out_stride = out.size(1)});
   return out;

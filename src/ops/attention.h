@@ -15,8 +15,8 @@ namespace dstorch::ops {
 /// to their own position (or the window's part of it). A span without pages sees its own rows; only those may ask for
 /// gradients.
 ///
-/// Fast path: CPU, no gradient, float32 qkv, pages of float32, bfloat16 or float16. A row's result depends on its own
-/// position and its sequence alone, not on how the prompt was cut or on what else is in the batch.
+/// Fast path: CPU, no gradient, float32 qkv, pages of float32, bfloat16, float16 or q8. A row's result depends on its
+/// own position and its sequence alone, not on how the prompt was cut or on what else is in the batch.
 at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope, const Batch& batch,
                      const LayerSlot& slot);
 

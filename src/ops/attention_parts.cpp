@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/throw.h"
+#include "ops/cpu/q8.h"
 #include "ops/norm.h"
 
 namespace dstorch::ops {
@@ -28,13 +29,34 @@ at::Tensor rotate(const at::Tensor& x, const RopeTable& rope, int64_t first) {
   return at::cat(parts, -1);
 }
 
-/// The layer's part of the page that holds `position` of the span's sequence: [2, kv_heads, kPagePositions, head_dim].
+/// The layer's part of the page that holds `position` of the span's sequence: [2, kv_heads, kPagePositions, page_row].
 at::Tensor page_at(const Batch& batch, const Span& span, const LayerSlot& slot, int64_t position) {
   const auto& ids = span.pages.at(slot.group);
   const auto index = static_cast<std::size_t>(position / kPagePositions);
   require(index < ids.size() && ids[index] >= 0, ErrorKind::internal,
           "[attention] position {} must have a page, the span has {}", position, ids.size());
   return batch.groups->at(slot.group).pages.at(static_cast<std::size_t>(ids[index]))[slot.index];
+}
+
+/// Rows [.., head_dim] as pages of `type` keep them: [.., page_row].
+at::Tensor stored(const at::Tensor& rows, at::ScalarType type) {
+  if (type != kQ8Pages) {
+    return rows;
+  }
+  const auto numbers = rows.to(at::kFloat);
+  const auto scale = (numbers.abs().amax(-1, true) * cpu::kQ8ScaleOfGreatest).to(at::kBFloat16);  // [.., 1]
+  const auto units = at::nan_to_num(numbers / scale.to(at::kFloat), 0.0, 0.0, 0.0);
+  const auto most = static_cast<double>(cpu::kQ8Most);
+  return at::cat({units.round().clamp(-most, most).to(kQ8Pages), scale.view(kQ8Pages)}, -1);
+}
+
+/// The other way round: rows [.., page_row] of a page -> [.., head_dim].
+at::Tensor numbers_of(const at::Tensor& rows, int64_t head_dim) {
+  if (rows.scalar_type() != kQ8Pages) {
+    return rows;
+  }
+  const auto scale = rows.narrow(-1, head_dim, cpu::kScaleBytes).contiguous().view(at::kBFloat16);  // [.., 1]
+  return rows.narrow(-1, 0, head_dim).to(at::kFloat) * scale.to(at::kFloat);
 }
 
 }  // namespace
@@ -60,13 +82,13 @@ void write_pages(const Batch& batch, const Span& span, const LayerSlot& slot, co
     const auto place = position % kPagePositions;
     const auto count = std::min(kPagePositions - place, span.count - done);
     const auto page = page_at(batch, span, slot, position);
-    page[0].narrow(1, place, count).copy_(keys.narrow(1, done, count));
-    page[1].narrow(1, place, count).copy_(values.narrow(1, done, count));
+    page[0].narrow(1, place, count).copy_(stored(keys.narrow(1, done, count), page.scalar_type()));
+    page[1].narrow(1, place, count).copy_(stored(values.narrow(1, done, count), page.scalar_type()));
     done += count;
   }
 }
 
-PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot, int64_t window) {
+PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot, int64_t window, int64_t head_dim) {
   const auto end = span.position + span.count;
   const auto seen = window > 0 ? std::max<int64_t>(span.position - window + 1, 0) : 0;
   PagedKeys result;
@@ -79,8 +101,8 @@ PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot
     keys.push_back(page[0].narrow(1, 0, count));
     values.push_back(page[1].narrow(1, 0, count));
   }
-  result.keys = keys.size() == 1 ? keys.front() : at::cat(keys, 1);
-  result.values = values.size() == 1 ? values.front() : at::cat(values, 1);
+  result.keys = numbers_of(keys.size() == 1 ? keys.front() : at::cat(keys, 1), head_dim);
+  result.values = numbers_of(values.size() == 1 ? values.front() : at::cat(values, 1), head_dim);
   return result;
 }
 

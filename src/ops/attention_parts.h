@@ -25,6 +25,6 @@ struct PagedKeys {
   at::Tensor keys;    // [kv_heads, positions, head_dim]
   at::Tensor values;  // [kv_heads, positions, head_dim]
 };
-PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot, int64_t window);
+PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot, int64_t window, int64_t head_dim);
 
 }  // namespace dstorch::ops

@@ -59,7 +59,7 @@ at::Tensor attend_span(const at::Tensor& qkv, const AttentionConfig& config, con
     return attend(q, k, v, config, 0, 0).squeeze(0);
   }
   write_pages(batch, span, slot, k.squeeze(0), v.squeeze(0));
-  const auto paged = read_pages(batch, span, slot, config.sliding_window);
+  const auto paged = read_pages(batch, span, slot, config.sliding_window, config.head_dim);
   return attend(q, paged.keys.unsqueeze(0).to(q.scalar_type()), paged.values.unsqueeze(0).to(q.scalar_type()), config,
                 span.position, paged.first)
       .squeeze(0);

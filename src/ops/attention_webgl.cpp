@@ -14,7 +14,7 @@ at::Tensor attend_span_webgl(const at::Tensor& qkv, const AttentionConfig& confi
   const auto [q, k, v] = split_heads(qkv.unsqueeze(0), config, rope, span.position);
   const auto queries = q.squeeze(0).contiguous();
   write_pages(batch, span, slot, k.squeeze(0), v.squeeze(0));
-  const auto paged = read_pages(batch, span, slot, config.sliding_window);
+  const auto paged = read_pages(batch, span, slot, config.sliding_window, config.head_dim);
   if (!webgl::attention_takes(queries, paged.keys, paged.values)) {
     return {};
   }

@@ -4,6 +4,10 @@
 
 namespace dstorch::ops {
 
+int64_t page_row(at::ScalarType type, int64_t head_dim) {
+  return cpu::page_row(type == kQ8Pages ? DType::int8 : DType::float32, head_dim);
+}
+
 Batch Batch::of_sequences(const at::Tensor& tokens) {
   const auto count = tokens.size(0);
   const auto length = tokens.size(1);

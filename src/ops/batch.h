@@ -18,10 +18,16 @@ namespace dstorch::ops {
 
 using cpu::kPagePositions;
 
+/// How pages of 8-bit numbers with a scale for each head of a position are marked ("q8").
+inline constexpr auto kQ8Pages = at::kChar;
+
+/// Elements of what a page of `type` keeps of a position, for one head: head_dim, and in q8 the bytes of its scale.
+int64_t page_row(at::ScalarType type, int64_t head_dim);
+
 /// The memory of keys and values of some layers, by page: a page holds kPagePositions positions of one sequence in all
 /// of these layers.
 struct PageGroup {
-  std::vector<at::Tensor> pages;  // by page id, [layers, 2 (keys, values), kv_heads, kPagePositions, head_dim]
+  std::vector<at::Tensor> pages;  // by page id, [layers, 2 (keys, values), kv_heads, kPagePositions, page_row]
   std::vector<void*> addresses;   // by page id: where it begins, on the CPU
 };
 

@@ -36,6 +36,18 @@ TEST(DType, NamesAndSizes) {
   }
 }
 
+TEST(DType, WhatKeysAndValuesAreKeptIn) {
+  for (const auto dtype : {KvDType::float32, KvDType::bfloat16, KvDType::float16, KvDType::q8}) {
+    EXPECT_EQ(parse_kv_dtype(to_string(dtype)), dtype);
+  }
+  EXPECT_EQ(to_string(KvDType::q8), "q8");
+  EXPECT_EQ(to_string(KvDType::bfloat16), "bfloat16");
+  EXPECT_EQ(parse_kv_dtype("half"), KvDType::float16);
+  for (const auto* name : {"", "q4", "Q8", "int8", "float64", "q8_0"}) {
+    EXPECT_EQ(parse_kv_dtype(name), std::nullopt) << name;
+  }
+}
+
 TEST(DType, ShortFormsAndStrangers) {
   EXPECT_EQ(parse_dtype("bf16"), DType::bfloat16);
   EXPECT_EQ(parse_dtype("fp16"), DType::float16);

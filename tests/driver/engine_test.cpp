@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "core/json.h"
 #include "driver/bell.h"
 #include "driver/test_models.h"
 #include "dstorch/error.h"
@@ -330,7 +331,7 @@ TEST(Cancel, TakesEffectInALongPrompt) {
 
 TEST(KvDtype, IsTheConfigs) {
   const auto wide = load({.model_path = kText});
-  const auto narrow = load({.model_path = kText, .kv_dtype = DType::bfloat16});
+  const auto narrow = load({.model_path = kText, .kv_dtype = KvDType::bfloat16});
   const auto ids = wide->tokenizer()->encode("A mapped file costs nothing until it is read");
   const auto a = wide->logits(ids), b = narrow->logits(ids);
   double most = 0, range = 0;
@@ -340,7 +341,35 @@ TEST(KvDtype, IsTheConfigs) {
   }
   EXPECT_GT(most, 0);
   EXPECT_LT(most, 0.02 * range);
-  EXPECT_EQ(error_of([] { load({.model_path = kText, .kv_dtype = DType::int8}); }).kind(), ErrorKind::invalid_argument);
+}
+
+TEST(KvDtype, EightBitsTakeHalfOfSixteenAndSayTheSame) {
+  const auto load_in = [](KvDType dtype) {
+    return load({.model_path = kFixtures / "smollm2_bf16/model", .kv_dtype = dtype});
+  };
+  const auto wide = load_in(KvDType::bfloat16), narrow = load_in(KvDType::q8);
+  const std::vector<int64_t> prompt{5, 9, 2, 7, 1, 8, 3, 3, 60, 41, 12, 5};
+  const auto a = wide->logits(prompt), b = narrow->logits(prompt);
+  double most = 0, range = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    range = std::max(range, std::abs(static_cast<double>(a[i])));
+  }
+  EXPECT_GT(most, 0);
+  EXPECT_LT(most, 0.02 * range);
+  const auto config = read_json(kFixtures / "smollm2_bf16/model/config.json");
+  const auto dim = config.at("hidden_size").get<double>() / config.at("num_attention_heads").get<double>();
+  const auto bytes = [](const TorchModel& model) {
+    return static_cast<double>(model.memory()[MemoryKind::kv_cache].peak);
+  };
+  EXPECT_DOUBLE_EQ(bytes(*narrow) / bytes(*wide), (dim + 2) / (2 * dim));
+}
+
+TEST(KvDtype, EightBitsAreNotForShaders) {
+  const auto error =
+      error_of([] { load({.model_path = kText, .device = Device::parse("webgl"), .kv_dtype = KvDType::q8}); });
+  EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+  EXPECT_THAT(error.what(), HasSubstr("float32, bfloat16 or float16 on webgl"));
 }
 
 TEST(TorchScript, AnArchiveStopsAtItsEndToken) {

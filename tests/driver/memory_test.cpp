@@ -71,7 +71,7 @@ TEST(ModelMemory, PagesAreThereAsLongAsTheCall) {
   const auto twice = load({.model_path = kLlama});
   twice->complete(kPrompt, greedy(58));  // the last token made goes through no more
   EXPECT_EQ(twice->memory()[MemoryKind::kv_cache].peak, 2 * page);
-  const auto narrow = load({.model_path = kLlama, .kv_dtype = DType::bfloat16});
+  const auto narrow = load({.model_path = kLlama, .kv_dtype = KvDType::bfloat16});
   narrow->complete(kPrompt, greedy(8));
   EXPECT_EQ(narrow->memory()[MemoryKind::kv_cache].peak, page / 2);
 }

@@ -53,19 +53,21 @@ class SavedPrefix : public testing::Test {
 
 // Windows, formats, a prefix that ends within a page, at its end, in the first one.
 TEST_F(SavedPrefix, AnotherProcessGoesOnFromIt) {
-  for (const auto* fixture : {"llama", "qwen2_sliding", "mistral", "smollm2_bf16"}) {
-    const auto plain = load({.model_path = model_of(fixture), .prefix_cache = false});
+  const std::vector<std::pair<const char*, std::optional<KvDType>>> kinds = {
+      {"llama", {}}, {"qwen2_sliding", {}}, {"mistral", {}}, {"smollm2_bf16", {}}, {"qwen2_sliding", KvDType::q8}};
+  for (const auto& [fixture, kv_dtype] : kinds) {
+    const auto plain = load({.model_path = model_of(fixture), .kv_dtype = kv_dtype, .prefix_cache = false});
     for (const int64_t length : {10, 64, 100}) {
       const auto prompt = prompt_of(length + 6);
       const auto prefix = std::span(prompt).first(static_cast<std::size_t>(length));
-      load({.model_path = model_of(fixture)})->save_prefix(file_, prefix);
-      const auto model = load({.model_path = model_of(fixture)});
+      load({.model_path = model_of(fixture), .kv_dtype = kv_dtype})->save_prefix(file_, prefix);
+      const auto model = load({.model_path = model_of(fixture), .kv_dtype = kv_dtype});
       EXPECT_EQ(model->load_prefix(file_), length);
       EXPECT_GT(model->memory().prefixes.pages, 0);
       const auto again = model->complete(prefix, greedy(12));
       EXPECT_EQ(again.usage.cached_tokens, length - 1) << fixture;
       EXPECT_EQ(again.tokens, plain->complete(prefix, greedy(12)).tokens) << fixture;
-      const auto longer = load({.model_path = model_of(fixture)});
+      const auto longer = load({.model_path = model_of(fixture), .kv_dtype = kv_dtype});
       longer->load_prefix(file_);
       const auto result = longer->complete(prompt, greedy(12));
       EXPECT_EQ(result.usage.cached_tokens, length) << fixture;
@@ -95,7 +97,8 @@ TEST_F(SavedPrefix, OfAnotherModelIsRefused) {
     EXPECT_EQ(model->memory()[MemoryKind::kv_cache].bytes, 0);
   };
   refuses({.model_path = model_of("qwen2")});
-  refuses({.model_path = model_of("llama"), .kv_dtype = DType::bfloat16});
+  refuses({.model_path = model_of("llama"), .kv_dtype = KvDType::bfloat16});
+  refuses({.model_path = model_of("llama"), .kv_dtype = KvDType::q8});
   refuses({.model_path = model_of("llama"), .dtype = DType::float64});
   refuses({.model_path = changed_copy("llama", {{"rope_theta", 10001.0}})});
   fs::remove_all(folder_ / "copy");

@@ -55,8 +55,8 @@ TEST_P(RandomMix, EachGetsWhatItWouldGetAlone) {
     config.max_running = 1 + static_cast<int64_t>(rng.below(9));
     config.step.prompt_rows = 1 + static_cast<int64_t>(rng.below(70));
     config.step.shared_prompt_rows = 1 + static_cast<int64_t>(rng.below(30));
-    config.memory.kept = static_cast<int64_t>(rng.below(3)) * layout.page_bytes(0, 4);
-    config.memory.kv = static_cast<int64_t>(1 + rng.below(3)) * layout.sequence_bytes(128, 128, 4);
+    config.memory.kept = static_cast<int64_t>(rng.below(3)) * layout.page_bytes(0, at::kFloat);
+    config.memory.kv = static_cast<int64_t>(1 + rng.below(3)) * layout.sequence_bytes(128, 128, at::kFloat);
     Engine engine(std::move(config));
     struct Case {
       std::vector<int64_t> prompt;
@@ -143,7 +143,7 @@ TEST(Engine, AThousandRequestsFromEightThreads) {
 
 TEST(Engine, WhatCanNeverFitFailsAtOnceAndOthersWait) {
   auto config = engine_config("llama");
-  config.memory.kv = config.model->kv_layout().sequence_bytes(128, 128, 4);
+  config.memory.kv = config.model->kv_layout().sequence_bytes(128, 128, at::kFloat);
   config.memory.plan = [](int64_t positions) { return "the plan of " + std::to_string(positions); };
   Engine engine(std::move(config));
   const std::vector<int64_t> prompt(100, 5);

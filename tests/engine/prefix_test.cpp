@@ -32,12 +32,13 @@ GenerationOptions sampled_freely() {
 
 /// A model whose context has room for some pages, and its engine without a cache.
 struct Reference {
-  explicit Reference(const std::string& fixture, const Json& changes = {{"max_position_embeddings", 448}})
-      : config(engine_config(fixture, changes)), engine(config) {}
+  explicit Reference(const std::string& fixture, const Json& changes = {{"max_position_embeddings", 448}},
+                     at::ScalarType pages = at::kFloat)
+      : config(engine_config(fixture, changes, pages)), engine(config) {}
 
   [[nodiscard]] int64_t vocab() const { return config.model->sizes().vocab_size; }
   [[nodiscard]] int64_t bytes(int64_t positions) const {
-    return config.model->kv_layout().sequence_bytes(positions, 256, 4);
+    return config.model->kv_layout().sequence_bytes(positions, 256, config.kv_dtype);
   }
   /// The same model in an engine that finds prefixes. The reference is not to be asked beside it.
   [[nodiscard]] EngineConfig with_cache(int64_t bytes = kMuch) const {
@@ -67,7 +68,7 @@ class RandomPrefixes : public testing::TestWithParam<Mix> {};
 
 // Preambles that many share, answers that come back as prompts, cut and changed texts, adapters, cancels, little room.
 TEST_P(RandomPrefixes, EachGetsWhatItWouldGetWithoutTheCache) {
-  Reference reference(GetParam().fixture, GetParam().changes);
+  Reference reference(GetParam().fixture, GetParam().changes, GetParam().pages);
   const auto most = reference.engine.max_context();
   const std::vector<AdapterPtr> adapters{nullptr, random_adapter(*reference.config.model, 1),
                                          random_adapter(*reference.config.model, 2)};
@@ -79,9 +80,9 @@ TEST_P(RandomPrefixes, EachGetsWhatItWouldGetWithoutTheCache) {
     config.max_running = 1 + below(9);
     config.step.prompt_rows = 1 + below(100);
     config.step.shared_prompt_rows = 1 + below(40);
-    config.memory.kept = below(3) * config.model->kv_layout().page_bytes(0, 4);
+    config.memory.kept = below(3) * config.model->kv_layout().page_bytes(0, config.kv_dtype);
     if (seed % 2 == 0) {
-      config.memory.kv = config.model->kv_layout().sequence_bytes(most, 100, 4) * (1 + below(2));
+      config.memory.kv = config.model->kv_layout().sequence_bytes(most, 100, config.kv_dtype) * (1 + below(2));
     }
     Engine engine(std::move(config));
     struct Case {

@@ -37,7 +37,8 @@ Tokens repeating_tokens(Rng& rng, int64_t length, int64_t vocab) {
 /// A model, with a tokenizer where its fixture has one, and an engine that runs it as it is. Another engine of the same
 /// model must have drained before this one is asked.
 struct Reference {
-  Reference(const std::string& fixture, const Json& changes) : config(engine_config(fixture, changes)) {
+  Reference(const std::string& fixture, const Json& changes, at::ScalarType pages = at::kFloat)
+      : config(engine_config(fixture, changes, pages)) {
     const auto path = test::source_dir() / "tests/parity/fixtures" / fixture / "model";
     if (std::filesystem::exists(path / "tokenizer.json")) {
       config.tokenizer = Tokenizer::load(path);
@@ -171,7 +172,7 @@ class RandomSpeculation : public testing::TestWithParam<Mix> {};
 
 // Many at once, prompts beside them, answers that come back as prompts, cancels, little room: whatever is guessed.
 TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
-  Reference reference(GetParam().fixture, GetParam().changes);
+  Reference reference(GetParam().fixture, GetParam().changes, GetParam().pages);
   const auto most = reference.engine->max_context();
   const std::vector<std::shared_ptr<const nn::Adapter>> adapters{
       nullptr, nullptr, random_adapter(*reference.config.model, 1), random_adapter(*reference.config.model, 2)};
@@ -182,15 +183,17 @@ TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
     Rng rng(seed);
     auto config = reference.config;
     const auto& layout = config.model->kv_layout();
-    config.memory.prefixes = seed % 3 == 0 ? 0 : seed % 3 == 1 ? kMuch : layout.sequence_bytes(200, 256, 4);
+    config.memory.prefixes = seed % 3 == 0   ? 0
+                             : seed % 3 == 1 ? kMuch
+                                             : layout.sequence_bytes(200, 256, config.kv_dtype);
     config.max_running = 1 + below(rng, 9);
     config.step.prompt_rows = 1 + below(rng, 100);
     config.step.shared_prompt_rows = 1 + below(rng, 40);
     config.step.draft_rows = 1 + below(rng, 15);
     config.step.all_draft_rows = config.step.draft_rows + below(rng, 30);
-    config.memory.kept = below(rng, 3) * layout.page_bytes(0, 4);
+    config.memory.kept = below(rng, 3) * layout.page_bytes(0, config.kv_dtype);
     if (seed % 2 == 0) {
-      config.memory.kv = layout.sequence_bytes(most, 100, 4) * (1 + below(rng, 3));
+      config.memory.kv = layout.sequence_bytes(most, 100, config.kv_dtype) * (1 + below(rng, 3));
     }
     Engine engine(std::move(config));
     struct Case {
@@ -317,7 +320,7 @@ TEST(Speculation, StaysWithinTheMemoryBounds) {
   Reference reference("llama", {{"max_position_embeddings", 448}});
   const auto question = endless(200);
   const auto expected = plainly(*reference.engine, question).tokens;
-  const auto kv = reference.config.model->kv_layout().sequence_bytes(210, 256, 4);
+  const auto kv = reference.config.model->kv_layout().sequence_bytes(210, 256, at::kFloat);
   struct Limit {
     int64_t rows;  // more than the prompt's
     bool guesses;

@@ -16,8 +16,10 @@
 
 namespace dstorch::engine {
 
-/// The engine of a model of the parity tests, with bounds of the test's. `changes`: to its config.json.
-inline EngineConfig engine_config(const std::string& fixture, const Json& changes = Json::object()) {
+/// The engine of a model of the parity tests, with bounds of the test's. `changes`: to its config.json; keys and values
+/// are kept in `pages`.
+inline EngineConfig engine_config(const std::string& fixture, const Json& changes = Json::object(),
+                                  at::ScalarType pages = at::kFloat) {
   const auto path = test::source_dir() / "tests/parity/fixtures" / fixture / "model";
   models::CheckpointWeights weights(Checkpoint::open(path), {});
   EngineConfig config;
@@ -27,6 +29,7 @@ inline EngineConfig engine_config(const std::string& fixture, const Json& change
   weights.finish();
   config.max_context = config.model->sizes().max_positions;
   config.threads = 2;
+  config.kv_dtype = pages;
   return config;
 }
 
@@ -43,6 +46,7 @@ struct Mix {
   const char* name;
   const char* fixture;
   Json changes;
+  at::ScalarType pages = at::kFloat;
 };
 inline std::ostream& operator<<(std::ostream& out, const Mix& mix) { return out << mix.name; }
 
@@ -53,7 +57,8 @@ inline std::vector<Mix> mixes() {
           {"small_window", "qwen2_sliding", {{"max_position_embeddings", 448}}},
           {"window_of_pages", "qwen2_sliding", {{"max_position_embeddings", 448}, {"sliding_window", 150}}},
           {"windows_alone", "mistral", {{"max_position_embeddings", 448}, {"sliding_window", 65}}},
-          {"learned_positions", "gpt2", Json::object()}};
+          {"learned_positions", "gpt2", Json::object()},
+          {"eight_bits", "smollm2_bf16", {{"max_position_embeddings", 448}}, ops::kQ8Pages}};
 }
 
 /// Changes every linear layer by random numbers, so that no key stays what it was.

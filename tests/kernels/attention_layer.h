@@ -11,7 +11,7 @@ namespace dstorch::ops::cpu {
 /// One layer's attention with everything it may have, and a sequence to feed to it.
 struct Layer {
   int64_t heads = 6, kv_heads = 2, dim = 20, window = 0, rotary_half = 0, length = 150;
-  DType dtype = DType::float32;
+  DType dtype = DType::float32;  // of pages
   NormKind norm = NormKind::none;
 
   std::vector<float> qkv, cos, sin;
@@ -19,7 +19,10 @@ struct Layer {
 
   int64_t columns() const { return (heads + 2 * kv_heads) * dim; }
   int64_t outputs() const { return heads * dim; }
-  int64_t page_bytes() const { return 2 * kv_heads * kPagePositions * dim * static_cast<int64_t>(size_of(dtype)); }
+  DType gains() const { return dtype == DType::int8 ? DType::float32 : dtype; }
+  int64_t page_bytes() const {
+    return 2 * kv_heads * kPagePositions * page_row(dtype, dim) * static_cast<int64_t>(size_of(dtype));
+  }
 
   void fill(unsigned seed) {
     qkv = random_floats(length * columns(), seed);
@@ -28,8 +31,8 @@ struct Layer {
       cos.push_back(std::cos(angle));
       sin.push_back(std::sin(angle));
     }
-    query_gain = Stored(dtype, random_floats(dim, seed + 1));
-    key_gain = Stored(dtype, random_floats(dim, seed + 2));
+    query_gain = Stored(gains(), random_floats(dim, seed + 1));
+    key_gain = Stored(gains(), random_floats(dim, seed + 2));
   }
 
   /// A call for rows of `rows` columns() apart; spans and pages are still to come.
@@ -79,19 +82,29 @@ struct Layer {
   double definition(int64_t row, int64_t index, int64_t place, bool rounds) const {
     const auto kv = index / (heads / kv_heads);
     auto query = head(row, index);
-    for (auto& x : query) x = rounds && dim % 2 == 0 ? rounded(x) : x;
+    for (auto& x : query) x = rounds && dim % 2 == 0 ? Stored(DType::bfloat16, {static_cast<float>(x)})[0] : x;
     double total = 0, mixed = 0;
     for (int64_t j = window > 0 ? std::max<int64_t>(0, row - window + 1) : 0; j <= row; ++j) {
-      const auto key = head(j, heads + kv);
+      const auto key = stored(head(j, heads + kv));
       double score = 0;
-      for (int64_t i = 0; i < dim; ++i) score += query[i] * rounded(key[i]);
+      for (int64_t i = 0; i < dim; ++i) score += query[i] * key[i];
       const auto weight = std::exp(score * 0.2f);
       total += weight;
-      mixed += weight * rounded(head(j, heads + kv_heads + kv)[place]);
+      mixed += weight * stored(head(j, heads + kv_heads + kv))[place];
     }
     return mixed / total;
   }
-  double rounded(double x) const { return Stored(dtype, {static_cast<float>(x)})[0]; }
+  /// A key or a value as pages keep it.
+  std::vector<double> stored(std::vector<double> x) const {
+    double greatest = 0;
+    for (const auto number : x) greatest = std::max(greatest, std::abs(number));
+    const double scale = Stored(DType::bfloat16, {static_cast<float>(greatest / 127 * (1 + 0x1p-8))})[0];
+    for (auto& number : x) {
+      number = dtype == DType::int8 ? std::nearbyint(number / scale) * scale
+                                    : Stored(dtype, {static_cast<float>(number)})[0];
+    }
+    return x;
+  }
 };
 
 /// Pages of a layer, each an allocation of its own, handed out in no order.
@@ -177,7 +190,9 @@ inline std::vector<float> Layer::run(const std::vector<int64_t>& pieces, int thr
 /// Layers that differ in everything that the kernel looks at.
 inline std::vector<Layer> layers() {
   std::vector<Layer> all;
-  for (const auto dtype : kStoredTypes) {
+  std::vector<DType> types(std::begin(kStoredTypes), std::end(kStoredTypes));
+  types.push_back(DType::int8);
+  for (const auto dtype : types) {
     Layer plain;
     plain.dtype = dtype;
     all.push_back(plain);

@@ -11,7 +11,7 @@ DSTORCH_EVERY_TARGET(AttentionKernel);
 TEST_P(AttentionKernel, AgreesWithItsDefinition) {
   for (const auto& layer : layers()) {
     const auto out = layer.run({layer.length}, 2);
-    const bool rounds = GetParam().bf16_products && layer.dtype == DType::bfloat16;
+    const bool rounds = GetParam().bf16_products && (layer.dtype == DType::bfloat16 || layer.dtype == DType::int8);
     for (const int64_t row : {0, 1, 22, 23, 63, 64, 65, 127, 149}) {
       for (const int64_t head : {int64_t{0}, layer.heads - 1}) {
         for (const int64_t place : {int64_t{0}, layer.dim - 1}) {
@@ -201,15 +201,38 @@ TEST_P(AttentionKernel, GreatScoresDoNotOverflow) {
 }
 
 TEST_P(AttentionKernel, NotANumberReachesLaterPositionsOnly) {
+  for (const auto dtype : {DType::float32, DType::int8}) {
+    for (const auto spoiling : {NAN, INFINITY}) {
+      Layer layer;
+      layer.dtype = dtype;
+      layer.length = 100;
+      layer.fill(4);
+      // A value of the first KV head.
+      layer.qkv[70 * layer.columns() + (layer.heads + layer.kv_heads) * layer.dim] = spoiling;
+      const auto out = layer.run({layer.length}, 2);
+      for (int64_t row = 0; row < layer.length; ++row) {
+        for (int64_t head = 0; head < layer.heads; ++head) {
+          const bool spoilt = row >= 70 && head < layer.heads / layer.kv_heads;
+          EXPECT_EQ(std::isfinite(out[(row * layer.heads + head) * layer.dim]), !spoilt) << row << " " << head;
+        }
+      }
+    }
+  }
+}
+
+/// Whatever the size of a row's numbers, none is off by more than half a step of 127 to the greatest.
+TEST_P(AttentionKernel, EightBitsKeepWhatIsGreatOrSmall) {
   Layer layer;
-  layer.length = 100;
-  layer.fill(4);
-  layer.qkv[70 * layer.columns() + layer.heads * layer.dim] = NAN;  // a key of the first KV head
-  const auto out = layer.run({layer.length}, 2);
-  for (int64_t row = 0; row < layer.length; ++row) {
-    for (int64_t head = 0; head < layer.heads; ++head) {
-      const bool spoilt = row >= 70 && head < layer.heads / layer.kv_heads;
-      EXPECT_EQ(std::isnan(out[(row * layer.heads + head) * layer.dim]), spoilt) << row << " " << head;
+  layer.heads = 1, layer.kv_heads = 1, layer.dim = 40, layer.length = 1, layer.dtype = DType::int8;
+  for (const float size : {0.0f, 1e-30f, 1e-4f, 1.0f, 3e4f, 1e30f}) {
+    layer.fill(4);
+    float* values = layer.qkv.data() + 2 * layer.dim;
+    for (int64_t i = 0; i < layer.dim; ++i) values[i] *= size;
+    const auto out = layer.run({1}, 1);  // one position: its value
+    const float greatest = std::abs(
+        *std::max_element(values, values + layer.dim, [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    for (int64_t i = 0; i < layer.dim; ++i) {
+      EXPECT_LE(std::abs(out[i] - values[i]), 0.51f * 1.008f * greatest / 127) << size;
     }
   }
 }

@@ -27,8 +27,8 @@ TEST(KvLayout, LayersThatSeeEquallyFarShareAGroup) {
   EXPECT_EQ(slot.index, 1);
   ASSERT_EQ(layout.groups.size(), 2U);
   EXPECT_EQ(layout.groups[0].layers, 2);
-  EXPECT_EQ(layout.page_bytes(0, 4), 2 * kPageBytes);
-  EXPECT_EQ(layout.page_bytes(1, 2), kPageBytes);
+  EXPECT_EQ(layout.page_bytes(0, at::kFloat), 2 * kPageBytes);
+  EXPECT_EQ(layout.page_bytes(1, at::kHalf), kPageBytes);
 }
 
 TEST(KvLayout, SaysTheMostPagesASequenceHas) {
@@ -36,7 +36,7 @@ TEST(KvLayout, SaysTheMostPagesASequenceHas) {
   EXPECT_EQ(layout.sequence_pages(0, 64, 32), 1);
   EXPECT_EQ(layout.sequence_pages(0, 65, 32), 2);
   EXPECT_EQ(layout.sequence_pages(1, 65, 32), 2);
-  EXPECT_EQ(layout.sequence_bytes(1000, 32, 4), (16 + layout.sequence_pages(1, 1000, 32)) * kPageBytes);
+  EXPECT_EQ(layout.sequence_bytes(1000, 32, at::kFloat), (16 + layout.sequence_pages(1, 1000, 32)) * kPageBytes);
   // However the sequence goes through, it never has more; and as many it may have.
   for (const int64_t piece : {1, 7, 32, 64, 256}) {
     int64_t most = 0;

@@ -55,7 +55,8 @@ class Pages {
  public:
   Pages(const Case& c, int64_t count, at::ScalarType type) : groups_(1) {
     for (int64_t i = 0; i < count; ++i) {
-      auto page = torch::full({2, 2, c.kv_heads, kPagePositions, c.dim}, NAN, torch::TensorOptions().dtype(type));
+      auto page = torch::full({2, 2, c.kv_heads, kPagePositions, page_row(type, c.dim)}, type == kQ8Pages ? 99 : NAN,
+                              torch::TensorOptions().dtype(type));
       groups_[0].addresses.push_back(page.data_ptr());
       groups_[0].pages.push_back(std::move(page));
     }
@@ -109,6 +110,41 @@ TEST(Attention, AgreesWithReferenceOverPages) {
       EXPECT_TRUE(fast.page(0)[0].isnan().all().item<bool>()) << "the other layer";
       EXPECT_TRUE(fast.page(1).isnan().all().item<bool>()) << "nobody's page";
     }
+  }
+}
+
+/// In q8 too; what neither norm nor rotation touches is stored as the same bytes.
+TEST(Attention, AgreesWithReferenceOverPagesOfEightBits) {
+  torch::manual_seed(12);
+  const torch::NoGradGuard no_grad;
+  const std::vector<int32_t> ids{2, 0};
+  for (const auto& c : kCases) {
+    const auto config = config_of(c, at::kFloat);
+    const auto rope = table_of(c, 100);
+    const Pages fast(c, 3, kQ8Pages), composed(c, 3, kQ8Pages);
+    int64_t position = 0;
+    for (const int64_t count : {5, 1, 1, 70, 1}) {
+      auto qkv = random_qkv(c, count);
+      qkv.narrow(0, 0, 1).zero_();  // a row of nothing has no scale
+      const auto y = attention(qkv, config, rope, fast.batch({{&ids, position, count}}), kSlot);
+      const auto want = attention_reference(qkv, config, rope, composed.batch({{&ids, position, count}}), kSlot);
+      EXPECT_LT(distance(y, want), cache_tolerance(at::kBFloat16)) << c.name << " at " << position;
+      const auto wide = attention(qkv, config, rope, Pages(c, 3, at::kFloat).batch({{&ids, 0, count}}), kSlot);
+      if (position == 0) {
+        EXPECT_LT(distance(y, wide), 0.03) << c.name;
+        EXPECT_GT(distance(y, wide), 1e-4) << c.name;
+      }
+      position += count;
+    }
+    const bool as_projected = c.rotary_dim == 0 && !c.norms;
+    for (const int64_t part : {0, 1}) {
+      if (part == 1 || as_projected) {
+        EXPECT_TRUE(fast.page(2)[1][part].equal(composed.page(2)[1][part])) << c.name;
+        EXPECT_TRUE(fast.page(0)[1][part].equal(composed.page(0)[1][part])) << c.name;
+      }
+    }
+    EXPECT_TRUE((fast.page(0)[0] == 99).all().item<bool>()) << "the other layer";
+    EXPECT_TRUE((fast.page(1) == 99).all().item<bool>()) << "nobody's page";
   }
 }
 

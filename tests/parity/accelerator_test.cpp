@@ -22,7 +22,7 @@ namespace dstorch::parity {
 namespace {
 
 std::unique_ptr<TorchModel> open_on(const std::string& device, const std::filesystem::path& path,
-                                    std::optional<DType> dtype = {}, std::optional<DType> kv_dtype = {},
+                                    std::optional<DType> dtype = {}, std::optional<KvDType> kv_dtype = {},
                                     bool prefix_cache = true) {
   TorchModelConfig config;
   config.dtype = dtype;
@@ -49,7 +49,7 @@ class Accelerator : public ::testing::TestWithParam<std::tuple<std::string, std:
 };
 
 TEST_P(Accelerator, SaysWhatTransformersSaysWithoutTheCpu) {
-  const auto model = open_on(device(), fixture.model, {}, DType::float32);
+  const auto model = open_on(device(), fixture.model, {}, KvDType::float32);
   webgl::reset_fallbacks();
   const auto result = model->complete(fixture.prompt, greedy_options(static_cast<int64_t>(fixture.greedy.size())));
   EXPECT_EQ(result.tokens, fixture.greedy);

@@ -53,6 +53,15 @@ std::optional<DType> dtype_from(const Napi::Object& object, const char* name) {
   return dtype;
 }
 
+std::optional<KvDType> kv_dtype_from(const Napi::Object& object) {
+  const auto text = read<std::string>(object, "kvDtype");
+  const auto dtype = text ? parse_kv_dtype(*text) : std::nullopt;
+  if (text && !dtype) {
+    throw LMError(ErrorKind::invalid_argument, "kvDtype must be float32, bfloat16, float16 or q8, got " + *text);
+  }
+  return dtype;
+}
+
 std::optional<std::vector<std::string>> read_texts(const Napi::Object& object, const char* name) {
   const auto value = object.Get(name);
   if (!value.IsArray()) {
@@ -128,7 +137,7 @@ TorchModelConfig config_from(const Napi::Object& object) {
     read_into<int64_t>(architecture.num_layers, sizes, "numLayers");
   }
   config.dtype = dtype_from(object, "dtype");
-  config.kv_dtype = dtype_from(object, "kvDtype");
+  config.kv_dtype = kv_dtype_from(object);
   read_into<int64_t>(config.kv_memory, object, "kvMemory");
   read_into<bool>(config.prefix_cache, object, "prefixCache");
   read_into<int>(config.threads, object, "threads");

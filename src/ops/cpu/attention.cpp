@@ -10,6 +10,7 @@
 
 #include "ops/cpu/attention_tile-inl.h"
 #include "ops/cpu/norm-inl.h"
+#include "ops/cpu/q8-inl.h"
 #include "ops/cpu/rope-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,15 +19,23 @@ namespace {
 
 template <class T>
 void store_as(const float* from, int64_t count, T* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    to[i] = from_float<T>(from[i]);
+  if constexpr (std::is_same_v<T, Q8>) {
+    store_q8(from, count, to);
+  } else {
+    for (int64_t i = 0; i < count; ++i) {
+      to[i] = from_float<T>(from[i]);
+    }
   }
 }
 
 /// Calls f with a null pointer of the type that a sequence's keys and values are stored as.
 template <class F>
 HWY_INLINE void with_stored(const AttentionCall& call, const Sequence& sequence, const F& f) {
-  with_element(sequence.own != nullptr ? DType::float32 : call.cache_dtype, f);
+  if (sequence.own == nullptr && call.cache_dtype == DType::int8) {
+    f(static_cast<const Q8*>(nullptr));
+  } else {
+    with_element(sequence.own != nullptr ? DType::float32 : call.cache_dtype, f);
+  }
 }
 
 /// One head of a row: a query into scratch, or a key and its value into their page. `head` is scratch for a key.
@@ -48,7 +57,7 @@ void take_in(const AttentionCall& call, const AttentionPlan& plan, const Sequenc
   }
   if (is_key) {
     std::byte* page = sequence.page(call, position / kPagePositions);
-    const auto at = (index - call.heads) * sequence.head_stride + position % kPagePositions * dim;
+    const auto at = (index - call.heads) * sequence.head_stride + position % kPagePositions * sequence.row_stride;
     with_stored(call, sequence, [&]<class T>(const T*) {
       store_as(to, dim, reinterpret_cast<T*>(page) + at);
       store_as(from + call.kv_heads * dim, dim, reinterpret_cast<T*>(page + sequence.values_offset) + at);
@@ -148,7 +157,8 @@ void merge_tiles(const AttentionCall& call, const AttentionPlan& plan, const Att
 }
 
 void attend_spans(const AttentionCall& call, std::span<const AttentionSpan> spans) {
-  const bool rounds = kMayRound && bf16_products() && call.cache_dtype == DType::bfloat16 && call.head_dim % 2 == 0;
+  const bool rounds = kMayRound && bf16_products() && call.head_dim % 2 == 0 &&
+                      (call.cache_dtype == DType::bfloat16 || call.cache_dtype == DType::int8);
   const AttentionPlan plan(call, spans, kLanes, kBlockRows, rounds);
   const auto take_all_in = [&](Worker worker, Chunks& chunks) {
     take_in_chunks(call, plan, Room(plan, worker.index).partials, chunks);

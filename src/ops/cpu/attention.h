@@ -20,7 +20,7 @@ struct AttentionSpan {
 /// Causal attention of the spans' rows, each over its own sequence, to which the rows' keys and values are added first.
 /// Rows of qkv hold the queries of all heads, then the keys, then the values: (heads + 2 * kv_heads) * head_dim.
 ///
-/// A page holds the keys and the values of kPagePositions positions, [kv_heads, kPagePositions, head_dim] each. Those
+/// A page holds the keys and the values of kPagePositions positions, [kv_heads, kPagePositions, page_row] each. Those
 /// of new rows are written to; spans of a call share pages only where none of them writes.
 struct AttentionCall {
   const float* qkv = nullptr;
@@ -37,12 +37,12 @@ struct AttentionCall {
   const float* cos = nullptr;  // [positions, rotary_dim / 2], or null: no rotation
   const float* sin = nullptr;
   int64_t rotary_half = 0;
-  void* const* pages = nullptr;  // where each page begins, by its number; null where no span has pages
-  int64_t layer_offset = 0;      // bytes from there to this layer's keys
-  int64_t head_stride = 0;       // elements from one KV head to the next; 0: kPagePositions * head_dim
-  int64_t values_offset = 0;     // bytes from the keys to the values; 0: kv_heads * head_stride elements
-  DType cache_dtype = DType::float32;
-  float* out = nullptr;  // rows of heads * head_dim
+  void* const* pages = nullptr;        // where each page begins, by its number; null where no span has pages
+  int64_t layer_offset = 0;            // bytes from there to this layer's keys
+  int64_t head_stride = 0;             // elements from one KV head to the next; 0: kPagePositions * page_row
+  int64_t values_offset = 0;           // bytes from the keys to the values; 0: kv_heads * head_stride elements
+  DType cache_dtype = DType::float32;  // of pages; int8 is q8
+  float* out = nullptr;                // rows of heads * head_dim
   int64_t out_stride = 0;
 };
 void attention(const AttentionCall& call);

@@ -80,10 +80,12 @@ int64_t AttentionPlan::add_sequences(const AttentionCall& call, std::span<const 
   const auto bytes = static_cast<int64_t>(size_of(call.cache_dtype));
   int64_t own = 0;
   for (const auto& span : spans) {
-    Sequence sequence{.span = &span, .row = rows, .head_stride = kPagePositions * call.head_dim};
+    Sequence sequence{.span = &span, .row = rows, .row_stride = call.head_dim};
+    sequence.head_stride = kPagePositions * sequence.row_stride;
     if (span.pages != nullptr) {
       sequence.rounds = rounds;
-      sequence.head_stride = call.head_stride > 0 ? call.head_stride : sequence.head_stride;
+      sequence.row_stride = page_row(call.cache_dtype, call.head_dim);
+      sequence.head_stride = call.head_stride > 0 ? call.head_stride : kPagePositions * sequence.row_stride;
       sequence.values_offset =
           call.values_offset != 0 ? call.values_offset : call.kv_heads * sequence.head_stride * bytes;
     } else {

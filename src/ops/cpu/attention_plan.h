@@ -17,9 +17,10 @@ struct Sequence {
   int64_t row = 0;            // of its first row among the rows of all sequences
   float* own = nullptr;       // pages of its own, one behind the other, where the span has none
   int64_t own_page = 0;       // floats
+  int64_t row_stride = 0;     // elements from one position to the next
   int64_t head_stride = 0;    // elements
   int64_t values_offset = 0;  // bytes
-  bool rounds = false;        // queries are rounded to bfloat16, to meet keys of it
+  bool rounds = false;        // queries are rounded to bfloat16, to meet keys of it or of q8
 
   /// The keys of a page of this call's layer.
   std::byte* page(const AttentionCall& call, int64_t index) const {
@@ -50,7 +51,7 @@ inline int64_t first_key(const AttentionCall& call, int64_t position) {
 class AttentionPlan {
  public:
   /// For some spans of a call, which must outlive it. Vectors of `lanes` floats, `block_rows` rows worked on together;
-  /// `rounds` where queries meet bfloat16 keys rounded.
+  /// `rounds` where queries meet the keys of pages rounded.
   AttentionPlan(const AttentionCall& call, std::span<const AttentionSpan> spans, int64_t lanes, int64_t block_rows,
                 bool rounds);
   ~AttentionPlan();

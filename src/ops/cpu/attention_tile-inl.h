@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "ops/cpu/attention_plan.h"
+#include "ops/cpu/q8-inl.h"
 #include "ops/cpu/softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -45,15 +46,20 @@ HWY_INLINE Seen visible(const AttentionCall& call, const Sequence& sequence, int
           HWY_MIN(position + last + 1 - start, kTileKeys)};
 }
 
-/// Scores of `rows` queries with the tile whose key at place j begins at key_of(j).
+/// Scores of `rows` queries with the tile whose key at place j begins at key_of(j), as its numbers are stored.
 template <class T, class KeyOf>
-HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
-                               int64_t rows, int64_t dim, const Room& room) {
-  if constexpr (kMayRound && std::is_same_v<T, Bf16>) {
+HWY_INLINE void scores_as_stored(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
+                                 int64_t rows, int64_t dim, const Room& room) {
+  if constexpr (kMayRound && (std::is_same_v<T, Bf16> || std::is_same_v<T, Q8>)) {
     if (rounds) {
       const auto pairs = dim / 2;  // of features, as long as a float each
-      transpose_tile(pairs, room.keys,
-                     [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<float>(key_of(j), at, pairs - at); });
+      transpose_tile(pairs, room.keys, [&](int64_t j, int64_t at) HWY_ATTR {
+        if constexpr (std::is_same_v<T, Q8>) {
+          return load_bf16_pairs(key_of(j) + 2 * at, pairs - at);
+        } else {
+          return load_upto<float>(key_of(j), at, pairs - at);
+        }
+      });
       bf16_scores(reinterpret_cast<const Bf16*>(queries), rows, 2 * plan.width,
                   reinterpret_cast<const Bf16*>(room.keys), pairs, room.scores);
       return;
@@ -61,6 +67,33 @@ HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const Key
   }
   transpose_tile(dim, room.keys, [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<T>(key_of(j), at, dim - at); });
   scores_of(queries, rows, plan.width, room.keys, dim, room.scores);
+}
+
+template <class T, class KeyOf>
+HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
+                               int64_t rows, int64_t dim, const Room& room) {
+  scores_as_stored<T>(plan, rounds, key_of, queries, rows, dim, room);
+  if constexpr (std::is_same_v<T, Q8>) {
+    float scales[kTileKeys];
+    for (int64_t j = 0; j < kTileKeys; ++j) {
+      scales[j] = q8_scale(key_of(j), dim);
+    }
+    for (int64_t i = 0; i < rows * kTileKeys; i += kLanes) {
+      hn::StoreU(hn::Mul(load(room.scores + i), load(scales + i % kTileKeys)), DF(), room.scores + i);
+    }
+  }
+}
+
+/// The numbers of a stored row as float32, in whole vectors.
+template <class T>
+HWY_INLINE void load_row(const T* row, int64_t dim, float* to) {
+  for (int64_t i = 0; i < dim; i += kLanes) {
+    auto numbers = load_upto<T>(row, i, dim - i);
+    if constexpr (std::is_same_v<T, Q8>) {
+      numbers = hn::Mul(numbers, hn::Set(DF(), q8_scale(row, dim)));
+    }
+    hn::StoreU(numbers, DF(), to + i);
+  }
 }
 
 /// Partial results of rows first .. last (all of which see some of the tile's keys) with one tile. Queries are numbered
@@ -77,12 +110,11 @@ HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, 
   const auto* first_key_row = reinterpret_cast<const T*>(page) + kv_head * sequence.head_stride;
   const auto* first_value = reinterpret_cast<const T*>(page + sequence.values_offset) + kv_head * sequence.head_stride;
   // Every key has its place in the tile, whoever sees it.
-  const auto key_of = [&](int64_t j) { return first_key_row + HWY_MIN(HWY_MAX(j, keys.begin), keys.end - 1) * dim; };
+  const auto stride = sequence.row_stride;
+  const auto key_of = [&](int64_t j) { return first_key_row + HWY_MIN(HWY_MAX(j, keys.begin), keys.end - 1) * stride; };
   scores_of_tile<T>(plan, sequence.rounds, key_of, plan.query(kv_head, sequence.row + first), queries, dim, room);
   for (auto j = keys.begin; j < keys.end; ++j) {
-    for (int64_t i = 0; i < dim; i += kLanes) {
-      hn::StoreU(load_upto<T>(first_value + j * dim, i, dim - i), DF(), room.values + j * plan.width + i);
-    }
+    load_row(first_value + j * stride, dim, room.values + j * plan.width);
   }
   const auto seen_by = [&](int64_t query) {
     const auto row = first + query / plan.group;

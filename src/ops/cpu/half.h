@@ -14,6 +14,10 @@ struct Bf16 {
 struct F16 {
   uint16_t bits;
 };
+/// A number in units of the scale of its row.
+struct Q8 {
+  int8_t units;
+};
 
 inline float to_float(float value) { return value; }
 

@@ -27,6 +27,13 @@ namespace dstorch::ops::cpu {
 /// Positions of a page of the KV cache.
 inline constexpr int64_t kPagePositions = 64;
 
+/// Elements of what a page keeps of a position, for one head. In int8 (the format "q8") these are head_dim numbers in
+/// units of a scale, and then the scale, a bfloat16.
+inline constexpr int64_t kScaleBytes = 2;
+constexpr int64_t page_row(DType dtype, int64_t head_dim) {
+  return dtype == DType::int8 ? head_dim + kScaleBytes : head_dim;
+}
+
 /// A vector of `features` elements of one of the three types; null: absent.
 struct Vector {
   const void* data = nullptr;

@@ -60,6 +60,13 @@ HWY_INLINE V load(const F16* p) {
 #endif
 }
 
+/// In units of their row's scale.
+HWY_INLINE V load(const Q8* p) {
+  const hn::RebindToSigned<DF> d32;
+  const hn::Rebind<int8_t, DF> d8;
+  return hn::ConvertTo(DF(), hn::PromoteTo(d32, hn::LoadU(d8, reinterpret_cast<const int8_t*>(p))));
+}
+
 /// `count` < kLanes elements as float32, then zeros; reads nothing beyond them.
 template <class T>
 HWY_INLINE V load_part(const T* p, int64_t count) {
