@@ -39,6 +39,8 @@ std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t laye
   return sliding;
 }
 
+void require_known_layers(const Json& config, int64_t layers) { (void)sliding_layers(config, layers); }
+
 ops::Activation parse_activation(const std::string& name) {
   if (name == "silu" || name == "swish") {
     return ops::Activation::silu;

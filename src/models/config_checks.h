@@ -34,6 +34,10 @@ T get_unless_missing(const Json& config, const std::string& key, T fallback) {
 /// format, unsupported for other kinds of layers.
 std::optional<std::vector<bool>> sliding_layers(const Json& config, int64_t layers);
 
+/// For families that have no such layers: `layer_types` means nothing there, and may not ask for what nobody has.
+/// Throws as sliding_layers does.
+void require_known_layers(const Json& config, int64_t layers);
+
 /// `hidden_act` as Hugging Face spells it. Throws LMError{unsupported}.
 ops::Activation parse_activation(const std::string& name);
 

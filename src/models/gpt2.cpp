@@ -33,6 +33,7 @@ Gpt2Config parse_gpt2_config(const Json& json) {
   config.sizes.num_classes = std::ssize(class_names(json));
   config.sizes.hidden_size = get_size_of(json, "n_embd", "hidden_size", 768);
   config.sizes.num_layers = get_size_of(json, "n_layer", "num_hidden_layers", 12);
+  require_known_layers(json, config.sizes.num_layers);
   config.sizes.max_positions =
       get_size_of(json, "n_positions", "max_position_embeddings", get_size_or(json, "n_ctx", 1024));
   config.num_heads = get_size_of(json, "n_head", "num_attention_heads", 12);

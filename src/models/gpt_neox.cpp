@@ -28,6 +28,7 @@ GptNeoxConfig parse_gpt_neox_config(const Json& json) {
   sizes.num_classes = std::ssize(class_names(json));
   sizes.hidden_size = size("hidden_size", 6144);
   sizes.num_layers = size("num_hidden_layers", 44);
+  require_known_layers(json, sizes.num_layers);
   sizes.max_positions = size("max_position_embeddings", 2048);
   sizes.num_heads = size("num_attention_heads", 64);
   sizes.intermediate_size = size("intermediate_size", 24576);

@@ -59,11 +59,12 @@ std::vector<bool> rotated_layers(const Json& config, const std::string& type, in
 }
 
 /// Positions that each layer looks back, itself included, 0 for all: as `layer_types` says, else by each family's older
-/// keys.
+/// keys. Llama's and Granite's classes have no windows.
 std::vector<int64_t> sliding_windows(const Json& config, const std::string& type, int64_t layers,
                                      const std::vector<bool>& rotated) {
   const bool is_mistral = type == "mistral" || type == "ministral";
   const bool is_qwen = type == "qwen2" || type == "qwen3";
+  const bool has_windows = type != "llama" && type != "granite";
   const int64_t default_window = (is_mistral || is_qwen) && !config.contains("sliding_window") ? 4096 : 0;
   const bool knows_use = is_qwen || type == "smollm3";
   const bool used = knows_use && get_unless_missing(config, "use_sliding_window", false);
@@ -71,7 +72,7 @@ std::vector<int64_t> sliding_windows(const Json& config, const std::string& type
   const auto first = is_qwen ? get_unless_missing<int64_t>(config, "max_window_layers", 28) : layers;
   const auto named = sliding_layers(config, layers);
   std::vector<int64_t> windows(static_cast<std::size_t>(layers), 0);
-  for (int64_t i = 0; i < layers && type != "llama"; ++i) {
+  for (int64_t i = 0; i < layers && has_windows; ++i) {
     const auto index = static_cast<std::size_t>(i);
     // SmolLM3 slides where it does not rotate, Qwen from a first layer on, Mistral everywhere.
     const bool by_family = type == "smollm3" ? used && !rotated[index] : is_mistral || i >= first;

@@ -41,6 +41,7 @@ Olmo2Config parse_olmo2_config(const Json& json) {
   sizes.whole_qk_norm = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", false);
   require_head_groups(sizes.num_heads, sizes.num_kv_heads);
+  require_known_layers(json, sizes.num_layers);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-5);
   config.attention_bias = get_unless_missing(json, "attention_bias", false);
   config.activation = parse_activation(get_unless_missing<std::string>(json, "hidden_act", "silu"));

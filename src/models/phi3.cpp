@@ -56,6 +56,7 @@ Phi3Config parse_phi3_config(const Json& json) {
   sizes.rms_norm = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", false);
   require_head_groups(sizes.num_heads, sizes.num_kv_heads);
+  require_known_layers(json, sizes.num_layers);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-5);
   config.window = get_size_or(json, "sliding_window", 0);
   config.activation = parse_activation(get_unless_missing<std::string>(json, "hidden_act", "silu"));

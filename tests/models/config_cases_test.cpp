@@ -73,6 +73,19 @@ TEST(Config, LongRopeEndsWhereItsFrequenciesDo) {
   EXPECT_EQ(create_model(config, weights)->sizes().max_positions, 32);
 }
 
+// Of a null the default, 4096, would be seen after so many tokens only.
+TEST(Config, AWindowOfNullIsNone) {
+  for (const auto& one : all_cases()) {
+    if (one["name"] == "mistral without a window" || one["name"] == "mistral") {
+      FormulaWeights weights;
+      const auto& config = one["config"];
+      const auto layout = create_model(config, weights)->kv_layout();
+      ASSERT_EQ(layout.groups.size(), 1U);
+      EXPECT_EQ(layout.groups.front().window, config["sliding_window"].is_null() ? 0 : 5);
+    }
+  }
+}
+
 TEST(Config, Phi3sFirstWordForLongRopeIsKnown) {
   Json config = all_cases().front()["config"];
   config.update({{"model_type", "phi3"}, {"sliding_window", nullptr}, {"original_max_position_embeddings", 32}});
