@@ -24,6 +24,7 @@ struct ModelArguments {
   std::optional<KvDType> kv_dtype;
   int64_t kv_memory = 0;
   bool no_prefix_cache = false;
+  std::string draft_model;
   bool allow_scripts = false;
   bool copy_weights = false;
   std::string adapter;

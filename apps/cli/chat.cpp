@@ -15,6 +15,7 @@ void add_chat(CLI::App& app) {
   }
   add_model_options(command, arguments->model);
   add_prefix_cache(command, arguments->model);
+  add_draft_model(command, arguments->model);
   command.footer(
       "At a terminal: Enter sends, Alt-Enter or a \\ at the end begins a new line, Ctrl-C stops an answer, /help says "
       "the "

@@ -79,6 +79,7 @@ void add_generate(CLI::App& app) {
   add_constraint(command, arguments->constraint);
   add_model_options(command, arguments->model);
   add_prefix_cache(command, arguments->model);
+  add_draft_model(command, arguments->model);
   add_prefix_files(command, *arguments);
   constexpr const char* kOutput = "Output";
   add_number(command, "-n,--answers", arguments->answers,

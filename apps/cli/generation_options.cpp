@@ -30,9 +30,9 @@ void add_sampling(CLI::App& command, GenerationOptions& generation) {
 
 void add_speculation(CLI::App& command, std::string& speculation) {
   add_choice(
-      command, "--speculation", speculation, {"automatic", "lookup", "off"},
-      "Guess the answer ahead from what prompt and answer say already: where it pays, or always. The text is the "
-      "same")
+      command, "--speculation", speculation, {"automatic", "lookup", "draft_model", "off"},
+      "Guess the answer ahead where it pays, or always from what prompt and answer say already, or always by the "
+      "--draft-model. The text is the same")
       ->group("Speed");
 }
 

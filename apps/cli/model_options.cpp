@@ -96,6 +96,12 @@ void add_prefix_cache(CLI::App& command, ModelArguments& arguments) {
       ->group(kModelGroup);
 }
 
+void add_draft_model(CLI::App& command, ModelArguments& arguments) {
+  add_text(command, "--draft-model", arguments.draft_model, "DIR",
+           "A smaller model of the same vocabulary, which guesses answers ahead. The text is the same")
+      ->group(kModelGroup);
+}
+
 void add_prompt(CLI::App& command, PromptArguments& prompt, const std::string& text_help, const std::string& ids_help) {
   auto* text = add_value(command, "PROMPT", "", text_help,
                          [&prompt](const std::string&, const std::string& given) { prompt.text = given; });

@@ -9,6 +9,8 @@ namespace dstorch::cli {
 void add_model_options(CLI::App& command, ModelArguments& arguments);
 /// --no-prefix-cache, for commands that generate.
 void add_prefix_cache(CLI::App& command, ModelArguments& arguments);
+/// --draft-model, for the same.
+void add_draft_model(CLI::App& command, ModelArguments& arguments);
 
 /// The single ones, for commands that have not all of them.
 void add_model(CLI::App& command, ModelArguments& arguments, const std::string& help);

@@ -34,7 +34,7 @@ export interface GenerationOptions {
    * Guesses the answer ahead from what prompt and answer say already: "automatic", unless said, where it is measured to
    * pay; "lookup" always. No bit of an answer changes.
    */
-  speculation?: 'automatic' | 'lookup' | 'off';
+  speculation?: 'automatic' | 'lookup' | 'draft_model' | 'off';
   /** Leaves the model's special tokens out of the text; true unless said. */
   skipSpecialTokens?: boolean;
   /** The name of the attached adapter that this call goes through. */
@@ -132,6 +132,10 @@ export interface TorchModelConfig {
    * an answer changes.
    */
   prefixCache?: boolean;
+  /**
+   * The directory of a smaller model with the same vocabulary, which guesses answers ahead. No bit of an answer changes.
+   */
+  draftModelPath?: string;
   /** 0, unless said, uses every core. */
   threads?: number;
   /** Instead of the tokenizer in the model's directory. */

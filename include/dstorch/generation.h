@@ -35,13 +35,16 @@ using TokenCallback = std::function<bool(std::string_view piece)>;
 /// count that it would have made one by one. Never a bit of the answer changes, only when it comes; see
 /// docs/speculation.md.
 enum class Speculation {
-  /// Where the prompt or the answer says how it may go on, and as far as that is measured to pay.
+  /// Where the prompt, the answer or a draft model says how it may go on, and as far as that is measured to pay.
   automatic,
   /// Wherever the prompt or the answer says how it may go on, whatever it costs.
   lookup,
+  /// Wherever the draft model (`TorchModelConfig::draft_model_path`) is sure enough of how it goes on, whatever it
+  /// costs.
+  draft_model,
   off,
 };
-/// "automatic", "lookup", "off".
+/// "automatic", "lookup", "draft_model", "off".
 std::string_view to_string(Speculation speculation) noexcept;
 std::optional<Speculation> parse_speculation(std::string_view name) noexcept;
 
@@ -82,7 +85,8 @@ struct GenerationOptions {
   /// logit_bias. Needs a tokenizer; not with stop_sequences, which would cut the answer.
   std::optional<Constraint> constraint{};
   TokenCallback on_token{};
-  /// Guesses the answer ahead, on the CPU with weights of float32 and less. `lookup` is refused elsewhere.
+  /// Guesses the answer ahead, on the CPU with weights of float32 and less. `lookup` is refused elsewhere, and
+  /// `draft_model` without one.
   Speculation speculation = Speculation::automatic;
   /// Stops at once, from another thread; the finish reason is then `cancelled`.
   std::optional<CancelToken> cancel{};

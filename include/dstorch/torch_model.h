@@ -69,6 +69,11 @@ struct TorchModelConfig {
   /// An adapter in PEFT's format, a directory with adapter_config.json: of all calls that name no other. One that
   /// replaces modules whole, such as the head of a classifier, is the only one of its model.
   std::optional<std::filesystem::path> adapter{};
+  /// The directory of a smaller language model with the same vocabulary, which guesses answers ahead
+  /// (docs/speculation.md); no bit of an answer changes. It takes memory for its weights, and for keys and values of
+  /// its own within the same bounds. On the CPU, with weights of float32 and less; else LMError{unsupported}. One of
+  /// another vocabulary is LMError{invalid_argument}.
+  std::optional<std::filesystem::path> draft_model_path{};
 };
 
 enum class Training { none, full, lora };

@@ -6,8 +6,10 @@
 namespace dstorch {
 namespace {
 
-constexpr std::array<std::pair<Speculation, std::string_view>, 3> kNames{
-    {{Speculation::automatic, "automatic"}, {Speculation::lookup, "lookup"}, {Speculation::off, "off"}}};
+constexpr std::array<std::pair<Speculation, std::string_view>, 4> kNames{{{Speculation::automatic, "automatic"},
+                                                                          {Speculation::lookup, "lookup"},
+                                                                          {Speculation::draft_model, "draft_model"},
+                                                                          {Speculation::off, "off"}}};
 
 }  // namespace
 

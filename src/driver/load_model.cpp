@@ -5,6 +5,7 @@
 
 #include "core/json.h"
 #include "device/torch_types.h"
+#include "driver/draft_model.h"
 #include "driver/framework_words.h"
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
@@ -17,12 +18,6 @@ namespace dstorch::driver {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The file with the names "tokenizer.json" and so on, as Tokenizer::load looks for them.
-bool has_tokenizer(const fs::path& directory) {
-  return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "tokenizer.model") ||
-         (fs::exists(directory / "vocab.json") && fs::exists(directory / "merges.txt"));
-}
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const TorchModelConfig& config, const fs::path& directory) {
   if (config.tokenizer_path) {
@@ -145,8 +140,19 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   parts.kv_dtype = kv_dtype(config, dtype);
   // LibTorch's products round as the number of rows has it.
   parts.exact_rows = ops::backend_of(options.device).fused && dtype != DType::float64;
+  std::optional<DraftModel> draft;
+  if (config.draft_model_path) {
+    draft = load_draft_model(config, parts);
+    parts.draft = draft->engine;
+  }
   const auto adapters = std::make_shared<std::atomic<int>>(0);
   parts.memory = memory_bounds(outline, config, account->use(config.device).total.bytes, adapters);
+  if (draft) {
+    parts.memory.pass = [model = parts.memory.pass, guesses = draft->pass](int64_t rows, int64_t positions,
+                                                                           int64_t sequences) {
+      return std::max(model(rows, positions, sequences), guesses(rows, positions, sequences));
+    };
+  }
   const auto& sizes = outline.sizes;
   loaded.info = {sizes.model_type,
                  weights.count(),
@@ -159,7 +165,10 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
                  bytes_per_token(*model, weights.bytes()),
                  models::class_names(json)};
   if (account->use(Device{}).mapped.bytes > 0) {
-    loaded.mapped = checkpoint;
+    loaded.mapped.push_back(checkpoint);
+    if (draft) {
+      loaded.mapped.push_back(draft->checkpoint);
+    }
   }
   loaded.config_text = json.dump();
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
@@ -278,6 +287,11 @@ std::vector<fs::path> chat_directories(const TorchModelConfig& config) {
 
 }  // namespace
 
+bool has_tokenizer(const fs::path& directory) {
+  return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "tokenizer.model") ||
+         (fs::exists(directory / "vocab.json") && fs::exists(directory / "merges.txt"));
+}
+
 bool converts_weights(const TorchModelConfig& config) {
   // Narrower weights would be widened at every use there.
   return config.dtype.has_value() || ops::backend_of(to_torch(config.device)).float32_only;
@@ -314,8 +328,8 @@ LoadedModel::~LoadedModel() {
 }
 
 void LoadedModel::check_files() const {
-  if (mapped) {
-    mapped->require_unchanged();
+  for (const auto& checkpoint : mapped) {
+    checkpoint->require_unchanged();
   }
 }
 
@@ -341,11 +355,16 @@ std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const st
     } catch (...) {
       rethrow_as("Failed to load model from path: " + config.model_path->string(), ErrorKind::internal);
     }
+    require(!config.draft_model_path || loaded->adapters, ErrorKind::unsupported,
+            "a draft model guesses for a language model from a directory with config.json; the model loaded is {}",
+            loaded->info.model_type);
     require(!config.adapter || loaded->adapters, ErrorKind::unsupported,
             "an adapter needs a language model from a directory with config.json; the model loaded is {}",
             loaded->info.model_type);
     return loaded;
   }
+  require(!config.draft_model_path, ErrorKind::unsupported,
+          "a draft model guesses for a language model, not for the plain architecture");
   require(!config.adapter, ErrorKind::unsupported, "an adapter needs a language model, not the plain architecture");
   if (!config.architecture) {
     // The one wrong option that has the framework's phrase before it, as it has there.

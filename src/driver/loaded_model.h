@@ -54,8 +54,8 @@ struct LoadedModel {
   /// The config.json of a language model that was built here.
   std::string config_text;
 
-  /// The files that weights are used from in place; null where none are.
-  std::shared_ptr<const Checkpoint> mapped;
+  /// The files that weights are used from in place.
+  std::vector<std::shared_ptr<const Checkpoint>> mapped;
 
   /// Null for the plain architecture.
   [[nodiscard]] engine::Engine* engine() const;
@@ -77,6 +77,9 @@ struct LoadedModel {
   mutable std::mutex chat_mutex_;
   mutable std::shared_ptr<const text::ChatModel> chat_;
 };
+
+/// Whether a directory has a tokenizer's files, by the names that `Tokenizer::load` looks for.
+bool has_tokenizer(const std::filesystem::path& directory);
 
 /// Whether weights are converted to `weights_dtype`, whatever each of them is in the file.
 bool converts_weights(const TorchModelConfig& config);

@@ -245,6 +245,8 @@ class TorchModel::Impl {
     require(options.speculation != Speculation::lookup || engine.speculates(), ErrorKind::unsupported,
             "speculation lookup needs a model from a directory on the cpu, in float32, bfloat16 or float16: elsewhere "
             "guesses could change an answer; take automatic or off");
+    require(options.speculation != Speculation::draft_model || engine.has_draft_model(), ErrorKind::invalid_argument,
+            "speculation draft_model needs a draft model; give its directory as draft_model_path (--draft-model)");
     auto adapter = adapter_of(loaded, options.adapter);
     const auto prompt_tokens = static_cast<int64_t>(call.prompt.size());
     const auto needed = options.constraint ? engine.tokens_needed(*options.constraint) : 0;

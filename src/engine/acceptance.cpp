@@ -8,22 +8,29 @@ constexpr double kKept = 0.97;
 
 }  // namespace
 
-std::size_t Acceptance::class_of(int64_t matched) {
-  if (matched >= 8) {
-    return 3;
+double Acceptance::chance(std::size_t of_class) const { return classes_[of_class].true_ones / classes_[of_class].all; }
+
+double Acceptance::chance() const {
+  double true_ones = 0;
+  double all = 0;
+  for (const auto& seen : classes_) {
+    true_ones += seen.true_ones;
+    all += seen.all;
   }
-  return matched >= 4 ? 2 : matched >= 3 ? 1 : 0;
+  return true_ones / all;
 }
 
-double Acceptance::chance(int64_t matched) const {
-  const auto& seen = classes_[class_of(matched)];
-  return seen.true_ones / seen.all;
-}
-
-void Acceptance::learn(int64_t matched, bool came_true) {
-  auto& seen = classes_[class_of(matched)];
+void Acceptance::learn(std::size_t of_class, bool came_true) {
+  auto& seen = classes_[of_class];
   seen.true_ones = seen.true_ones * kKept + (came_true ? 1 : 0);
   seen.all = seen.all * kKept + 1;
+}
+
+void Acceptance::fade() {
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    classes_[i].true_ones += (1 - kKept) * (first_[i].true_ones - classes_[i].true_ones);
+    classes_[i].all += (1 - kKept) * (first_[i].all - classes_[i].all);
+  }
 }
 
 }  // namespace dstorch::engine

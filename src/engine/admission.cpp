@@ -11,13 +11,16 @@ Admission::Admission(const EngineConfig& config)
     : layout_(config.model->kv_layout()),
       bounds_(config.memory),
       kv_dtype_(config.kv_dtype),
+      draft_layout_(config.draft.model ? config.draft.model->kv_layout() : nn::KvLayout{}),
+      draft_kv_dtype_(config.draft.kv_dtype),
       piece_(std::max(config.step.prompt_rows, 1 + config.step.draft_rows)),
       prompt_rows_(config.step.prompt_rows),
       all_draft_rows_(config.exact_rows ? config.step.all_draft_rows : 0),
       max_running_(config.max_running) {}
 
 int64_t Admission::kv_bytes(const Sequence& sequence) const {
-  return layout_.sequence_bytes(sequence.capacity(), piece_, kv_dtype_);
+  return layout_.sequence_bytes(sequence.capacity(), piece_, kv_dtype_) +
+         draft_layout_.sequence_bytes(sequence.capacity(), piece_, draft_kv_dtype_);
 }
 
 int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running, const Sequence* next,

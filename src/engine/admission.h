@@ -35,6 +35,8 @@ class Admission {
   nn::KvLayout layout_;
   MemoryBounds bounds_;
   at::ScalarType kv_dtype_;
+  nn::KvLayout draft_layout_;  // of the model that guesses; empty without one
+  at::ScalarType draft_kv_dtype_;
   int64_t piece_;        // the most rows of a sequence in one pass
   int64_t prompt_rows_;  // of which so many of its prompt
   int64_t all_draft_rows_;

@@ -5,9 +5,6 @@
 namespace dstorch::engine {
 namespace {
 
-/// A wider step must make so much more of a plain one's tokens a second: less is lost in what was measured badly.
-constexpr double kWorth = 1.05;
-
 /// One token of a draft.
 struct Row {
   std::size_t draft;
@@ -42,7 +39,7 @@ std::vector<int64_t> share_draft_rows(std::span<const Draft> drafts, int64_t row
   // Within a draft chances only fall, so that none of its tokens comes before the one it follows.
   std::stable_sort(weighed.begin(), weighed.end(), [](const Row& a, const Row& b) { return a.chance > b.chance; });
   auto made = static_cast<double>(rows);
-  auto best = kWorth * made / cost.of(rows);
+  auto best = kWorthOfGuesses * made / cost.of(rows);
   std::size_t taken = 0;
   for (std::size_t i = 0; i < std::min(weighed.size(), static_cast<std::size_t>(most)); ++i) {
     made += weighed[i].chance;

@@ -9,6 +9,9 @@
 
 namespace dstorch::engine {
 
+/// A wider step must make so much more of a plain one's tokens a second: less is lost in what was measured badly.
+inline constexpr double kWorthOfGuesses = 1.05;
+
 /// How many tokens of each draft go through in a step that has `rows` rows without them, at most `most` together: as
 /// many as make the most tokens a second, by their chances and what wider steps cost. Drafts that are wanted whatever
 /// they cost come first, and get equal parts of `most`.

@@ -48,6 +48,11 @@ Engine::Engine(EngineConfig config)
     if (config_.memory.prefixes > 0) {
       prefixes_ = std::make_unique<PrefixCache>(*pool_);
     }
+    if (config_.draft.model) {
+      model_draft_ = std::make_unique<ModelDraft>(
+          config_.draft.model, at::TensorOptions().dtype(config_.draft.kv_dtype).device(config_.device),
+          config_.memory.kept, prefixes_ != nullptr, [this](int64_t bytes) { make_room(bytes); });
+    }
   }
   worker_ = std::thread([this] { work(); });
 }
@@ -157,6 +162,9 @@ void Engine::end_all() {
   if (prefixes_) {
     prefixes_->clear();
   }
+  if (model_draft_) {
+    model_draft_->clear();
+  }
   const std::lock_guard lock(mutex_);
   busy_ = false;
   idle_.notify_all();
@@ -214,8 +222,8 @@ void Engine::step() {
     return;
   }
   try {
-    const auto begin = std::chrono::steady_clock::now();
     const auto rows = add_drafts(shares);
+    const auto begin = std::chrono::steady_clock::now();
     const auto hidden = forward(shares);
     if (hidden.defined()) {
       hand_out(shares, hidden);

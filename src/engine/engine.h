@@ -15,6 +15,7 @@
 #include "engine/answer_constraint.h"
 #include "engine/companion.h"
 #include "engine/engine_config.h"
+#include "engine/model_draft.h"
 #include "engine/prefix_cache.h"
 #include "engine/sequence.h"
 #include "engine/step_cost.h"
@@ -45,6 +46,8 @@ class Engine {
 
   /// Pages of keys and values that sequences and the cache of prefixes hold. While nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
+  /// The same of the model that guesses, null where there is none. While nothing runs.
+  [[nodiscard]] const ModelDraft* model_draft() const noexcept { return model_draft_.get(); }
   /// Puts keys and values, as `keys_and_values` gives them, into the cache of prefixes, which there must be. Throws
   /// LMError: out_of_memory where it has no room for them, not_initialized once it drains.
   void put_prefix(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
@@ -72,6 +75,8 @@ class Engine {
   [[nodiscard]] at::ScalarType kv_dtype() const noexcept { return config_.kv_dtype; }
   /// Whether answers can be guessed ahead without a bit of them changing.
   [[nodiscard]] bool speculates() const noexcept { return pool_ && config_.exact_rows; }
+  /// Whether there is a model that guesses.
+  [[nodiscard]] bool has_draft_model() const noexcept { return config_.draft.model != nullptr; }
 
  private:
   void work();
@@ -86,6 +91,7 @@ class Engine {
   void step();
   /// Sees to what sequences guess ahead (speculation.cpp). All rows of a step that reads no prompt; 0 for others.
   int64_t add_drafts(std::span<StepShare> shares);
+  void ask_draft_model(std::span<const StepShare> shares, std::span<Draft> drafts, int64_t rows, int64_t most);
   void end_finished(std::span<const StepShare> shares);
 
   // What is found again: prefixes.cpp.
@@ -102,6 +108,7 @@ class Engine {
                  std::span<const at::Tensor> pages);
   /// Forgets prefixes until there is room for so many bytes of pages.
   void make_room(int64_t bytes);
+  [[nodiscard]] int64_t page_bytes_in_use() const;
   at::Tensor forward(std::span<const StepShare> shares);
   Companion::Job prepare_beside(std::span<const StepShare> shares);
   void hand_out(std::span<const StepShare> shares, const at::Tensor& hidden);
@@ -123,6 +130,7 @@ class Engine {
   // The worker's alone.
   std::unique_ptr<nn::KvPool> pool_;
   std::unique_ptr<PrefixCache> prefixes_;           // may be null
+  std::unique_ptr<ModelDraft> model_draft_;         // may be null
   std::vector<std::shared_ptr<Sequence>> running_;  // in the order in which they came
   StepCost step_cost_;
   Companion companion_;

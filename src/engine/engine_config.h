@@ -30,6 +30,13 @@ struct MemoryBounds {
   std::function<std::string(int64_t positions)> plan;
 };
 
+/// A model that guesses how answers go on; none where `model` is null. It has the vocabulary of the one it guesses for.
+struct DraftModelConfig {
+  std::shared_ptr<models::LanguageModel> model;
+  /// Of its keys and values.
+  at::ScalarType kv_dtype = at::kFloat;
+};
+
 /// What an engine runs, and within which bounds.
 struct EngineConfig {
   std::shared_ptr<models::LanguageModel> model;
@@ -48,6 +55,8 @@ struct EngineConfig {
   StepLimits step;
   /// A row comes out the same, to the bit, however many go through with it: what speculation needs.
   bool exact_rows = true;
+  /// Only with `exact_rows`.
+  DraftModelConfig draft;
   /// Sequences that go through the model together, and those that may wait for a place among them.
   int64_t max_running = 64;
   int64_t max_waiting = 1024;

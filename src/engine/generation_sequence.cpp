@@ -30,11 +30,20 @@ GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const Genera
   }
 }
 
+// Beside what is forced nothing has to be guessed. The last token of all goes through no more.
+int64_t GenerationSequence::room_to_guess(int64_t most) const {
+  return forced_.empty() ? std::min(most, capacity() - length() - 1) : 0;
+}
+
 Draft GenerationSequence::draft(int64_t most) {
-  // Beside what is forced nothing has to be guessed. The last token of all goes through no more.
-  const auto room = forced_.empty() ? capacity() - length() - 1 : 0;
-  return guesses_.draft(tokens(), std::min(most, room),
-                        [this](std::span<const int64_t> guess) { return plausible(guess); });
+  return guesses_.look_up(tokens(), room_to_guess(most),
+                          [this](std::span<const int64_t> guess) { return plausible(guess); });
+}
+
+Draft GenerationSequence::model_draft(std::span<const int64_t> tokens, std::span<const double> confidences) {
+  const auto room = room_to_guess(std::ssize(tokens));
+  return guesses_.of_model(
+      tokens.first(static_cast<std::size_t>(plausible(tokens.first(static_cast<std::size_t>(room))))), confidences);
 }
 
 /// Nothing is drawn after an end token, and nothing that the constraint forbids.

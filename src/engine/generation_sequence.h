@@ -31,6 +31,10 @@ class GenerationSequence : public Sequence {
   }
   void prepare() override { constraint_->prepare(drafts()); }
   Draft draft(int64_t most) override;
+  Guesses* asks_model(int64_t count) override {
+    return guesses_.asks_model() && room_to_guess(count) == count ? &guesses_ : nullptr;
+  }
+  Draft model_draft(std::span<const int64_t> tokens, std::span<const double> confidences) override;
   void on_logits(std::span<float> logits, int64_t rows) override;
   void on_found(int64_t positions) override { outbox_->found(std::min(positions, prompt_length())); }
   void on_cancelled() override { end(FinishReason::cancelled); }
@@ -44,6 +48,7 @@ class GenerationSequence : public Sequence {
   void draw(std::span<float> logits);
   void take(int64_t token);
   [[nodiscard]] int64_t plausible(std::span<const int64_t> tokens);
+  [[nodiscard]] int64_t room_to_guess(int64_t most) const;
   void jump_ahead();
   void end(FinishReason reason);
 

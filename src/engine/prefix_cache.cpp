@@ -82,6 +82,16 @@ PrefixCache::Found PrefixCache::find(std::span<const int64_t> tokens, const Adap
   return found;
 }
 
+void PrefixCache::make_own(Found& found, const std::function<void(int64_t)>& make_room) {
+  for (std::size_t group = 0; found.ends_within_page && group < found.pages.size(); ++group) {
+    auto& last = found.pages[group].back();
+    make_room(pool_.page_bytes(group));
+    if (pool_.references(last) > 1) {  // else it was forgotten just now, and is nobody else's
+      last = pool_.copy(last);
+    }
+  }
+}
+
 void PrefixCache::put(std::span<const int64_t> tokens, const Adapter& adapter, const nn::SequencePages& pages) {
   std::vector<Node*> path;
   auto* node = &root_of(adapter);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -35,6 +36,9 @@ class PrefixCache {
   };
   /// The longest beginning of `tokens` of which all layers' pages are there, as far as later positions see them.
   [[nodiscard]] Found find(std::span<const int64_t> tokens, const Adapter& adapter);
+  /// Copies its last pages where they would be written to and others hold them. `make_room` is told of the bytes that
+  /// are taken next.
+  void make_own(Found& found, const std::function<void(int64_t)>& make_room);
   /// Remembers the pages of `tokens`, all of which have gone through the model.
   void put(std::span<const int64_t> tokens, const Adapter& adapter, const nn::SequencePages& pages);
 

@@ -62,13 +62,7 @@ bool Engine::waits(Sequence& sequence) {
 
 void Engine::find_prefix(Sequence& sequence) {
   auto found = prefixes_->find(findable(sequence), sequence.adapter);
-  for (std::size_t group = 0; found.ends_within_page && group < found.pages.size(); ++group) {
-    auto& last = found.pages[group].back();
-    make_room(pool_->page_bytes(group));
-    if (pool_->references(last) > 1) {  // else it was forgotten just now, and is nobody else's
-      last = pool_->copy(last);
-    }
-  }
+  prefixes_->make_own(found, [this](int64_t bytes) { make_room(bytes); });
   prefixes_->count(sequence.prompt_length(), std::min(found.positions, sequence.prompt_length()));
   if (found.positions > 0) {
     sequence.pages->adopt(std::move(found.pages));
@@ -107,7 +101,7 @@ void Engine::put_pages(std::span<const int64_t> tokens, const std::shared_ptr<co
     bytes += static_cast<int64_t>(group.nbytes());
   }
   make_room(bytes);
-  const auto room = admission_.page_limit(running_) - pool_->bytes_in_use();
+  const auto room = admission_.page_limit(running_) - page_bytes_in_use();
   require(bytes <= room, ErrorKind::out_of_memory,
           "the keys and values of {} tokens take {}, prefixes may take {} now; raise kv_memory or the memory limit",
           tokens.size(), format_bytes(bytes), format_bytes(std::max<int64_t>(room, 0)));
@@ -127,8 +121,15 @@ void Engine::put_pages(std::span<const int64_t> tokens, const std::shared_ptr<co
 
 void Engine::let_go_of_pages(Sequence& sequence) {
   remember(sequence);
+  if (model_draft_) {
+    model_draft_->forget(sequence);
+  }
   sequence.ahead.reset();
   sequence.pages.reset();
+}
+
+int64_t Engine::page_bytes_in_use() const {
+  return pool_->bytes_in_use() + (model_draft_ ? model_draft_->bytes_in_use() : 0);
 }
 
 void Engine::make_room(int64_t bytes) {
@@ -136,7 +137,8 @@ void Engine::make_room(int64_t bytes) {
     return;
   }
   const auto limit = admission_.page_limit(running_);
-  while (pool_->bytes_in_use() + bytes > limit && prefixes_->drop_oldest()) {
+  const auto drop_oldest = [this] { return (model_draft_ && model_draft_->drop_oldest()) || prefixes_->drop_oldest(); };
+  while (page_bytes_in_use() + bytes > limit && drop_oldest()) {
   }
 }
 

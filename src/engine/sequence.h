@@ -16,6 +16,8 @@
 
 namespace dstorch::engine {
 
+class Guesses;
+
 /// A request on its way through the model: tokens that are given, and what is done with what the model makes of them.
 /// The worker's thread alone, but for `cancelled` and `on_logits`.
 class Sequence {
@@ -41,6 +43,11 @@ class Sequence {
   virtual void prepare() {}
   /// What may come next, at most `most` tokens, once all there are have gone through but what was made last.
   virtual Draft draft(int64_t /*most*/) { return {}; }
+  /// Who keeps count of guesses, where a model may guess `count` tokens, at least 1, of what comes next; else null.
+  /// After `draft`.
+  virtual Guesses* asks_model(int64_t /*count*/) { return nullptr; }
+  /// What it guessed, as far as it can come.
+  virtual Draft model_draft(std::span<const int64_t> /*tokens*/, std::span<const double> /*confidences*/) { return {}; }
   /// logits [rows, vocab], may be overwritten: for the token after the last one, and for that after each of the drafts.
   /// On one of the threads of the worker's pool, beside others' `on_logits`.
   virtual void on_logits(std::span<float> /*logits*/, int64_t /*rows*/) {}

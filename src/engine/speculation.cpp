@@ -1,11 +1,60 @@
-// The engine's part in guessing answers ahead: which drafts go through in a step, and what wider steps cost.
+// The engine's part in guessing answers ahead: who guesses, which drafts go through in a step, and what wider steps
+// cost.
 
 #include <algorithm>
+#include <exception>
+#include <string>
 
+#include "dstorch/log.h"
 #include "engine/draft_rows.h"
 #include "engine/engine.h"
+#include "engine/guesses.h"
 
 namespace dstorch::engine {
+namespace {
+
+/// A guess that is wanted whatever it costs goes on as long as all of it is likelier right than wrong.
+constexpr double kLikely = 0.5;
+/// What a pass of the model that guesses takes of one of the other, until it was measured.
+constexpr double kFirstPass = 0.25;
+
+/// A sequence that a model may guess for.
+struct Asking {
+  std::size_t place = 0;  // among the step's
+  Guesses* guesses = nullptr;
+  double chance = 1;  // that all that was guessed so far comes
+};
+
+/// The tokens that a step is expected to make, and the seconds it takes, as guesses are added to it.
+class Pace {
+ public:
+  Pace(int64_t rows, const StepCost& cost, double pass)
+      : cost_(cost),
+        rows_(rows),
+        tokens_(static_cast<double>(rows)),
+        seconds_(cost.seconds(rows)),
+        pass_(pass > 0 ? pass : kFirstPass * seconds_) {}
+
+  /// One pass more of the model that guesses, and `rows` more in the step, which bring so many tokens: whether that is
+  /// at least `worth` times as fast.
+  bool gains(double tokens, int64_t rows, double worth) {
+    const auto seconds = pass_ + cost_.seconds(rows_ + rows) - cost_.seconds(rows_);
+    const bool faster = (tokens_ + tokens) * seconds_ > worth * tokens_ * (seconds_ + seconds);
+    tokens_ += tokens;
+    seconds_ += seconds;
+    rows_ += rows;
+    return faster;
+  }
+
+ private:
+  const StepCost& cost_;
+  int64_t rows_;
+  double tokens_;
+  double seconds_;
+  double pass_;
+};
+
+}  // namespace
 
 int64_t Engine::add_drafts(std::span<StepShare> shares) {
   std::vector<Draft> drafts(shares.size());
@@ -19,12 +68,68 @@ int64_t Engine::add_drafts(std::span<StepShare> shares) {
       drafts[i] = shares[i].sequence->draft(std::min(most, config_.step.draft_rows));
     }
   }
+  if (model_draft_ && most > 0) {
+    ask_draft_model(shares, drafts, rows, std::min(most, config_.step.draft_rows));
+  }
   const auto counts = share_draft_rows(drafts, rows, most, step_cost_);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     rows += shares[i].drafts = counts[i];
     shares[i].sequence->try_drafts(std::span(drafts[i].tokens).first(static_cast<std::size_t>(counts[i])));
   }
   return all_generate ? rows : 0;
+}
+
+// Where nothing was looked up the model guesses, token by token as long as each makes the step faster.
+void Engine::ask_draft_model(std::span<const StepShare> shares, std::span<Draft> drafts, int64_t rows, int64_t most) {
+  std::vector<Sequence*> sequences;
+  std::map<const Sequence*, Asking> asking;
+  double tokens = 0;
+  bool always = false;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    auto* sequence = shares[i].sequence;
+    auto* guesses = shares[i].generates() && drafts[i].tokens.empty() ? sequence->asks_model(1) : nullptr;
+    if (guesses != nullptr) {
+      sequences.push_back(sequence);
+      asking[sequence] = {i, guesses};
+      tokens += guesses->chance_of_model();
+      always = always || guesses->asks_model_always();
+    }
+  }
+  Pace pace(rows, step_cost_, model_draft_->seconds_of_pass());
+  if (sequences.empty() || (!pace.gains(tokens, std::ssize(sequences), kWorthOfGuesses) && !always)) {
+    return;
+  }
+  try {
+    model_draft_->begin(sequences, config_.step.shared_prompt_rows);
+    for (int64_t depth = 1; depth < most; ++depth) {
+      tokens = 0;
+      std::set<const Sequence*> likely;
+      std::set<const Sequence*> open;
+      for (const auto& guess : model_draft_->guesses()) {
+        auto& one = asking.at(guess.sequence);
+        if (std::ssize(guess.tokens) == depth && guess.sequence->asks_model(depth + 1) != nullptr) {
+          one.chance *= one.guesses->chance_of_model(guess.confidences.back());
+          tokens += one.chance * one.guesses->chance_of_model();
+          open.insert(guess.sequence);
+          if (one.guesses->asks_model_always() && one.chance >= kLikely) {
+            likely.insert(guess.sequence);
+          }
+        }
+      }
+      const auto& going = !open.empty() && pace.gains(tokens, std::ssize(open), 1) ? open : likely;
+      if (going.empty()) {
+        break;
+      }
+      model_draft_->go_on([&](const ModelDraft::Guess& guess) { return going.contains(guess.sequence); });
+    }
+    for (const auto& guess : model_draft_->guesses()) {
+      drafts[asking.at(guess.sequence).place] = guess.sequence->model_draft(guess.tokens, guess.confidences);
+    }
+  } catch (const std::exception& error) {
+    // Answers come without it.
+    log(LogLevel::warning, std::string("the draft model guesses no more: ") + error.what());
+    model_draft_.reset();
+  }
 }
 
 }  // namespace dstorch::engine

@@ -29,6 +29,8 @@ double StepCost::of(int64_t rows) const {
   return first_guess(known) * std::exp(learned_[known]) * in_proportion;
 }
 
+double StepCost::seconds(int64_t rows) const { return begun_ ? of(rows) * std::exp(unit_) : 0; }
+
 void StepCost::learn(int64_t rows, double seconds) {
   const auto here = static_cast<std::size_t>(rows);
   if (rows < 1 || here > kMostRows || !(seconds > 0)) {

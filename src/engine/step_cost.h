@@ -13,6 +13,8 @@ class StepCost {
  public:
   /// In a unit of its own; above 0.
   [[nodiscard]] double of(int64_t rows) const;
+  /// As far as is known; 0 before the first step was learned from.
+  [[nodiscard]] double seconds(int64_t rows) const;
   /// A step of so many rows took so long.
   void learn(int64_t rows, double seconds);
 

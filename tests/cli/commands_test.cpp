@@ -138,6 +138,31 @@ TEST(Command, GenerateGoesOnFromAFile) {
   std::filesystem::remove(file);
 }
 
+TEST(Command, GenerateAsksADraftModel) {
+  const auto answer = [](std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"generate", "vim-nox\teditors\tVi", "--max-tokens", "20", "--temperature", "0", "--json"});
+    return json_of(dstorch(more));
+  };
+  const auto plain = answer({"--speculation", "off"});
+  const auto guessed = answer({"--draft-model", model(), "--speculation", "draft_model"});
+  EXPECT_EQ(guessed["tokens"], plain["tokens"]);
+  EXPECT_GT(guessed["timings"]["accepted_tokens"], 0);
+  const auto refused = dstorch({"generate", "a", "--speculation", "draft_model"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, testing::HasSubstr("--draft-model"));
+}
+
+TEST(Command, GenerateKeepsKeysAndValuesInEightBits) {
+  EXPECT_EQ(dstorch({"generate", "vim", "--max-tokens", "3", "--kv-dtype", "q8", "--json"}).exit_code, 0);
+  const auto refused = dstorch({"generate", "vim", "--kv-dtype", "q4"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, testing::HasSubstr("float32, bfloat16, float16 or q8"));
+  const auto narrow = json_of(dstorch({"plan", "--kv-dtype", "q8", "--json"}));
+  const auto wide = json_of(dstorch({"plan", "--json"}));
+  EXPECT_LT(narrow["kv_cache"].get<double>(), 0.6 * wide["kv_cache"].get<double>());
+}
+
 TEST(Command, GenerateGuessesAheadAndSaysSo) {
   const std::string records = "vim\teditors\tVi IMproved\nvim-gtk3\teditors\tVi IMproved\nvim-nox\teditors\t";
   const auto answer = [&](std::vector<std::string> more) {
@@ -155,7 +180,8 @@ TEST(Command, GenerateGuessesAheadAndSaysSo) {
   EXPECT_EQ(answer({})["tokens"], off["tokens"]);
   const auto wrong = dstorch({"generate", "x", "--speculation", "lokup"});
   EXPECT_EQ(wrong.exit_code, 2);
-  EXPECT_THAT(wrong.err, testing::HasSubstr("--speculation must be automatic or lookup or off, got \"lokup\""));
+  EXPECT_THAT(wrong.err,
+              testing::HasSubstr("--speculation must be automatic or lookup or draft_model or off, got \"lokup\""));
 }
 
 TEST(Command, GenerateMakesSeveralAnswers) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "core/rng.h"
@@ -71,16 +72,21 @@ TEST(StepCost, MoreRowsThanItKnowsCostInProportion) {
 }
 
 TEST(Acceptance, LearnsHowFarGuessesAreToBeTrusted) {
-  Acceptance acceptance;
-  EXPECT_GT(acceptance.chance(10), acceptance.chance(2)) << "more in common is more to be trusted";
+  const std::array<Acceptance::Class, 4> first{{{1, 4}, {2, 4}, {3, 4}, {3.5, 4}}};
+  Acceptance acceptance(first);
+  EXPECT_DOUBLE_EQ(acceptance.chance(), 9.5 / 16);
   Rng rng(2);
   for (int i = 0; i < 400; ++i) {
-    acceptance.learn(2, rng.below(10) < 1);
-    acceptance.learn(5, rng.below(10) < 8);
+    acceptance.learn(0, rng.below(10) < 1);
+    acceptance.learn(2, rng.below(10) < 8);
   }
-  EXPECT_NEAR(acceptance.chance(2), 0.1, 0.15);
-  EXPECT_NEAR(acceptance.chance(7), 0.8, 0.2);
-  EXPECT_DOUBLE_EQ(acceptance.chance(16), Acceptance().chance(16)) << "nothing was seen of these";
+  EXPECT_NEAR(acceptance.chance(0), 0.1, 0.15);
+  EXPECT_NEAR(acceptance.chance(2), 0.8, 0.2);
+  EXPECT_DOUBLE_EQ(acceptance.chance(3), 3.5 / 4) << "nothing was seen of these";
+  for (int i = 0; i < 400; ++i) {
+    acceptance.fade();
+  }
+  EXPECT_NEAR(acceptance.chance(2), 3.0 / 4, 1e-3) << "what was long ago is forgotten";
 }
 
 TEST(DraftRows, ACertainGuessIsTriedWhereRowsCostLittle) {

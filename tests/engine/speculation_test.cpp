@@ -125,7 +125,8 @@ void expect_same(const Asked& asked, const Tokens& tokens, const Answer& expecte
 /// Sampling, penalties, biases, log-probabilities, ends.
 GenerationOptions random_options(Rng& rng, const Reference& reference) {
   GenerationOptions options;
-  options.speculation = rng.below(3) == 0 ? Speculation::automatic : Speculation::lookup;
+  const Speculation kinds[] = {Speculation::automatic, Speculation::lookup, Speculation::draft_model};
+  options.speculation = kinds[rng.below(3)];
   const double temperatures[] = {0, 0, 0.2, 0.7, 2};
   options.temperature = temperatures[rng.below(5)];
   options.top_k = rng.below(3) == 0 ? 1 + below(rng, 20) : 0;
@@ -168,6 +169,23 @@ void add_text_options(Rng& rng, const Reference& reference, Question& question) 
   }
 }
 
+/// A model that guesses for the reference's: itself, or one that is a little different.
+DraftModelConfig draft_model(const Reference& reference, const Mix& mix, bool itself) {
+  if (itself) {
+    return {reference.config.model, reference.config.kv_dtype};
+  }
+  const auto other = engine_config(mix.fixture, mix.changes).model;
+  Rng rng(9);
+  for (auto& parameter : other->parameters()) {
+    const auto noise = at::empty(parameter.sizes());
+    for (int64_t i = 0; i < noise.numel(); ++i) {
+      noise.data_ptr<float>()[i] = (static_cast<float>(rng.below(2000)) / 1000 - 1) * 0.2F;
+    }
+    parameter.mul_((1 + noise).to(parameter.scalar_type()));
+  }
+  return {other, at::kFloat};
+}
+
 class RandomSpeculation : public testing::TestWithParam<Mix> {};
 
 // Many at once, prompts beside them, answers that come back as prompts, cancels, little room: whatever is guessed.
@@ -189,11 +207,15 @@ TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
     config.max_running = 1 + below(rng, 9);
     config.step.prompt_rows = 1 + below(rng, 100);
     config.step.shared_prompt_rows = 1 + below(rng, 40);
+    if (seed % 3 != 0) {
+      config.draft = draft_model(reference, GetParam(), seed % 3 == 1);
+    }
     config.step.draft_rows = 1 + below(rng, 15);
     config.step.all_draft_rows = config.step.draft_rows + below(rng, 30);
     config.memory.kept = below(rng, 3) * layout.page_bytes(0, config.kv_dtype);
     if (seed % 2 == 0) {
-      config.memory.kv = layout.sequence_bytes(most, 100, config.kv_dtype) * (1 + below(rng, 3));
+      const auto guessed = config.draft.model ? layout.sequence_bytes(most, 100, config.draft.kv_dtype) : 0;
+      config.memory.kv = (layout.sequence_bytes(most, 100, config.kv_dtype) + guessed) * (1 + below(rng, 3));
     }
     Engine engine(std::move(config));
     struct Case {
@@ -225,6 +247,10 @@ TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
         question.prompt.insert(question.prompt.end(), more.begin(), more.end());
         question.prompt.resize(std::min(question.prompt.size(), static_cast<std::size_t>(most - 60)));
       }
+      if (!cases.empty() && rng.below(5) == 0) {
+        question.prompt = cases.back().question.prompt;  // another answer to it
+        question.adapter = cases.back().question.adapter;
+      }
       for (int j = 0; j < 2; ++j) {
         question.end_tokens.insert(below(rng, reference.vocab()));
       }
@@ -248,6 +274,9 @@ TEST_P(RandomSpeculation, EachGetsWhatItWouldGetWithoutGuesses) {
     engine.drain();
     EXPECT_EQ(engine.pages_in_use(), engine.prefix_counts() ? engine.prefix_counts()->pages.load() : 0)
         << "no page is lost";
+    if (const auto* guesses = engine.model_draft()) {
+      EXPECT_EQ(guesses->pages_in_use(), guesses->pages_remembered()) << "nor one of the draft model";
+    }
     found += engine.prefix_counts() ? engine.prefix_counts()->tokens_found.load() : 0;
     for (auto& one : cases) {
       expect_same(*one.asked, one.tokens, plainly(*reference.engine, one.question));

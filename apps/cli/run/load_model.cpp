@@ -22,6 +22,9 @@ TorchModelConfig model_config(const ModelArguments& arguments) {
   config.kv_dtype = arguments.kv_dtype;
   config.kv_memory = arguments.kv_memory;
   config.prefix_cache = !arguments.no_prefix_cache;
+  if (!arguments.draft_model.empty()) {
+    config.draft_model_path = arguments.draft_model;
+  }
   config.allow_scripts = arguments.allow_scripts;
   config.copy_weights = arguments.copy_weights;
   if (!arguments.adapter.empty()) {

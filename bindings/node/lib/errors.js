@@ -36,6 +36,7 @@ const words = new RegExp(
   `\\b(${[
     'max_tokens|top_k|top_p|min_p|repetition_penalty|frequency_penalty|presence_penalty|logit_bias|stop_sequences',
     'ignore_eos|model_path|tokenizer_path|max_context|memory_limit|allow_scripts|copy_weights|kv_dtype|kv_memory',
+    'draft_model_path',
     'input_size|hidden_size|output_size|num_layers|lora_rank|requires_grad|configure_lm|complete_all',
     'tool_calls|tool_call_id|reasoning_content|attach_adapter|detach_adapter',
   ].join('|')})\\b`,

@@ -20,6 +20,7 @@ const config = {
   kvDtype: kinds.string,
   kvMemory: kinds.integer,
   prefixCache: kinds.boolean,
+  draftModelPath: kinds.path,
   threads: kinds.integer,
   tokenizerPath: kinds.path,
   maxContext: kinds.integer,
@@ -56,7 +57,7 @@ const generation = {
   logprobs: kinds.integer,
   stopSequences: kinds.strings,
   ignoreEos: kinds.boolean,
-  speculation: kinds.oneOf('automatic', 'lookup', 'off'),
+  speculation: kinds.oneOf('automatic', 'lookup', 'draft_model', 'off'),
   adapter: kinds.string,
   signal: kinds.signal,
 };

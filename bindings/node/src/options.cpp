@@ -140,6 +140,7 @@ TorchModelConfig config_from(const Napi::Object& object) {
   config.kv_dtype = kv_dtype_from(object);
   read_into<int64_t>(config.kv_memory, object, "kvMemory");
   read_into<bool>(config.prefix_cache, object, "prefixCache");
+  read_into<std::string>(config.draft_model_path, object, "draftModelPath");
   read_into<int>(config.threads, object, "threads");
   read_into<std::string>(config.tokenizer_path, object, "tokenizerPath");
   read_into<int64_t>(config.max_context, object, "maxContext");

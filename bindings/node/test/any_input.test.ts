@@ -78,7 +78,7 @@ const fields: [string, string[], (field: string) => (any: any) => unknown][] = [
   [
     'config',
     ['modelPath', 'deviceType', 'architecture', 'dtype', 'kvDtype', 'kvMemory', 'threads', 'tokenizerPath', 'maxContext', 'seed',
-      'memoryLimit', 'allowScripts', 'copyWeights', 'adapter'],
+      'memoryLimit', 'allowScripts', 'copyWeights', 'adapter', 'draftModelPath'],
     (field) => (any) => new TorchModel({ modelPath, [field]: any }).init(),
   ],
   [

@@ -57,7 +57,7 @@ test('options of a generation', async () => {
     [{ logitBias: { 1: 'x' } }, /logitBias\[1\] must be a number, got "x"/],
     [{ seed: 1.5 }, /seed must be/],
     [{ ignoreEos: 'yes' }, /ignoreEos must be a boolean/],
-    [{ speculation: 'on' }, /speculation must be "automatic" or "lookup" or "off", got "on"/],
+    [{ speculation: 'on' }, /speculation must be "automatic" or "lookup" or "draft_model" or "off", got "on"/],
   ];
   for (const [options, message] of wrong) {
     await assert.rejects(model.generate('x', options as never), { name: 'TypeError', message });

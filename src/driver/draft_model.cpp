@@ -1,0 +1,77 @@
+#include "driver/draft_model.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/json.h"
+#include "core/throw.h"
+#include "device/torch_types.h"
+#include "driver/generation_memory.h"
+#include "driver/loaded_model.h"
+#include "driver/plan_memory.h"
+#include "models/checkpoint_weights.h"
+#include "models/registry.h"
+
+namespace dstorch::driver {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Throws where a token of one may be another of the other.
+void require_same_vocabulary(const fs::path& directory, const models::ModelSizes& draft,
+                             const engine::EngineConfig& target) {
+  const auto& sizes = target.model->sizes();
+  require(draft.vocab_size == sizes.vocab_size, ErrorKind::invalid_argument,
+          "the draft model {} must have the model's vocabulary of {} tokens, it has one of {}; take a smaller model of "
+          "the same family",
+          directory.string(), sizes.vocab_size, draft.vocab_size);
+  if (!target.tokenizer || !has_tokenizer(directory)) {
+    return;  // nobody says what their tokens are
+  }
+  const auto tokenizer = Tokenizer::load(directory);
+  for (int64_t id = 0; id < sizes.vocab_size; ++id) {
+    const auto ours = target.tokenizer->id_to_token(id);
+    const auto theirs = tokenizer->id_to_token(id);
+    require(ours == theirs, ErrorKind::invalid_argument,
+            "the draft model {} must have the model's vocabulary, its token {} is \"{}\" instead of \"{}\"; take a "
+            "smaller model of the same family",
+            directory.string(), id, theirs, ours);
+  }
+}
+
+}  // namespace
+
+DraftModel load_draft_model(const TorchModelConfig& config, const engine::EngineConfig& target) {
+  const auto& directory = *config.draft_model_path;
+  require(target.exact_rows, ErrorKind::unsupported,
+          "a draft model needs a model on the cpu, in float32, bfloat16 or float16: elsewhere guesses could change an "
+          "answer");
+  require(fs::exists(directory / "config.json"), ErrorKind::not_found,
+          "a draft model must be a directory with config.json; there is none in {}", directory.string());
+  auto own = config;
+  own.dtype.reset();
+  const auto json = read_json(directory / "config.json");
+  DraftModel draft;
+  draft.checkpoint = Checkpoint::open(directory, config.copy_weights ? CheckpointAccess::copy : CheckpointAccess::map);
+  const auto dtype = weights_dtype(own, json, draft.checkpoint.get());
+  models::CheckpointWeights::Options options;
+  options.device = target.device;
+  options.on_progress = config.on_progress;
+  models::CheckpointWeights weights(draft.checkpoint, options);
+  draft.engine.model = models::create_model(json, weights, {options.device});
+  weights.finish();
+  draft.engine.model->eval();
+  draft.engine.kv_dtype = kv_dtype(own, dtype);
+  const auto& sizes = draft.engine.model->sizes();
+  require(sizes.num_classes == 0, ErrorKind::invalid_argument,
+          "a draft model must predict tokens; {} tells classes apart", directory.string());
+  require_same_vocabulary(directory, sizes, target);
+  const auto adapters = std::make_shared<std::atomic<int>>(0);
+  draft.pass = [pass = memory_bounds(outline(own, json, draft.checkpoint), own, 0, adapters).pass,
+                most = sizes.max_positions](int64_t rows, int64_t positions, int64_t sequences) {
+    return pass(rows, std::min(positions, most), sequences);
+  };
+  return draft;
+}
+
+}  // namespace dstorch::driver
