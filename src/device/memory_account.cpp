@@ -5,6 +5,7 @@
 
 #include "core/throw.h"
 #include "device/cpu_memory.h"
+#include "device/dry_run.h"
 
 namespace dstorch {
 namespace {
@@ -175,8 +176,18 @@ MemoryRecord MemoryRecord::of_allocated(const Device& device, int64_t bytes) noe
   return record;
 }
 
+MemoryRecord MemoryRecord::of_planned(int64_t bytes) noexcept {
+  MemoryRecord record(MemoryScope::current(), Device{}, bytes, false);
+  record.process_ = nullptr;
+  if (record.account_) {
+    record.account_->add(Device{}, record.kind_.load(std::memory_order_relaxed), bytes);
+  }
+  return record;
+}
+
 MemoryRecord::MemoryRecord(MemoryRecord&& other) noexcept
     : account_(std::move(other.account_)),
+      process_(other.process_),
       bytes_(std::exchange(other.bytes_, 0)),
       device_(other.device_),
       mapped_(other.mapped_),
@@ -187,7 +198,9 @@ MemoryRecord::~MemoryRecord() {
   if (account_) {
     account_->give_back(device_, kind, bytes_, mapped_);
   }
-  MemoryAccount::process().give_back(device_, kind, bytes_, mapped_);
+  if (process_ != nullptr) {
+    process_->give_back(device_, kind, bytes_, mapped_);
+  }
 }
 
 void MemoryRecord::move_to(MemoryKind kind) noexcept {
@@ -198,7 +211,9 @@ void MemoryRecord::move_to(MemoryKind kind) noexcept {
   if (account_) {
     account_->move(device_, from, kind, bytes_);
   }
-  MemoryAccount::process().move(device_, from, kind, bytes_);
+  if (process_ != nullptr) {
+    process_->move(device_, from, kind, bytes_);
+  }
 }
 
 void set_record_finder(DeviceType device, RecordFinder finder) noexcept {
@@ -207,6 +222,10 @@ void set_record_finder(DeviceType device, RecordFinder finder) noexcept {
 
 void retag(const at::Tensor& tensor, MemoryKind kind) noexcept {
   if (!tensor.defined() || !tensor.has_storage()) {
+    return;
+  }
+  if (auto* record = tensor.is_meta() ? find_dry_record(tensor.storage().data_ptr()) : nullptr) {
+    record->move_to(kind);
     return;
   }
   const auto type = tensor.is_cpu() ? DeviceType::cpu : tensor.is_cuda() ? DeviceType::cuda : DeviceType::webgl;

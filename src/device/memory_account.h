@@ -110,6 +110,8 @@ class MemoryRecord {
   MemoryRecord(const Device& device, int64_t bytes, bool mapped = false);
   /// A block that is there already: no limit refuses it.
   static MemoryRecord of_allocated(const Device& device, int64_t bytes) noexcept;
+  /// A block of a dry run (device/dry_run.h): in the scope's account alone, as one of the CPU's.
+  static MemoryRecord of_planned(int64_t bytes) noexcept;
   /// `other` counts nothing afterwards.
   MemoryRecord(MemoryRecord&& other) noexcept;
   ~MemoryRecord();
@@ -123,7 +125,8 @@ class MemoryRecord {
   /// Counts nothing yet.
   MemoryRecord(MemoryScope::Place place, const Device& device, int64_t bytes, bool mapped) noexcept;
 
-  std::shared_ptr<MemoryAccount> account_;  // may be null
+  std::shared_ptr<MemoryAccount> account_;              // may be null
+  MemoryAccount* process_ = &MemoryAccount::process();  // null: planned
   int64_t bytes_;
   Device device_;
   bool mapped_;

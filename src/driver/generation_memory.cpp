@@ -1,13 +1,17 @@
 #include "driver/generation_memory.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
 
 #include "core/throw.h"
 #include "device/machine_memory.h"
 #include "device/memory_fit.h"
 #include "device/torch_types.h"
+#include "engine/adapter_file.h"
 #include "models/pass_memory.h"
-#include "ops/backend.h"
+#include "nn/adapter.h"
 
 namespace dstorch::driver {
 namespace {
@@ -17,6 +21,32 @@ constexpr int64_t kSmallTensors = 8192;
 
 /// A model that nobody asks keeps prefixes in this part of the memory that was free.
 constexpr int64_t kIdleShare = 8;
+
+/// Of the adapters that passes are planned with. What else they take is as wide as the layers, whatever their rank.
+constexpr int64_t kPlannedRank = 64;
+
+/// A pass of `rows` rows, the longest of whose `sequences` has so many positions.
+int64_t pass_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t rows, int64_t positions,
+                   int64_t sequences, const nn::Adapter* adapter = nullptr) {
+  return models::pass_memory(*model.model, {.rows = rows,
+                                            .positions = positions,
+                                            .sequences = sequences,
+                                            .device = to_torch(config.device),
+                                            .kv_dtype = kv_dtype(config, model.dtype),
+                                            .adapter = adapter});
+}
+
+/// An adapter of every linear layer, without memory.
+nn::Adapter wide_adapter(const models::LanguageModel& model) {
+  const auto matrix = [](int64_t rows, int64_t columns) {
+    return at::empty({rows, columns}, at::TensorOptions(at::kFloat).device(at::kMeta));
+  };
+  nn::Adapter adapter;
+  for (const auto& [name, layer] : engine::linear_layers(model)) {
+    adapter.add(*layer, {matrix(kPlannedRank, layer->in_features()), matrix(layer->out_features(), kPlannedRank)});
+  }
+  return adapter;
+}
 
 int64_t kv_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context) {
   return model.kv_layout.sequence_bytes(context, engine::StepLimits{}.prompt_rows, kv_dtype(config, model.dtype));
@@ -29,32 +59,53 @@ int64_t largest_pass(const models::ModelOutline& model, const TorchModelConfig& 
   const auto piece = engine::StepLimits{}.prompt_rows;
   if (batch > 1) {
     const auto rows = std::min(piece + batch - 1, batch * std::min(piece, context));
-    return pass_bytes(model.sizes, model.dtype, config, rows, context, batch);
+    return pass_bytes(model, config, rows, context, batch);
   }
   const auto whole = context / piece * piece;
   int64_t most = 0;
   if (whole > 0) {
-    most = pass_bytes(model.sizes, model.dtype, config, piece, whole, 1);
+    most = pass_bytes(model, config, piece, whole, 1);
   }
   if (context > whole) {
-    most = std::max(most, pass_bytes(model.sizes, model.dtype, config, context - whole, context, 1));
+    most = std::max(most, pass_bytes(model, config, context - whole, context, 1));
   }
   return most;
 }
 
-/// The most that adapters take beside a pass: the normalized rows, and the products of the widest layers apart with
-/// their changes.
-int64_t adapter_bytes(const models::ModelSizes& sizes, int64_t rows, int64_t sequences) {
-  constexpr int64_t kProducts = 6;
-  const auto widest = std::max({sizes.intermediate_size, sizes.hidden_size, sizes.num_heads * sizes.head_dim});
-  const auto block = rows * (sizes.hidden_size + kProducts * widest);
-  const auto head = sequences * (sizes.hidden_size + 2 * sizes.head_size());
-  return static_cast<int64_t>(sizeof(float)) * std::max(block, head);
-}
+/// What passes of one model take, each kind of pass looked into once. Thread-safe.
+class KnownPasses {
+ public:
+  KnownPasses(models::ModelOutline model, TorchModelConfig config)
+      : model_(std::move(model)), config_(std::move(config)), adapter_(wide_adapter(*model_.model)) {}
+
+  /// `adapted`: rows may go through adapters.
+  int64_t bytes(int64_t rows, int64_t positions, int64_t sequences, bool adapted) {
+    const std::array<int64_t, 4> key{rows, positions, sequences, adapted ? 1 : 0};
+    const std::lock_guard lock(mutex_);
+    if (const auto place = known_.find(key); place != known_.end()) {
+      return place->second;
+    }
+    const auto found = pass_bytes(model_, config_, rows, positions, sequences, adapted ? &adapter_ : nullptr);
+    if (known_.size() >= kMost) {
+      known_.clear();
+    }
+    known_[key] = found;
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 4096;
+
+  models::ModelOutline model_;
+  TorchModelConfig config_;
+  nn::Adapter adapter_;
+  std::mutex mutex_;
+  std::map<std::array<int64_t, 4>, int64_t> known_;
+};
 
 MemoryPlan plan_context(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
                         int64_t batch) {
-  const auto tables = models::table_memory(model.sizes, context);
+  const auto tables = model.model->tables(context);
   MemoryPlan plan;
   plan.device = config.device;
   plan.dtype = model.dtype;
@@ -84,22 +135,6 @@ at::ScalarType kv_dtype(const TorchModelConfig& config, DType weights) {
     return ops::kQ8Pages;
   }
   return to_torch(parse_dtype(to_string(*config.kv_dtype)).value());
-}
-
-int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,
-                   int64_t positions, int64_t sequences) {
-  const auto& backend = ops::backend_of(to_torch(config.device));
-  models::PassShape shape;
-  shape.rows = rows;
-  shape.positions = positions;
-  shape.sequences = sequences;
-  shape.weight_size = static_cast<int64_t>(size_of(dtype));
-  shape.kv_size = static_cast<int64_t>(c10::elementSize(kv_dtype(config, dtype)));
-  shape.fused = backend.fused && dtype != DType::float64;
-  shape.stepwise_norms = backend.stepwise_norms;
-  shape.attention_shader = !sizes.capped_attention && shape.kv_size == static_cast<int64_t>(sizeof(float)) &&
-                           backend.attention_without_scores(sizes.num_kv_heads, positions, sizes.head_dim);
-  return models::pass_memory(sizes, shape);
 }
 
 MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,
@@ -132,12 +167,12 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
     idle = available / kIdleShare;
   }
   bounds.prefixes = config.prefix_cache ? idle : 0;
-  bounds.pass = [sizes = model.sizes, dtype = model.dtype, config, adapters = std::move(adapters)](
-                    int64_t rows, int64_t positions, int64_t sequences) {
-    const auto changes = adapters->load(std::memory_order_relaxed) > 0 ? adapter_bytes(sizes, rows, sequences) : 0;
-    const auto tables = models::table_memory(sizes, positions);
-    const auto pass = pass_bytes(sizes, dtype, config, rows, positions, sequences);
-    return tables.kept + std::max(pass, tables.peak - tables.kept) + changes + kSmallTensors;
+  const auto passes = std::make_shared<KnownPasses>(model, config);
+  bounds.pass = [model = model.model, passes, adapters = std::move(adapters)](int64_t rows, int64_t positions,
+                                                                              int64_t sequences) {
+    const auto tables = model->tables(positions);
+    const auto pass = passes->bytes(rows, positions, sequences, adapters->load(std::memory_order_relaxed) > 0);
+    return tables.kept + std::max(pass, tables.peak - tables.kept) + kSmallTensors;
   };
   bounds.plan = [model, config](int64_t positions) { return to_string(plan_generation(model, config, positions, 1)); };
   return bounds;

@@ -6,7 +6,6 @@
 
 #include "dstorch/torch_model.h"
 #include "engine/engine_config.h"
-#include "models/language_model.h"
 #include "models/outline.h"
 
 namespace dstorch::driver {
@@ -14,10 +13,6 @@ namespace dstorch::driver {
 /// What keys and values are kept in: `config.kv_dtype`, else that of the weights where it is a floating-point type of
 /// the kernels, else float32. Throws LMError{unsupported} where the device has no such pages.
 at::ScalarType kv_dtype(const TorchModelConfig& config, DType weights);
-
-/// Bytes a pass takes: `models::pass_memory` for a model in `dtype` on the config's device.
-int64_t pass_bytes(const models::ModelSizes& sizes, DType dtype, const TorchModelConfig& config, int64_t rows,
-                   int64_t positions, int64_t sequences);
 
 /// For a context that is 0 the config's or the model's.
 MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelConfig& config, int64_t context,

@@ -9,6 +9,7 @@
 #include "driver/framework_words.h"
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
+#include "driver/plan_memory.h"
 #include "models/checkpoint_weights.h"
 #include "models/classes.h"
 #include "models/registry.h"
@@ -131,12 +132,6 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
   model->eval();
   auto parts =
       engine_config(config, model, load_tokenizer(config, directory), read_end_tokens(directory, json), account);
-  models::ModelOutline outline;
-  outline.sizes = model->sizes();
-  outline.kv_layout = model->kv_layout();
-  outline.dtype = dtype;
-  outline.parameters = weights.count();
-  outline.weight_bytes = weights.bytes();
   parts.kv_dtype = kv_dtype(config, dtype);
   // LibTorch's products round as the number of rows has it.
   parts.exact_rows = ops::backend_of(options.device).fused && dtype != DType::float64;
@@ -146,14 +141,15 @@ void load_language_model(const TorchModelConfig& config, const fs::path& directo
     parts.draft = draft->engine;
   }
   const auto adapters = std::make_shared<std::atomic<int>>(0);
-  parts.memory = memory_bounds(outline, config, account->use(config.device).total.bytes, adapters);
+  parts.memory =
+      memory_bounds(outline(config, json, checkpoint), config, account->use(config.device).total.bytes, adapters);
   if (draft) {
     parts.memory.pass = [model = parts.memory.pass, guesses = draft->pass](int64_t rows, int64_t positions,
                                                                            int64_t sequences) {
       return std::max(model(rows, positions, sequences), guesses(rows, positions, sequences));
     };
   }
-  const auto& sizes = outline.sizes;
+  const auto& sizes = model->sizes();
   loaded.info = {sizes.model_type,
                  weights.count(),
                  weights.bytes(),

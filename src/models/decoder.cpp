@@ -65,6 +65,18 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
   }
 }
 
+nn::TableMemory Decoder::tables(int64_t positions) const {
+  nn::TableMemory all;
+  int64_t growing = 0;
+  for (const auto& rope : ropes_) {
+    const auto one = rope->memory(positions);
+    all.kept += one.kept;
+    growing = std::max(growing, one.peak - one.kept);
+  }
+  all.peak = all.kept + growing;  // one grows after the other
+  return all;
+}
+
 at::Tensor Decoder::embed(const ops::Batch& batch) {
   auto x = nn::Pass(batch, ops::backend_of(batch.tokens.device())).embedding(*tokens_);  // [rows, hidden]
   if (config_.embedding_scale != 1) {

@@ -63,6 +63,7 @@ class Decoder : public LanguageModel {
   [[nodiscard]] const ModelSizes& sizes() const override { return config_.sizes; }
   [[nodiscard]] const nn::KvLayout& kv_layout() const override { return kv_layout_; }
   [[nodiscard]] ModelParts parts() const override { return parts_; }
+  [[nodiscard]] nn::TableMemory tables(int64_t positions) const override;
   at::Tensor hidden(const ops::Batch& batch) override;
   [[nodiscard]] int64_t num_blocks() const override { return config_.sizes.num_layers; }
   at::Tensor embed(const ops::Batch& batch) override;

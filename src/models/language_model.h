@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nn/kv_pool.h"
+#include "nn/rope.h"
 #include "ops/batch.h"
 
 namespace dstorch::models {
@@ -90,6 +91,9 @@ class LanguageModel : public torch::nn::Module {
 
   /// The stack of layers: a batch -> [rows, hidden], before the final norm. Undefined when the batch was abandoned.
   virtual at::Tensor hidden(const ops::Batch& batch) = 0;
+
+  /// What tables that its passes share take once a sequence has grown to so many positions.
+  [[nodiscard]] virtual nn::TableMemory tables(int64_t /*positions*/) const { return {}; }
 
   // What `hidden` does, piece by piece, for training that keeps little: the embedding, then each of the blocks.
   /// 0 for models that have no pieces.

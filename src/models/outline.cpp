@@ -10,9 +10,9 @@ ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>
   ModelOutline result;
   result.dtype = dtype;
   PlannedWeights weights(checkpoint, dtype, convert);
-  const auto model = create_model(config, weights);
-  result.sizes = model->sizes();
-  result.kv_layout = model->kv_layout();
+  result.model = create_model(config, weights, {at::kMeta});
+  result.sizes = result.model->sizes();
+  result.kv_layout = result.model->kv_layout();
   result.parameters = weights.count();
   result.weight_bytes = weights.bytes();
   result.block_parameters = weights.block_count(0);

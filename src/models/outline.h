@@ -12,6 +12,8 @@ namespace dstorch::models {
 
 /// What memory plans need to know of a language model, found without loading it.
 struct ModelOutline {
+  /// On `meta`: sizes, and no memory.
+  std::shared_ptr<LanguageModel> model;
   ModelSizes sizes;
   nn::KvLayout kv_layout;
   DType dtype = DType::float32;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/ledger.h"
-#include "models/pass_memory.h"
+#include "models/training_memory.h"
 
 namespace dstorch::models {
 

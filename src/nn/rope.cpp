@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "device/memory_account.h"
 
@@ -105,6 +106,9 @@ double number_or(const Json& json, const char* key, double fallback) {
   const auto value = json_get_or(json, key, 0.0, kWhere);
   return value != 0 ? value : fallback;
 }
+
+/// Rows of a table that has `have` and shall have `wanted`: it doubles, so that a sequence that grows seldom waits.
+int64_t grown(int64_t have, int64_t wanted) { return std::max(wanted, std::max<int64_t>(256, 2 * have)); }
 
 bool is_known(const std::string& type) {
   constexpr std::array<std::string_view, 7> types{"default", "linear",   "dynamic",     "llama3",
@@ -210,10 +214,15 @@ ops::RopeTable Rope::table(int64_t positions) {
   const int64_t have = table_.cos.defined() ? table_.cos.size(0) : 0;
   if (have < positions) {
     const MemoryScope scope(MemoryKind::other);  // it outlives the pass that asked for it
-    const int64_t rows = std::max(positions, std::max<int64_t>(256, 2 * have));
+    const int64_t rows = grown(have, positions);
     const auto half = static_cast<int64_t>(frequencies_.size());
-    auto cos = at::empty({rows, half}, at::kFloat);
-    auto sin = at::empty({rows, half}, at::kFloat);
+    const auto options = at::TensorOptions(at::kFloat).device(device_.is_meta() ? at::kMeta : at::kCPU);
+    auto cos = at::empty({rows, half}, options);
+    auto sin = at::empty({rows, half}, options);
+    if (device_.is_meta()) {
+      table_ = {cos, sin};
+      return table_;
+    }
     auto* cos_data = cos.data_ptr<float>();
     auto* sin_data = sin.data_ptr<float>();
     for (int64_t row = 0; row < rows; ++row) {
@@ -227,6 +236,16 @@ ops::RopeTable Rope::table(int64_t positions) {
     table_ = {cos.to(device_), sin.to(device_)};
   }
   return table_;
+}
+
+TableMemory Rope::memory(int64_t positions) const {
+  const auto row = 2 * static_cast<int64_t>(frequencies_.size() * sizeof(float));  // a cosine and a sine of each
+  int64_t rows = 0;
+  int64_t before = 0;
+  while (rows < positions) {
+    before = std::exchange(rows, grown(rows, rows + 1));
+  }
+  return {rows * row, (rows + before) * row};
 }
 
 }  // namespace dstorch::nn

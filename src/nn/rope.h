@@ -43,6 +43,12 @@ struct RopeConfig {
   [[nodiscard]] int64_t most_positions(int64_t positions) const;
 };
 
+/// Bytes of tables that grow with a model's longest sequence: kept from then on, and the most while they grow.
+struct TableMemory {
+  int64_t kept = 0;
+  int64_t peak = 0;
+};
+
 /// Rotation angles by position, grown as longer sequences come. Thread-safe.
 class Rope {
  public:
@@ -51,6 +57,8 @@ class Rope {
   [[nodiscard]] int64_t rotary_dim() const { return 2 * static_cast<int64_t>(frequencies_.size()); }
   /// At least `positions` rows. A row's values do not depend on how many there are.
   ops::RopeTable table(int64_t positions);
+  /// What its table takes once a sequence has grown to so many positions.
+  [[nodiscard]] TableMemory memory(int64_t positions) const;
 
  private:
   std::vector<double> frequencies_;  // radians per position, rotary_dim / 2 of them

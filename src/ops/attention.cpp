@@ -14,7 +14,7 @@ namespace {
 
 bool kernel_takes(const RopeTable& rope, int64_t head_dim, int64_t positions) {
   const auto fits = [&](const at::Tensor& table) {
-    return table.device().is_cpu() && table.scalar_type() == at::kFloat && table.is_contiguous() && table.dim() == 2 &&
+    return is_for_cpu(table) && table.scalar_type() == at::kFloat && table.is_contiguous() && table.dim() == 2 &&
            table.size(0) >= positions && 2 * table.size(1) <= head_dim;
   };
   return !rope.cos.defined() || (fits(rope.cos) && fits(rope.sin) && rope.cos.sizes() == rope.sin.sizes());
@@ -78,6 +78,9 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
   }
   const auto input = qkv.contiguous();
   auto out = empty_rows(input, config.num_heads * dim);
+  if (out.is_meta()) {
+    return out;
+  }
   c10::SmallVector<cpu::AttentionSpan, 16> spans;
   for (const auto& span : batch.spans) {
     spans.push_back({.first = span.first,

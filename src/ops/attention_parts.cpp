@@ -43,6 +43,11 @@ at::Tensor stored(const at::Tensor& rows, at::ScalarType type) {
   if (type != kQ8Pages) {
     return rows;
   }
+  if (rows.is_meta()) {  // LibTorch has no nan_to_num for it
+    auto shape = rows.sizes().vec();
+    shape.back() = page_row(type, rows.size(-1));
+    return at::empty(shape, rows.options().dtype(type));
+  }
   const auto numbers = rows.to(at::kFloat);
   const auto scale = (numbers.abs().amax(-1, true) * cpu::kQ8ScaleOfGreatest).to(at::kBFloat16);  // [.., 1]
   const auto units = at::nan_to_num(numbers / scale.to(at::kFloat), 0.0, 0.0, 0.0);
@@ -93,6 +98,14 @@ PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot
   const auto seen = window > 0 ? std::max<int64_t>(span.position - window + 1, 0) : 0;
   PagedKeys result;
   result.first = seen / kPagePositions * kPagePositions;
+  if (const auto page = page_at(batch, span, slot, result.first);
+      page.is_meta() && end - result.first > kPagePositions) {
+    // Thousands of pages without memory would only take their time.
+    const auto shape = std::array{page.size(1), end - result.first, page.size(3)};
+    result.keys = numbers_of(at::empty(shape, page.options()), head_dim);
+    result.values = numbers_of(at::empty(shape, page.options()), head_dim);
+    return result;
+  }
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> values;
   for (auto position = result.first; position < end; position += kPagePositions) {

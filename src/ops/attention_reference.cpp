@@ -16,7 +16,7 @@ at::Tensor causal_mask(int64_t position, int64_t queries, int64_t first, int64_t
   const auto key = at::arange(first, first + keys, options.dtype(at::kLong)).unsqueeze(0);
   auto hidden = key > query;
   if (window > 0) {
-    hidden = hidden.logical_or(key <= query - window);
+    hidden = hidden | (key <= query - window);
   }
   return at::zeros({queries, keys}, options).masked_fill_(hidden, -std::numeric_limits<double>::infinity());
 }

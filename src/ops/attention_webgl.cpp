@@ -15,6 +15,12 @@ at::Tensor attend_span_webgl(const at::Tensor& qkv, const AttentionConfig& confi
   const auto queries = q.squeeze(0).contiguous();
   write_pages(batch, span, slot, k.squeeze(0), v.squeeze(0));
   const auto paged = read_pages(batch, span, slot, config.sliding_window, config.head_dim);
+  if (queries.is_meta()) {
+    const auto& keys = paged.keys;
+    const bool takes = keys.scalar_type() == at::kFloat && queries.scalar_type() == at::kFloat &&
+                       webgl::attention_takes(keys.size(0), keys.size(1), keys.size(2));
+    return takes ? at::empty({queries.size(1), queries.size(0) * queries.size(2)}, queries.options()) : at::Tensor();
+  }
   if (!webgl::attention_takes(queries, paged.keys, paged.values)) {
     return {};
   }

@@ -1,6 +1,6 @@
 #include "ops/backend.h"
 
-#include "device/webgl/attention.h"
+#include "device/dry_run.h"
 #include "device/webgl/webgl.h"
 #include "ops/attention.h"
 #include "ops/linear_residual.h"
@@ -16,8 +16,6 @@ at::Tensor composed_residual(const at::Tensor& x, const LinearWeights& linear, a
   return linear_residual_reference(x, linear, residual);
 }
 
-bool never(int64_t /*kv_heads*/, int64_t /*positions*/, int64_t /*head_dim*/) { return false; }
-
 /// The kernels, each with its composed form where they may not be used.
 constexpr Backend kCpu{.norm = norm,
                        .norm_linear = norm_linear,
@@ -25,8 +23,7 @@ constexpr Backend kCpu{.norm = norm,
                        .norm_mlp = norm_mlp,
                        .gate = gate,
                        .attention = attention,
-                       .fused = true,
-                       .attention_without_scores = never};
+                       .fused = true};
 
 /// LibTorch's ops one by one: cuda, and the device without memory.
 constexpr Backend kComposed{.norm = norm_reference,
@@ -34,8 +31,7 @@ constexpr Backend kComposed{.norm = norm_reference,
                             .linear_residual = composed_residual,
                             .norm_mlp = norm_mlp_reference,
                             .gate = gate_reference,
-                            .attention = attention_reference,
-                            .attention_without_scores = never};
+                            .attention = attention_reference};
 
 constexpr Backend kWebgl{.norm = norm_reference,
                          .norm_linear = norm_linear_reference,
@@ -44,17 +40,26 @@ constexpr Backend kWebgl{.norm = norm_reference,
                          .gate = gate_reference,
                          .attention = attention_webgl,
                          .hold = webgl::hold,
-                         .float32_only = true,
-                         .stepwise_norms = true,
-                         .attention_without_scores = webgl::attention_takes};
+                         .float32_only = true};
+
+/// A dry run leaves the device alone.
+constexpr Backend without_hold(Backend backend) {
+  backend.hold = nullptr;
+  return backend;
+}
+constexpr Backend kDryWebgl = without_hold(kWebgl);
 
 }  // namespace
 
 const Backend& backend_of(const at::Device& device) {
-  if (device.is_cpu()) {
+  const auto meant = DryRun::meaning(device);
+  if (meant.is_cpu()) {
     return kCpu;
   }
-  return device.type() == c10::DeviceType::PrivateUse1 ? kWebgl : kComposed;
+  if (meant.type() == c10::DeviceType::PrivateUse1) {
+    return device.is_meta() ? kDryWebgl : kWebgl;
+  }
+  return kComposed;
 }
 
 }  // namespace dstorch::ops

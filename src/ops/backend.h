@@ -29,12 +29,10 @@ struct Backend {
   /// Computes in float32 alone: weights are converted to it while loading unless another dtype was asked for, and
   /// float64 cannot be had.
   bool float32_only = false;
-  /// Layer norms, and what else LibTorch has as one op, are several here; memory plans count them.
-  bool stepwise_norms = false;
-  /// Whether attention over pages of float32 makes no scores in memory, for pages of [kv_heads, positions, head_dim].
-  bool (*attention_without_scores)(int64_t kv_heads, int64_t positions, int64_t head_dim);
 };
 
+/// In a dry run (device/dry_run.h), `meta` has the operations of the device that it stands for: they take the blocks
+/// that they would take there, and compute nothing. Outside of one it has LibTorch's ops.
 const Backend& backend_of(const at::Device& device);
 
 }  // namespace dstorch::ops

@@ -1,8 +1,10 @@
 #pragma once
 
-// What the CPU kernels see of tensors, and whether they can take them.
+// What the CPU kernels see of tensors, and whether they can take them. In a dry run they are asked whether they would,
+// and not called.
 
 #include "ops/cpu/types.h"
+#include "ops/fast_path.h"
 #include "ops/types.h"
 
 namespace dstorch::ops {
@@ -13,13 +15,13 @@ inline bool kernel_takes_dtype(at::ScalarType type) {
 
 /// A vector of `size` elements, or none.
 inline bool kernel_takes_vector(const at::Tensor& vector, int64_t size) {
-  return !vector.defined() || (vector.device().is_cpu() && kernel_takes_dtype(vector.scalar_type()) &&
+  return !vector.defined() || (is_for_cpu(vector) && kernel_takes_dtype(vector.scalar_type()) &&
                                vector.numel() == size && vector.is_contiguous());
 }
 
 inline bool kernel_takes(const LinearWeights& linear, int64_t features) {
   const auto& data = linear.weight.data;
-  return linear.weight.format == nullptr && data.device().is_cpu() && kernel_takes_dtype(data.scalar_type()) &&
+  return linear.weight.format == nullptr && is_for_cpu(data) && kernel_takes_dtype(data.scalar_type()) &&
          data.dim() == 2 && data.size(1) == features && data.stride(1) == 1 &&
          kernel_takes_vector(linear.bias, data.size(0));
 }

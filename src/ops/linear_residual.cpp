@@ -19,6 +19,9 @@ at::Tensor linear_residual(const at::Tensor& x, const LinearWeights& linear, at:
     return linear_residual_reference(x, linear, residual);
   }
   const auto input = x.contiguous();
+  if (input.is_meta()) {
+    return residual;
+  }
   const auto matrix = view_of(linear);
   auto* y = residual.data_ptr<float>();
   cpu::linear(

@@ -3,6 +3,7 @@
 #include "core/throw.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu_views.h"
+#include "ops/dry_forms.h"
 #include "ops/fast_path.h"
 
 namespace dstorch::ops {
@@ -32,8 +33,9 @@ at::Tensor norm_reference(const at::Tensor& x, const NormWeights& norm) {
     // The product with the weight is taken in the model's dtype, as the reference implementations do.
     return factors_of(norm) * y.to(dtype);
   }
-  y = at::layer_norm(y, {x.size(-1)}, factors_of(norm).to(at::kFloat),
-                     norm.bias.defined() ? norm.bias.to(at::kFloat) : at::Tensor(), norm.eps);
+  const auto weight = factors_of(norm).to(at::kFloat);
+  const auto bias = norm.bias.defined() ? norm.bias.to(at::kFloat) : at::Tensor();
+  y = y.is_meta() ? dry_layer_norm(y, weight, bias) : at::layer_norm(y, {x.size(-1)}, weight, bias, norm.eps);
   return y.to(dtype);
 }
 
@@ -43,6 +45,9 @@ at::Tensor norm(const at::Tensor& x, const NormWeights& norm) {
   }
   const auto input = x.contiguous();
   auto y = at::empty_like(input);
+  if (y.is_meta()) {
+    return y;
+  }
   cpu::norm(rows_of(input), view_of(norm), y.data_ptr<float>(), x.size(-1));
   return y;
 }

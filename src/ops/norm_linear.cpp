@@ -30,21 +30,24 @@ at::Tensor norm_linear_reference(const at::Tensor& x, const NormWeights& norm, s
 }
 
 at::Tensor norm_linear(const at::Tensor& x, const NormWeights& norm, std::span<const LinearWeights> linears) {
-  c10::SmallVector<cpu::Matrix, 4> matrices;
   int64_t outputs = 0;
   bool fast = fast_path_allowed(x) && kernel_takes(norm, x.size(-1));
   for (const auto& linear : linears) {
     fast = fast && kernel_takes(linear, x.size(-1));
-    if (fast) {
-      matrices.push_back(view_of(linear));
-      outputs += matrices.back().rows;
-    }
+    outputs += linear.weight.rows;
   }
   if (!fast) {
     return norm_linear_reference(x, norm, linears);
   }
   const auto input = x.contiguous();
   auto y = empty_rows(input, outputs);
+  if (y.is_meta()) {
+    return y;
+  }
+  c10::SmallVector<cpu::Matrix, 4> matrices;
+  for (const auto& linear : linears) {
+    matrices.push_back(view_of(linear));
+  }
   cpu::linear({.x = rows_of(input),
                .norm = view_of(norm),
                .matrices = {matrices.data(), matrices.size()},

@@ -42,6 +42,9 @@ at::Tensor gate(const at::Tensor& gates, const at::Tensor& factors, Activation a
   const auto input = gates.contiguous();
   const auto factor = factors.defined() ? factors.contiguous() : at::Tensor();
   auto y = at::empty_like(input);
+  if (y.is_meta()) {
+    return y;
+  }
   cpu::gate({.gates = rows_of(input),
              .factors = factor.defined() ? factor.data_ptr<float>() : nullptr,
              .activation = activation,
@@ -60,6 +63,9 @@ at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWe
   const auto input = x.contiguous();
   const auto features = gate.weight.rows;
   auto y = empty_rows(input, features);
+  if (y.is_meta()) {
+    return y;
+  }
   cpu::mlp({.x = rows_of(input),
             .norm = view_of(norm),
             .gate = view_of(gate),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/throw.h"
+#include "ops/dry_forms.h"
 
 namespace dstorch::ops {
 namespace {
@@ -51,17 +52,23 @@ Weight::Weight(const WeightFormat& its_format, at::Tensor blocks, int64_t its_co
     : format(&its_format), data(std::move(blocks)), rows(data.size(0)), columns(its_columns) {}
 
 at::Tensor Weight::dense(at::ScalarType dtype) const {
+  if (format != nullptr && data.is_meta()) {
+    return at::empty({rows, columns}, data.options().dtype(dtype));
+  }
   return format == nullptr ? data.to(dtype) : format->dequantize(*this, dtype);
 }
 
 at::Tensor Weight::rows_at(const at::Tensor& indices) const {
   if (format == nullptr) {
-    const auto picked = at::embedding(data, indices);  // [.., columns]
+    const auto picked = data.is_meta() ? dry_rows(data, indices) : at::embedding(data, indices);  // [.., columns]
     return picked.to(picked.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   }
   Weight picked = *this;
-  picked.data = data.index_select(0, indices.flatten());
-  picked.scales = scales.defined() ? scales.index_select(0, indices.flatten()) : scales;
+  const auto pick = [&](const at::Tensor& from) {
+    return from.is_meta() ? dry_rows(from, indices.flatten()) : from.index_select(0, indices.flatten());
+  };
+  picked.data = pick(data);
+  picked.scales = scales.defined() ? pick(scales) : scales;
   picked.rows = picked.data.size(0);
   auto sizes = indices.sizes().vec();
   sizes.push_back(columns);

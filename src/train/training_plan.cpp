@@ -1,7 +1,7 @@
 #include "train/training_plan.h"
 
 #include "device/memory_fit.h"
-#include "models/pass_memory.h"
+#include "models/training_memory.h"
 
 namespace dstorch::training {
 namespace {

@@ -72,9 +72,10 @@ void write_random_model(const Json& config, DType dtype, const fs::path& folder)
 /// The plan for `context` positions, and what a prompt that fills them takes. Without `prefixes` nothing is kept of
 /// what windows have passed, which is no part of a plan.
 void plan_and_generate(const fs::path& path, int64_t context, std::optional<DType> dtype = {},
-                       const Device& device = {}) {
+                       const Device& device = {}, std::optional<KvDType> kv_dtype = {}) {
   SCOPED_TRACE(path.string() + ", context " + std::to_string(context));
-  const TorchModelConfig config{.model_path = path, .device = device, .dtype = dtype, .threads = 1};
+  const TorchModelConfig config{
+      .model_path = path, .device = device, .dtype = dtype, .kv_dtype = kv_dtype, .threads = 1};
   const auto plan = plan_memory(config, {.context = context});
   TorchModel model(config);
   model.init();
@@ -110,6 +111,8 @@ TEST(Plan, ALargerModelInEveryDtype) {
   plan_and_generate(folder.path(), 1500);
   plan_and_generate(folder.path(), 600, DType::float32);
   plan_and_generate(folder.path(), 600, DType::float64);
+  plan_and_generate(folder.path(), 600, {}, {}, KvDType::q8);
+  plan_and_generate(folder.path(), 600, DType::float64, {}, KvDType::q8);
   write_random_model(gemma3_shape(), DType::bfloat16, folder / "gemma3");
   plan_and_generate(folder / "gemma3", 500);
   plan_and_generate(folder / "gemma3", 500, DType::float64);
