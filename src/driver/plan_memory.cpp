@@ -51,7 +51,7 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   require(run.lora_rank > 0 || !run.checkpointing, ErrorKind::invalid_argument,
           "checkpointing is planned for adapters alone (--train lora)");
   run.bfloat16 = training::trains_in_bfloat16(options.bfloat16, config.device);
-  return training::plan_training(model, run);
+  return training::plan_training(json, checkpoint, run);
 }
 
 /// Linear layers alone: their weights, and one row of activations.

@@ -25,8 +25,6 @@ Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFac
       parts_{config_.body + "." + config_.token_table, config_.head, config_.residual_layers, 1 - config_.norm_offset},
       ropes_(std::move(ropes)) {
   auto& sizes = config_.sizes;
-  sizes.rotations = std::ssize(ropes_);
-  sizes.rotary_dim = ropes_.empty() ? 0 : ropes_.front()->rotary_dim();
   const nn::WeightScope all(weights);
   const auto scope = all / config_.body;
   if (sizes.num_classes > 0) {

@@ -105,11 +105,6 @@ ModelSizes parse_gemma_sizes(const Json& json, const GemmaDefaults& defaults) {
   sizes.num_kv_heads = size("num_key_value_heads", 4);
   sizes.head_dim = size("head_dim", 256);
   sizes.intermediate_size = size("intermediate_size", 9216);
-  sizes.rotated_layers = sizes.num_layers;
-  sizes.gated_mlp = true;
-  sizes.rms_norm = true;
-  sizes.norm_after = true;
-  sizes.scaled_embedding = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", true);
   require_head_groups(sizes.num_heads, sizes.num_kv_heads);
   return sizes;
@@ -153,9 +148,6 @@ GemmaConfig parse_gemma_config(const Json& json) {
   for (const auto& rope : config.ropes) {
     sizes.max_positions = rope.most_positions(sizes.max_positions);
   }
-  sizes.qk_norm = config.is_gemma3;
-  sizes.capped_logits = config.logit_cap > 0;
-  sizes.capped_attention = config.attention_cap > 0;
   return config;
 }
 

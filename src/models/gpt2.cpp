@@ -49,7 +49,6 @@ Gpt2Config parse_gpt2_config(const Json& json) {
   config.sizes.num_kv_heads = config.num_heads;
   config.sizes.head_dim = config.sizes.hidden_size / config.num_heads;
   config.sizes.intermediate_size = config.inner_size;
-  config.sizes.joined_layers = true;
   config.sizes.tied = config.tied;
   return config;
 }

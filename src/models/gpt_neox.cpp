@@ -15,6 +15,8 @@ struct GptNeoxConfig {
   ModelSizes sizes;
   double norm_eps = 1e-5;
   bool attention_bias = true;
+  /// Attention and the feed-forward part read the same x, rather than the second what the first has made of it.
+  bool parallel = true;
   ops::Activation activation = ops::Activation::gelu;
   PartialRope rope;
 };
@@ -37,10 +39,7 @@ GptNeoxConfig parse_gpt_neox_config(const Json& json) {
           sizes.num_heads);
   sizes.num_kv_heads = sizes.num_heads;
   sizes.head_dim = sizes.hidden_size / sizes.num_heads;
-  sizes.rotated_layers = sizes.num_layers;
-  sizes.joined_layers = true;
-  sizes.interleaved_qkv = true;
-  sizes.parallel_parts = get_unless_missing(json, "use_parallel_residual", true);
+  config.parallel = get_unless_missing(json, "use_parallel_residual", true);
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", false);
   config.norm_eps = get_unless_missing(json, "layer_norm_eps", 1e-5);
   config.attention_bias = get_unless_missing(json, "attention_bias", true);
@@ -54,7 +53,7 @@ class GptNeoxLayer : public DecoderBlock {
  public:
   GptNeoxLayer(const GptNeoxConfig& config, const nn::WeightScope& scope)
       : activation_(config.activation),
-        parallel_(config.sizes.parallel_parts),
+        parallel_(config.parallel),
         attention_norm_(add_norm("input_layernorm", config, scope)),
         mlp_norm_(add_norm("post_attention_layernorm", config, scope)),
         attention_(register_module("attention",

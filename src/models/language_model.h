@@ -24,40 +24,11 @@ struct ModelSizes {
   /// Most positions of one sequence.
   int64_t max_positions = 0;
 
-  // What follows decides how much memory a pass takes; 0 for models that do not say (TorchScript).
+  // 0 for models that do not say (TorchScript).
   int64_t num_heads = 0;
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
   int64_t intermediate_size = 0;
-  /// Layers whose queries and keys are rotated.
-  int64_t rotated_layers = 0;
-  /// Tables of angles by which they are, and of how many of a head's numbers.
-  int64_t rotations = 0;
-  int64_t rotary_dim = 0;
-  /// act(gate) * up, rather than act(in).
-  bool gated_mlp = false;
-  /// One linear layer gives queries, keys and values, and one gate and up.
-  bool joined_layers = false;
-  /// The numbers of that are put into another order before attention.
-  bool interleaved_qkv = false;
-  /// Attention and the feed-forward part read the same x, rather than the second what the first has made of it.
-  bool parallel_parts = false;
-  /// RMS norm rather than layer norm.
-  bool rms_norm = false;
-  /// A norm over each query and key head, or over all heads together.
-  bool qk_norm = false;
-  bool whole_qk_norm = false;
-  /// A norm over what attention and the feed-forward part are made of, and over what they add to the residual stream.
-  bool norm_before = true;
-  bool norm_after = false;
-  /// The vectors of the tokens, and what is added to the residual stream, are multiplied by a number.
-  bool scaled_embedding = false;
-  bool scaled_residual = false;
-  /// Logits are divided by one.
-  bool divided_logits = false;
-  /// Scores of attention, and logits, go through a tanh.
-  bool capped_attention = false;
-  bool capped_logits = false;
   /// The input table is the head too.
   bool tied = false;
 

@@ -176,14 +176,7 @@ LlamaConfig parse_llama_config(const Json& json) {
   config.sizes.num_kv_heads = config.num_kv_heads;
   config.sizes.head_dim = config.head_dim;
   config.sizes.intermediate_size = config.intermediate_size;
-  config.sizes.rotated_layers = std::count(config.rotated.begin(), config.rotated.end(), true);
-  config.sizes.gated_mlp = true;
-  config.sizes.rms_norm = true;
-  config.sizes.qk_norm = config.qk_norm;
   config.sizes.tied = config.tied;
-  config.sizes.scaled_embedding = config.embedding_scale != 1;
-  config.sizes.scaled_residual = config.residual_scale != 1;
-  config.sizes.divided_logits = config.logit_divisor != 1;
   return config;
 }
 

@@ -33,12 +33,6 @@ Olmo2Config parse_olmo2_config(const Json& json) {
   sizes.num_kv_heads = get_size_or(json, "num_key_value_heads", sizes.num_heads);
   sizes.head_dim = size("head_dim", sizes.hidden_size / sizes.num_heads);
   sizes.intermediate_size = size("intermediate_size", 11008);
-  sizes.rotated_layers = sizes.num_layers;
-  sizes.gated_mlp = true;
-  sizes.rms_norm = true;
-  sizes.norm_before = false;
-  sizes.norm_after = true;
-  sizes.whole_qk_norm = true;
   sizes.tied = get_unless_missing(json, "tie_word_embeddings", false);
   require_head_groups(sizes.num_heads, sizes.num_kv_heads);
   require_known_layers(json, sizes.num_layers);

@@ -13,12 +13,7 @@ ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>
   result.model = create_model(config, weights, {at::kMeta});
   result.sizes = result.model->sizes();
   result.kv_layout = result.model->kv_layout();
-  result.parameters = weights.count();
   result.weight_bytes = weights.bytes();
-  result.block_parameters = weights.block_count(0);
-  result.block_sides = weights.block_sides(0);
-  result.largest_parameter = weights.largest();
-  result.largest_transposed = weights.largest_transposed();
   return result;
 }
 

@@ -17,13 +17,7 @@ struct ModelOutline {
   ModelSizes sizes;
   nn::KvLayout kv_layout;
   DType dtype = DType::float32;
-  int64_t parameters = 0;
   int64_t weight_bytes = 0;
-  int64_t block_parameters = 0;
-  /// Rows and columns of all matrices of a block.
-  int64_t block_sides = 0;
-  int64_t largest_parameter = 0;
-  int64_t largest_transposed = 0;
 };
 
 /// `config` is the model's config.json. Without `checkpoint`, and for weights it does not have, every element is of

@@ -8,7 +8,7 @@
 
 #include "device/dry_run.h"
 #include "nn/kv_pool.h"
-#include "ops/dry_forms.h"
+#include "ops/weight.h"
 
 namespace dstorch::models {
 namespace {
@@ -68,7 +68,7 @@ int64_t pass_memory(LanguageModel& model, const PassShape& shape) {
     // The engine hands the last row on as it lies there, and copies those of several sequences together.
     const auto asked = at::TensorOptions(at::kLong).device(at::kMeta);
     const auto rows = shape.sequences == 1 ? hidden.narrow(0, shape.rows - 1, 1)
-                                           : ops::dry_rows(hidden, at::empty({shape.sequences}, asked));
+                                           : ops::rows_at(hidden, at::empty({shape.sequences}, asked));
     const auto logits =
         model.logits_of(rows, ops::Batch::of_rows(shape.sequences, shape.adapter)).to(at::kFloat);  // [asked, vocab]
   }

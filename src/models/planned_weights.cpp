@@ -1,9 +1,5 @@
 #include "models/planned_weights.h"
 
-#include <fmt/core.h>
-
-#include <algorithm>
-
 #include "device/torch_types.h"
 #include "models/checkpoint_weights.h"
 
@@ -22,10 +18,6 @@ bool is_floating(DType dtype) {
   return dtype == DType::float32 || dtype == DType::bfloat16 || dtype == DType::float16 || dtype == DType::float64;
 }
 
-bool is_of_block(const std::string& name, int64_t block) {
-  return name.find(fmt::format(".{}.", block)) != std::string::npos;
-}
-
 }  // namespace
 
 PlannedWeights::PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert)
@@ -40,10 +32,6 @@ at::Tensor PlannedWeights::get(const std::string& name, at::IntArrayRef shape, b
   const auto* view = names_ ? names_->find(name) : nullptr;
   const bool as_stored = view != nullptr && !convert_ && view->numel() == count;
   bytes_ += as_stored ? static_cast<int64_t>(view->bytes()) : count * static_cast<int64_t>(size_of(dtype_));
-  count_ += count;
-  largest_ = std::max(largest_, count);
-  largest_transposed_ = transposed ? std::max(largest_transposed_, count) : largest_transposed_;
-  shapes_[name] = shape.vec();
   const bool as_numbers = as_stored && view->blocks == nullptr && is_floating(view->dtype);
   const auto options = at::TensorOptions(to_torch(as_numbers ? view->dtype : dtype_)).device(at::kMeta);
   return transposed ? at::empty({shape[1], shape[0]}, options).t() : at::empty(shape, options);
@@ -67,22 +55,6 @@ bool PlannedWeights::has(const std::string& name) const { return !names_ || name
 
 nn::TiedPair PlannedWeights::tied_pair(const std::string& first, const std::string& second) {
   return names_ ? models::tied_pair(checkpoint_, *names_, first, second) : nn::TiedPair::same;
-}
-
-int64_t PlannedWeights::block_count(int64_t block) const {
-  int64_t count = 0;
-  for (const auto& [name, shape] : shapes_) {
-    count += is_of_block(name, block) ? numbers_in(shape) : 0;
-  }
-  return count;
-}
-
-int64_t PlannedWeights::block_sides(int64_t block) const {
-  int64_t sides = 0;
-  for (const auto& [name, shape] : shapes_) {
-    sides += is_of_block(name, block) && shape.size() == 2 ? shape[0] + shape[1] : 0;
-  }
-  return sides;
 }
 
 }  // namespace dstorch::models

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "dstorch/checkpoint.h"
 #include "models/weight_names.h"
@@ -27,14 +25,6 @@ class PlannedWeights : public nn::WeightSource {
   [[nodiscard]] bool trainable() const override { return false; }
 
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
-  [[nodiscard]] int64_t count() const noexcept { return count_; }
-  [[nodiscard]] int64_t largest() const noexcept { return largest_; }
-  /// Numbers in the largest parameter that lies transposed in memory.
-  [[nodiscard]] int64_t largest_transposed() const noexcept { return largest_transposed_; }
-  /// Numbers in the parameters of the block with this number.
-  [[nodiscard]] int64_t block_count(int64_t block) const;
-  /// Rows and columns of its matrices.
-  [[nodiscard]] int64_t block_sides(int64_t block) const;
 
  private:
   std::shared_ptr<const Checkpoint> checkpoint_;  // may be null
@@ -42,10 +32,6 @@ class PlannedWeights : public nn::WeightSource {
   DType dtype_;
   bool convert_;
   int64_t bytes_ = 0;
-  int64_t count_ = 0;
-  int64_t largest_ = 0;
-  int64_t largest_transposed_ = 0;
-  std::map<std::string, std::vector<int64_t>> shapes_;  // by name
 };
 
 }  // namespace dstorch::models

@@ -5,7 +5,8 @@
 
 namespace dstorch::models {
 
-// How fine-tuning cuts up what a step learns from: the loop that does it, and the plan of its memory, both ask here.
+// How fine-tuning cuts up what a step learns from: the loop that does it asks here, and the plan of the parts that run
+// side by side.
 
 /// Rows that go through the head together: the vocabulary is wide, and its logits are the largest tensors there are.
 constexpr int64_t kHeadRows = 128;

@@ -54,7 +54,6 @@ class Rope {
  public:
   /// `rotary_dim`: how many of a head's numbers are turned, from the first on; even.
   Rope(const RopeConfig& config, int64_t rotary_dim, at::Device device);
-  [[nodiscard]] int64_t rotary_dim() const { return 2 * static_cast<int64_t>(frequencies_.size()); }
   /// At least `positions` rows. A row's values do not depend on how many there are.
   ops::RopeTable table(int64_t positions);
   /// What its table takes once a sequence has grown to so many positions.

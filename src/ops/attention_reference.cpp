@@ -5,6 +5,7 @@
 #include "core/throw.h"
 #include "ops/attention.h"
 #include "ops/attention_parts.h"
+#include "ops/fast_path.h"
 
 namespace dstorch::ops {
 namespace {
@@ -21,6 +22,11 @@ at::Tensor causal_mask(int64_t position, int64_t queries, int64_t first, int64_t
   return at::zeros({queries, keys}, options).masked_fill_(hidden, -std::numeric_limits<double>::infinity());
 }
 
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  const auto dtype = product_dtype(a);
+  return at::matmul(a.to(dtype), b.to(dtype));
+}
+
 /// q [sequences, heads, queries, head_dim], the first at `position`, over keys and values
 /// [sequences, kv_heads, keys, head_dim], the first at `first` -> [sequences, queries, heads * head_dim].
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionConfig& config,
@@ -34,7 +40,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   // The query heads of one KV head become rows of one product: no copy of keys and values.
   const auto group = heads / kv_heads;
   const auto grouped = q.reshape({sequences * kv_heads, group * length, dim});
-  auto scores = at::matmul(grouped, k.reshape({sequences * kv_heads, keys, dim}).transpose(1, 2));
+  auto scores = product(grouped, k.reshape({sequences * kv_heads, keys, dim}).transpose(1, 2));
   if (config.cap > 0) {
     scores = scores * (config.scale / config.cap);
     scores = at::tanh(scores);
@@ -46,8 +52,8 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   scores = scores.view({sequences * kv_heads, group, length, keys}) + mask;
   const auto probabilities = at::softmax(scores, -1, at::kFloat).to(q.scalar_type());
   const auto mixed =
-      at::matmul(probabilities.view({sequences * kv_heads, group * length, keys}),
-                 v.reshape({sequences * kv_heads, keys, dim}));  // [sequences * kv_heads, group * length, head_dim]
+      product(probabilities.view({sequences * kv_heads, group * length, keys}),
+              v.reshape({sequences * kv_heads, keys, dim}));  // [sequences * kv_heads, group * length, head_dim]
   return mixed.view({sequences, heads, length, dim}).transpose(1, 2).reshape({sequences, length, heads * dim});
 }
 

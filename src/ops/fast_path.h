@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/torch_compat.h"
 #include "device/dry_run.h"
 
 namespace dstorch::ops {
@@ -13,6 +14,13 @@ inline bool is_for_cpu(const at::Tensor& x) { return DryRun::meaning(x.device())
 /// is for the CPU. Each op adds its own demands on dtype and layout.
 inline bool fast_path_allowed(const at::Tensor& x) {
   return !at::GradMode::is_enabled() && is_for_cpu(x) && x.scalar_type() == at::kFloat;
+}
+
+/// What products compute in where x is multiplied: bfloat16 under autocast of the CPU's. LibTorch would see to that by
+/// itself, but not for tensors without memory, and only one of the two may do it.
+inline at::ScalarType product_dtype(const at::Tensor& x) {
+  const bool narrow = compat::cpu_autocast() && is_for_cpu(x) && x.scalar_type() != at::kDouble;
+  return narrow ? at::kBFloat16 : x.scalar_type();
 }
 
 }  // namespace dstorch::ops

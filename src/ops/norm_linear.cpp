@@ -1,6 +1,5 @@
 #include "ops/norm_linear.h"
 
-#include "core/torch_compat.h"
 #include "ops/cpu/linear.h"
 #include "ops/cpu_views.h"
 #include "ops/fast_path.h"
@@ -9,11 +8,10 @@
 namespace dstorch::ops {
 
 at::Tensor linear_reference(const at::Tensor& x, const LinearWeights& linear) {
-  if (compat::cpu_autocast() && x.device().is_cpu() && linear.weight.format == nullptr) {
-    return at::linear(x, linear.weight.data, linear.bias);  // autocast brings all of it to its dtype, without a detour
-  }
-  const auto dtype = x.scalar_type();
-  return at::linear(x, linear.weight.dense(dtype), linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());
+  // Weights go to a narrower dtype without a detour.
+  const auto dtype = linear.weight.format == nullptr ? product_dtype(x) : x.scalar_type();
+  return at::linear(x.to(dtype), linear.weight.dense(dtype),
+                    linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());
 }
 
 at::Tensor norm_linear_reference(const at::Tensor& x, const NormWeights& norm, std::span<const LinearWeights> linears) {

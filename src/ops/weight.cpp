@@ -64,15 +64,16 @@ at::Tensor Weight::rows_at(const at::Tensor& indices) const {
     return picked.to(picked.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   }
   Weight picked = *this;
-  const auto pick = [&](const at::Tensor& from) {
-    return from.is_meta() ? dry_rows(from, indices.flatten()) : from.index_select(0, indices.flatten());
-  };
-  picked.data = pick(data);
-  picked.scales = scales.defined() ? pick(scales) : scales;
+  picked.data = ops::rows_at(data, indices.flatten());
+  picked.scales = scales.defined() ? ops::rows_at(scales, indices.flatten()) : scales;
   picked.rows = picked.data.size(0);
   auto sizes = indices.sizes().vec();
   sizes.push_back(columns);
   return picked.dense(at::kFloat).view(sizes);
+}
+
+at::Tensor rows_at(const at::Tensor& matrix, const at::Tensor& indices) {
+  return matrix.is_meta() ? dry_rows(matrix, indices) : matrix.index_select(0, indices);
 }
 
 }  // namespace dstorch::ops

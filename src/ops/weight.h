@@ -46,4 +46,7 @@ struct Weight {
   [[nodiscard]] at::Tensor rows_at(const at::Tensor& indices) const;
 };
 
+/// matrix [rows, columns], indices int64 [picked] -> [picked, columns]
+at::Tensor rows_at(const at::Tensor& matrix, const at::Tensor& indices);
+
 }  // namespace dstorch::ops

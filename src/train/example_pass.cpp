@@ -13,7 +13,9 @@
 #include "device/memory_account.h"
 #include "models/training_parts.h"
 #include "ops/pass_threads.h"
+#include "ops/weight.h"
 #include "train/gradient_sum.h"
+#include "train/value_of.h"
 
 namespace dstorch::training {
 namespace {
@@ -27,7 +29,8 @@ struct Gathered {
   std::vector<int64_t> counts;  // predictions of each example
 };
 
-Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, const nn::Adapter* adapter) {
+Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, const nn::Adapter* adapter,
+                at::Device device = at::kCPU) {
   Gathered result;
   std::vector<int64_t> tokens;
   std::vector<int64_t> rows;
@@ -48,12 +51,12 @@ Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, 
     result.batch.spans.push_back({.first = first, .count = read, .adapter = adapter ? 0 : -1});
     result.counts.push_back(static_cast<int64_t>(rows.size() - before));
   }
-  result.batch.tokens = at::tensor(tokens, at::kLong);
+  result.batch.tokens = at::tensor(tokens, at::kLong).to(device);
   if (adapter != nullptr) {
     result.batch.adapters = {adapter};
   }
-  result.rows = at::tensor(rows, at::kLong);
-  result.targets = at::tensor(targets, at::kLong);
+  result.rows = at::tensor(rows, at::kLong).to(device);
+  result.targets = at::tensor(targets, at::kLong).to(device);
   return result;
 }
 
@@ -145,7 +148,7 @@ class PartPass {
   /// Some rows at a time. Returns the gradient by the last states [rows, hidden]; the head's own waits for the
   /// embedding's, which may be of the same table.
   at::Tensor learn_head() {
-    const auto states = last_.index_select(0, all_.rows);
+    const auto states = ops::rows_at(last_, all_.rows);
     const auto gradient = at::empty_like(states);
     for (int64_t begin = 0; begin < states.size(0); begin += models::kHeadRows) {
       const auto count = std::min(models::kHeadRows, states.size(0) - begin);
@@ -158,10 +161,13 @@ class PartPass {
         const auto logits = model_.logits_of(part, rows).to(at::kFloat);
         loss = at::cross_entropy_loss(logits, all_.targets.narrow(0, begin, count), {}, at::Reduction::Sum);
       }
-      loss_ += loss.item<double>();
+      loss_ += value_of(loss);
       const auto found = gradients_of(loss / divisor_, {}, part, sum_);
       gradient.narrow(0, begin, count).copy_(found.input);
       add(found.parameters, outer_);
+      if (states.is_meta() && begin > 0) {
+        break;  // a dry run: those that follow are like these
+      }
     }
     return at::zeros_like(last_).index_copy_(0, all_.rows, gradient);
   }
@@ -219,7 +225,7 @@ double learn_examples(models::LanguageModel& model, const Parameters& parameters
       const MemoryScope scope(account, MemoryKind::activations);
       const BackwardMemoryScope backward(MemoryKind::activations);
       const ops::LibTorchThreads alone(1);
-      auto all = gather(examples, parts[part], settings.adapter);
+      auto all = gather(examples, parts[part], settings.adapter, parameters.front().second.device());
       all.batch.dropout_seed = seeds[part];
       losses[part] = PartPass(model, all, divisor, settings, sum, static_cast<int64_t>(part)).run();
     } catch (...) {

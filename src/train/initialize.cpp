@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/rng.h"
+#include "device/dry_run.h"
 
 namespace dstorch::training {
 namespace {
@@ -22,6 +23,14 @@ uint64_t mix(uint64_t seed, std::string_view name) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
   }
   return hash;
+}
+
+/// What drawing `parameter` takes: the numbers are drawn on the CPU, and a device that is another copies those that
+/// shall not lie as they come.
+void draw_dry(const at::Tensor& parameter) {
+  if (DryRun::meaning(parameter.device()).is_cpu() || !parameter.is_contiguous()) {
+    const auto drawn = at::empty(parameter.sizes(), parameter.options());
+  }
 }
 
 }  // namespace
@@ -52,6 +61,10 @@ void initialize_parameters(torch::nn::Module& model, const Initialization& how) 
     }
     const bool residual = writes_residual(name, how.residual_layers);
     const double scale = residual ? 1 / std::sqrt(2.0 * static_cast<double>(how.num_layers)) : 1.0;
+    if (parameter.is_meta()) {
+      draw_dry(parameter);
+      continue;
+    }
     parameter.copy_(draw_normal(parameter.sizes(), how.range * scale, Rng(mix(how.seed, name))));
   }
 }

@@ -9,19 +9,34 @@
 #include "core/torch_compat.h"
 #include "device/memory_account.h"
 #include "train/loss.h"
+#include "train/value_of.h"
 
 namespace dstorch::training {
 namespace {
 
-/// AdamW would make its moments in its first step, among what is thrown away after it; made here, they are counted for
-/// what they are.
-void make_moments(torch::optim::AdamW& optimizer) {
+/// The L2 norm of all gradients together, before they are clipped to `limit`; 0 in a dry run, which has no numbers.
+double clip(const std::vector<at::Tensor>& parameters, double limit) {
+  const bool dry = !parameters.empty() && parameters.front().is_meta();
+  return dry ? 0.0 : torch::nn::utils::clip_grad_norm_(parameters, limit);
+}
+
+std::vector<at::Tensor> tensors_of(const Parameters& parameters) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, parameter] : parameters) {
+    tensors.push_back(parameter);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+void make_moments(torch::optim::AdamW& optimizer, bool only_with_gradients) {
   using StateMap = std::decay_t<decltype(optimizer.state())>;
   const MemoryScope scope(MemoryKind::optimizer);
   const at::NoGradGuard no_grad;
   for (const auto& group : optimizer.param_groups()) {
     for (const auto& parameter : group.params()) {
-      if (!parameter.grad().defined()) {
+      if (only_with_gradients && !parameter.grad().defined()) {
         continue;
       }
       auto& state = optimizer.state()[compat::optimizer_state_key<StateMap>(parameter)];
@@ -35,16 +50,6 @@ void make_moments(torch::optim::AdamW& optimizer) {
     }
   }
 }
-
-std::vector<at::Tensor> tensors_of(const Parameters& parameters) {
-  std::vector<at::Tensor> tensors;
-  for (const auto& [name, parameter] : parameters) {
-    tensors.push_back(parameter);
-  }
-  return tensors;
-}
-
-}  // namespace
 
 void count_gradients(const Parameters& parameters) {
   for (const auto& [name, parameter] : parameters) {
@@ -97,7 +102,7 @@ double update(const Parameters& parameters, torch::optim::AdamW& optimizer, doub
     retag(parameter.grad(), MemoryKind::gradients);  // those that no hook saw
   }
   const double limit = clip_norm > 0 ? clip_norm : std::numeric_limits<double>::infinity();
-  const double norm = torch::nn::utils::clip_grad_norm_(tensors_of(parameters), limit);
+  const double norm = clip(tensors_of(parameters), limit);
   if (!std::isfinite(norm)) {
     drop_gradients(parameters);
     fail(ErrorKind::inference,
@@ -120,7 +125,7 @@ double backward_pass(models::LanguageModel& model, const Batch& batch, bool bflo
     const compat::CpuBfloat16Autocast autocast(bfloat16);
     loss = next_token_loss(model.forward(batch.inputs), batch.targets);
   }
-  const auto value = loss.item<double>();
+  const auto value = value_of(loss);
   require_finite_loss(value, step);
   const BackwardMemoryScope backward(MemoryKind::activations);
   loss.backward();

@@ -24,6 +24,10 @@ struct AdamWSettings {
 std::unique_ptr<torch::optim::AdamW> make_optimizer(const Parameters& parameters, const AdamWSettings& settings);
 std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& model, const AdamWSettings& settings);
 
+/// The moments of AdamW, which would make them in its first step among what is thrown away after it: made here, they
+/// are counted for what they are. `only_with_gradients`: of the parameters that have one now.
+void make_moments(torch::optim::AdamW& optimizer, bool only_with_gradients = true);
+
 /// From now on the memory of the gradients is counted as such from the moment backward hands them over.
 void count_gradients(const Parameters& parameters);
 void count_gradients(const torch::nn::Module& model);

@@ -67,7 +67,7 @@ void check_limit(const TrainOptions& options, const Json& config, bool bfloat16)
   run.batch = options.batch_size;
   run.sequence = options.sequence_length;
   run.bfloat16 = bfloat16;
-  const auto plan = plan_training(models::outline(config, nullptr, DType::float32, true), run);
+  const auto plan = plan_training(config, nullptr, run);
   require(plan.total <= options.memory_limit, ErrorKind::out_of_memory,
           "training does not fit into the memory limit of {}: {}. Take a smaller batch or shorter sequences",
           format_bytes(options.memory_limit), to_string(plan));

@@ -30,7 +30,10 @@ bool is_target(const std::string& layer, const std::string& target) {
 uint64_t id_of(const std::string& layer) { return crc32(std::as_bytes(std::span(layer))); }
 
 /// Uniform in ±1/sqrt(in): [rank, in]
-at::Tensor draw(int64_t rank, int64_t in, Rng rng) {
+at::Tensor draw(int64_t rank, int64_t in, Rng rng, at::Device device) {
+  if (device.is_meta()) {
+    return at::empty({rank, in}, at::TensorOptions(at::kFloat).device(device));
+  }
   auto values = at::empty({rank, in}, at::kFloat);
   const double bound = 1 / std::sqrt(static_cast<double>(in));
   auto* data = values.data_ptr<float>();
@@ -94,8 +97,9 @@ TrainableAdapter::TrainableAdapter(const models::LanguageModel& model, engine::L
     }
     const auto& layer = *linear.at(name);
     conv1d_ = conv1d_ || layer.layout() == nn::Linear::Layout::in_out;
-    change.a = draw(rank, layer.in_features(), rng).requires_grad_();
-    change.b = at::zeros({layer.out_features(), rank}, at::kFloat).requires_grad_();
+    const auto device = layer.weights().weight.data.device();
+    change.a = draw(rank, layer.in_features(), rng, device).requires_grad_();
+    change.b = at::zeros({layer.out_features(), rank}, at::TensorOptions(at::kFloat).device(device)).requires_grad_();
     parameters_.emplace_back(name + ".lora_A.weight", change.a);
     parameters_.emplace_back(name + ".lora_B.weight", change.b);
     adapter_.add(layer, change);

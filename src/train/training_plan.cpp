@@ -1,55 +1,138 @@
 #include "train/training_plan.h"
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "device/dry_run.h"
 #include "device/memory_fit.h"
-#include "models/training_memory.h"
+#include "device/torch_types.h"
+#include "models/classes.h"
+#include "models/planned_weights.h"
+#include "models/registry.h"
+#include "models/training_parts.h"
+#include "ops/cpu/thread_pool.h"
+#include "train/example_pass.h"
+#include "train/initialize.h"
+#include "train/step.h"
+#include "train/trainable_adapter.h"
 
 namespace dstorch::training {
 namespace {
 
-MemoryPlan plan_sequence(const models::ModelOutline& model, const PlannedRun& run, int64_t sequence) {
-  models::TrainingShape shape;
-  shape.batch = run.batch;
-  shape.sequence = sequence;
-  shape.webgl = run.device.type == DeviceType::webgl;
-  shape.bfloat16 = run.bfloat16;
-  shape.parameters = model.parameters;
-  shape.block_parameters = model.block_parameters;
-  shape.largest_parameter = model.largest_parameter;
-  shape.largest_transposed = model.largest_transposed;
-  MemoryPlan plan;
-  if (run.lora_rank > 0) {
-    shape.lora_rank = run.lora_rank;
-    shape.checkpointing = run.checkpointing;
-    shape.threads = run.threads;
-    shape.lora_block_parameters = run.lora_rank * model.block_sides;      // two matrices for each product
-    const auto head = model.sizes.num_classes * model.sizes.hidden_size;  // of classes: trained whole, in float32
-    shape.lora_parameters = model.sizes.num_layers * shape.lora_block_parameters + head;
-    plan.dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;
-    part(plan, MemoryKind::weights) =
-        static_cast<int64_t>(size_of(plan.dtype)) * (model.parameters - head) + 4 * shape.lora_parameters;
-  } else {
-    plan.dtype = DType::float32;
-    part(plan, MemoryKind::weights) = 4 * model.parameters;
+const auto kMeta = at::TensorOptions(at::kMeta);
+
+/// What a dry run found: the most of each kind, and the most at once.
+struct Found {
+  MemoryUse most;
+  DType dtype = DType::float32;  // of the weights
+  int64_t model_context = 0;
+  /// Of what parts that are learned side by side take beside the first.
+  int64_t beside = 0;
+};
+
+/// As TrainOptions has it: the first weights are drawn, learn, and are saved.
+Found learn_all(const Json& config, const PlannedRun& run, int64_t sequence) {
+  const auto account = std::make_shared<MemoryAccount>();
+  const DryRun dry(account, to_torch(run.device));
+  nn::FreshWeights weights(kMeta.dtype(at::kFloat));
+  const auto model = models::create_model(config, weights, {at::kMeta});
+  initialize_parameters(*model, {});
+  model->train();
+  const auto parameters = parameters_of(*model);
+  count_gradients(parameters);
+  const auto optimizer = make_optimizer(parameters, {});
+  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
+  const auto tokens = [&] { return at::empty({run.batch, sequence}, kMeta.dtype(at::kLong)); };
+  const auto loss = backward_pass(*model, {tokens(), tokens()}, run.bfloat16, 1);
+  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, loss, 1);
+  for (const auto& [name, parameter] : parameters) {
+    const auto saved = parameter.detach().contiguous();  // a copy of what lies transposed
   }
-  const auto step = models::training_memory(model.sizes, shape);
+  return {account->use({}), DType::float32, model->sizes().max_positions, 0};
+}
+
+/// Frozen weights in the format of the passes; a head of classes is trained, in float32.
+class FrozenWeights : public models::PlannedWeights {
+ public:
+  using PlannedWeights::PlannedWeights;
+  at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override {
+    return name == models::kClassWeight ? at::empty(shape, kMeta.dtype(at::kFloat))
+                                        : PlannedWeights::get(name, shape, transposed);
+  }
+};
+
+/// Examples that learn all of their `sequence` tokens, or the first class.
+std::vector<Example> whole_examples(int64_t count, int64_t sequence, bool classifies) {
+  Example one;
+  one.ids.assign(static_cast<std::size_t>(classifies ? sequence : sequence + 1), 0);
+  one.learned.assign(one.ids.size(), !classifies);
+  if (classifies) {
+    one.label = 0;
+  }
+  return std::vector<Example>(static_cast<std::size_t>(count), one);
+}
+
+/// As FinetuneOptions has it: adapters learn beside frozen weights. One part of the examples is run, and as many
+/// counted as there are threads to take one each.
+Found learn_adapters(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
+                     int64_t sequence) {
+  const auto account = std::make_shared<MemoryAccount>();
+  const DryRun dry(account, to_torch(run.device));
+  const auto dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;
+  FrozenWeights weights(checkpoint, dtype, /*convert=*/true);
+  const auto model = models::create_model(config, weights, {at::kMeta});
+  const bool classifies = model->sizes().num_classes > 0;
+  engine::LoraConfig lora;
+  lora.rank = run.lora_rank;
+  TrainableAdapter adapter(*model, lora, target_layers(*model, {"all-linear"}), 0);
+  if (classifies) {
+    adapter.keep_whole(models::kClassHead, *model->named_parameters().find(models::kClassWeight));
+  }
+  const auto& parameters = adapter.parameters();
+  count_gradients(parameters);
+  const auto optimizer = make_optimizer(parameters, {});
+  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
+  const auto parts = models::part_count(run.batch * sequence, run.batch);
+  const auto examples = whole_examples((run.batch + parts - 1) / parts, sequence, classifies);
+  MicroBatch all(examples.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  ops::cpu::ThreadPool this_thread(1);  // the one that counts
+  const ops::cpu::ThreadPool::Use alone(this_thread);
+  learn_examples(*model, parameters, examples, all, 1, 0, {&adapter.adapter(), run.bfloat16, run.checkpointing});
+  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
+  Found found{account->use({}), dtype, model->sizes().max_positions, 0};
+  const auto threads = std::clamp<int64_t>(run.threads, 1, parts);
+  found.beside = (threads - 1) * found.most[MemoryKind::activations].peak;
+  return found;
+}
+
+MemoryPlan plan_sequence(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
+                         int64_t sequence) {
+  const auto found =
+      run.lora_rank > 0 ? learn_adapters(config, checkpoint, run, sequence) : learn_all(config, run, sequence);
+  MemoryPlan plan;
   plan.device = run.device;
+  plan.dtype = found.dtype;
   plan.context = sequence;
   plan.batch = run.batch;
-  plan.model_context = model.sizes.max_positions;
-  part(plan, MemoryKind::activations) = step.activations;
-  part(plan, MemoryKind::gradients) = step.gradients;
-  part(plan, MemoryKind::optimizer) = step.optimizer;
-  part(plan, MemoryKind::other) = step.other;
-  plan.total = part(plan, MemoryKind::weights) + step.together;
+  plan.model_context = found.model_context;
+  for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
+    plan.kinds[kind] = found.most.kinds[kind].peak;
+  }
+  part(plan, MemoryKind::activations) += found.beside;
+  plan.total = found.most.total.peak + found.beside;
   return plan;
 }
 
 }  // namespace
 
-MemoryPlan plan_training(const models::ModelOutline& model, const PlannedRun& run) {
-  auto plan = plan_sequence(model, run, run.sequence);
-  set_fit(plan, run.memory_limit, model.sizes.max_positions,
-          [&](int64_t length) { return plan_sequence(model, run, length); });
+MemoryPlan plan_training(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint,
+                         const PlannedRun& run) {
+  auto plan = plan_sequence(config, checkpoint, run, run.sequence);
+  set_fit(plan, run.memory_limit, plan.model_context,
+          [&](int64_t length) { return plan_sequence(config, checkpoint, run, length); });
   return plan;
 }
 

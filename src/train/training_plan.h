@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
+#include "core/json.h"
+#include "dstorch/checkpoint.h"
 #include "dstorch/memory.h"
-#include "models/outline.h"
 
 namespace dstorch::training {
 
@@ -22,7 +24,9 @@ struct PlannedRun {
   int64_t threads = 1;
 };
 
-/// What a step of it takes at most.
-MemoryPlan plan_training(const models::ModelOutline& model, const PlannedRun& run);
+/// What a run takes at most, found in a dry run (device/dry_run.h) of its first weights, a step and saving. `config` is
+/// the model's config.json; `checkpoint`, which may be null, tells of its weights what that leaves open.
+MemoryPlan plan_training(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint,
+                         const PlannedRun& run);
 
 }  // namespace dstorch::training

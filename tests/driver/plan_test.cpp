@@ -221,6 +221,7 @@ TEST_P(TrainingPlan, IsWhatTrainingOnWebglTakes) { plan_and_train(GetParam(), De
 INSTANTIATE_TEST_SUITE_P(
     All, TrainingPlan,
     testing::Values(TrainingCase{"a_wide_vocabulary", llama_shape(8000, 128, 344, 2, 4, 2, true), 4, 64},
+                    TrainingCase{"a_wide_vocabulary_and_few_rows", llama_shape(8000, 128, 344, 2, 4, 2, true), 1, 8},
                     TrainingCase{"much_attention", llama_shape(300, 64, 172, 4, 8, 4, false), 2, 256},
                     TrainingCase{"mostly_weights", llama_shape(300, 256, 688, 4, 4, 4, false), 1, 8},
                     TrainingCase{"many_layers", llama_shape(300, 96, 256, 12, 4, 2, true), 8, 64},

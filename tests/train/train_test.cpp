@@ -573,7 +573,7 @@ MemoryPlan planned(const TrainOptions& how) {
   run.memory_limit = how.memory_limit;
   run.batch = how.batch_size;
   run.sequence = how.sequence_length;
-  return training::plan_training(models::outline(read_json(how.config), nullptr, DType::float32, true), run);
+  return training::plan_training(read_json(how.config), nullptr, run);
 }
 
 TEST_F(Train, AMemoryLimitIsKeptOrRefusedBeforeAnythingIsAllocated) {
