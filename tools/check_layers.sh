@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fails on what the layering forbids (CONTRIBUTING.md, "Layers"), one line for each place:
-#   an include that points up; torch in a folder that knows none; an app, example or binding that includes anything
-#   but <dstorch/...> and its own files; <torch/torch.h>, which costs every file seconds; a LibTorch version #if outside
+#   an include that points up, public headers included; torch in a folder that knows none; an app, example or binding
+#   that includes anything but <dstorch/...> and its own files; <torch/torch.h>, which costs every file seconds; a LibTorch version #if outside
 #   src/core/torch_compat.h; too many public headers; a file that names a type of <cstdint> and comes by it only through
 #   what the standard library of one compiler happens to include.
 # Usage: tools/check_layers.sh [ROOT]
@@ -20,6 +20,20 @@ BEGIN {
   may("ops", "device core");    may("nn", "ops");             may("models", "nn io");  may("engine", "models text")
   may("train", "engine");       may("program", "engine");     may("driver", "program train")
   no_torch["core"]; no_torch["text"]; no_torch["io"]; no_torch["ops/cpu"]
+  # The folder that a public header declares something of; dstorch.h is for programs alone.
+  declares("core", "dtype error log");              declares("device", "device memory")
+  declares("text", "chat constraint generation tokenizer")
+  declares("io", "checkpoint model_source");        declares("models", "architecture simple_transformer")
+  declares("train", "train finetune");              declares("driver", "lm_driver conversation torch_model torch_utils")
+}
+function declares(folder, headers,    list, n, i) {
+  n = split(headers, list, " ")
+  for (i = 1; i <= n; i++) home["dstorch/" list[i] ".h"] = folder
+}
+# Of a folder, or of the one that a public header belongs to.
+function check_public(folder, path) {
+  if (!(path in home)) complain((path == "dstorch/dstorch.h" ? "programs alone include " : "tools/check_layers.sh does not know the layer of ") path)
+  else if (!((folder, home[path]) in allowed)) complain(folder " may not include " path ", which belongs to " home[path] ": includes point down only")
 }
 function may(folder, words,    list, n, i, other) {
   known[folder]
@@ -39,6 +53,7 @@ function check_src(path, quoted,    folder, part, target) {
   if (is_torch(path) && file != "src/core/torch_compat.h" && ((part != "" ? part : folder) in no_torch))
     complain((part != "" ? part : folder) " knows no torch, but includes " path)
   if (!(folder in known)) { complain("unknown layer src/" folder ": give it its place in tools/check_layers.sh"); return }
+  if (path ~ /^dstorch\//) { check_public(folder, path); return }
   target = path; sub(/\/.*/, "", target)
   if (!(target in known)) {
     if (quoted && path !~ /^dstorch\//) complain("includes \"" path "\": write it relative to src/, or <...> if it is not ours")
@@ -47,6 +62,11 @@ function check_src(path, quoted,    folder, part, target) {
   } else if (part == "ops/cpu" && target != "core" && path !~ /^ops\/cpu\//) {
     complain("ops/cpu may include only core and itself, but includes " path)
   }
+}
+function check_header(path,    own) {
+  own = file; sub(/^include\//, "", own)
+  if (own in home) check_public(home[own], path)
+  else if (own != "dstorch/dstorch.h") complain("give the header its layer in tools/check_layers.sh")
 }
 function check_outside(path, quoted,    target) {
   target = path; sub(/\/.*/, "", target)
@@ -91,6 +111,7 @@ function reaches_integers(from,    list, n, i, place) {
     if (path == "torch/torch.h") complain("include the narrow header of what is used instead of <torch/torch.h>")
     if (file ~ /^src\//) check_src(path, quoted)
     else if (file ~ /^include\// && quoted && path !~ /^dstorch\//) complain("a public header includes only \"dstorch/...\" and system headers, not " path)
+    else if (file ~ /^include\// && quoted) check_header(path)
     else check_outside(path, quoted)
   }
   close(file)

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,7 +10,7 @@
 #include <tuple>
 
 #include "commands.h"
-#include "dstorch/checkpoint.h"
+#include "dstorch/model_source.h"
 #include "help.h"
 #include "output.h"
 #include "values.h"
@@ -40,28 +39,6 @@ Totals totals_of(const Checkpoint& checkpoint) {
     }
   }
   return totals;
-}
-
-std::optional<std::string> model_type_beside(const std::filesystem::path& model) {
-  std::error_code ignored;
-  const auto folder = std::filesystem::is_directory(model, ignored) ? model : model.parent_path();
-  if (!std::filesystem::is_regular_file(folder / "config.json", ignored)) {
-    return std::nullopt;
-  }
-  std::ifstream file(folder / "config.json");
-  const auto config = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (config.is_object() && config.contains("model_type") && config["model_type"].is_string()) {
-    return config["model_type"].get<std::string>();
-  }
-  return std::nullopt;
-}
-
-/// What loading takes the model for: a folder's config.json decides; of a file, what it holds.
-std::optional<std::string> architecture_of(const Checkpoint& checkpoint, const std::filesystem::path& model) {
-  const auto type = model_type_beside(model);
-  std::error_code ignored;
-  const bool decided = type.has_value() && std::filesystem::is_directory(model, ignored);
-  return !decided && !linear_stack(checkpoint).empty() ? "simple_transformer" : type;
 }
 
 /// The type of a tensor's elements, or of its blocks.
@@ -127,8 +104,9 @@ void print_table(const Checkpoint& checkpoint, const std::optional<std::string>&
 }
 
 void run(const InspectArguments& arguments) {
-  const auto checkpoint = Checkpoint::open(arguments.model);
-  const auto architecture = architecture_of(*checkpoint, arguments.model);
+  const auto source = resolve(arguments.model);
+  const auto checkpoint = source.checkpoint ? source.checkpoint : Checkpoint::open(arguments.model);
+  const auto architecture = source.architecture();
   const auto totals = totals_of(*checkpoint);
   if (arguments.json) {
     print_tensors(*checkpoint, architecture, totals);

@@ -14,15 +14,6 @@
 
 namespace dstorch {
 
-/// Numbers stored in blocks, each of which holds the same count of neighbours in a row.
-struct BlockFormat {
-  /// As files spell it.
-  std::string_view name;
-  /// Numbers of a block, and its bytes.
-  int64_t elements = 1;
-  int64_t bytes = 1;
-};
-
 /// A tensor inside a checkpoint: nothing is copied, and nothing but the header was read to make it.
 /// The bytes live as long as the Checkpoint that handed them out.
 struct TensorView {

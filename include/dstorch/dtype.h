@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -41,6 +42,15 @@ std::string_view to_string(DType dtype) noexcept;
 /// Accepts PyTorch's names, with or without "torch.", and the short forms "fp32", "fp16", "bf16", "half", "float",
 /// "double".
 std::optional<DType> parse_dtype(std::string_view name) noexcept;
+
+/// Numbers stored in blocks, each of which holds the same count of neighbours in a row.
+struct BlockFormat {
+  /// As files spell it.
+  std::string_view name;
+  /// Numbers of a block, and its bytes.
+  int64_t elements = 1;
+  int64_t bytes = 1;
+};
 
 /// What keys and values may be kept in.
 enum class KvDType {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,8 @@
 #include "dstorch/dtype.h"
 
 namespace dstorch {
+
+struct TorchModelConfig;
 
 /// What a block of memory holds.
 enum class MemoryKind {
@@ -84,6 +87,31 @@ struct MemoryPlan {
 
 /// In one line: "weights 256.6 MiB, KV cache 180.0 MiB, ..., together 440.3 MiB; available 8.0 GiB; ...".
 std::string to_string(const MemoryPlan& plan);
+
+enum class Training { none, full, lora };
+
+/// What to plan for.
+struct PlanOptions {
+  /// Positions of each sequence; 0 takes the config's `max_context`, then the model's limit; in training 256.
+  int64_t context = 0;
+  /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
+  int64_t batch = 0;
+  /// full: as `train` does it, in float32 with AdamW. lora: as `finetune` does it, with adapters of `lora_rank` on
+  /// every linear layer of the blocks, beside weights in the format of the passes; the config's `threads` learn parts
+  /// of the batch side by side.
+  Training training = Training::none;
+  int64_t lora_rank = 8;
+  /// Passes in bfloat16. Unset: as `train` and `finetune` decide.
+  std::optional<bool> bfloat16{};
+  /// lora: as `FinetuneOptions::checkpointing`.
+  bool checkpointing = false;
+};
+
+/// What loading the model of `config` and running it will need, from its config.json and the headers of its weights
+/// alone; a directory with only a config.json, or the file itself, is planned in its `torch_dtype`. Not counted: the
+/// program with LibTorch's code, the tokenizer. Throws LMError: not_found, format, unsupported (TorchScript says no
+/// sizes), invalid_argument.
+MemoryPlan plan_memory(const TorchModelConfig& config, const PlanOptions& options = {});
 
 /// "256.6 MiB": as B, KiB, MiB, GiB or TiB.
 std::string format_bytes(int64_t bytes);

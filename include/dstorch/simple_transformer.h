@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "dstorch/architecture.h"
 #include "dstorch/checkpoint.h"
-#include "dstorch/torch_model.h"
+#include "dstorch/device.h"
 
 namespace dstorch {
 

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dstorch/architecture.h"
 #include "dstorch/checkpoint.h"
 #include "dstorch/conversation.h"
 #include "dstorch/device.h"
@@ -20,14 +21,6 @@
 #include "dstorch/tokenizer.h"
 
 namespace dstorch {
-
-/// The framework's first model: Linear, ReLU, (num_layers - 1) x [Linear, ReLU], Linear. Sizes in features.
-struct Architecture {
-  int64_t input_size = 0;
-  int64_t hidden_size = 0;
-  int64_t output_size = 0;
-  int64_t num_layers = 1;
-};
 
 /// Either `model_path` or `architecture` must be set.
 struct TorchModelConfig {
@@ -74,25 +67,6 @@ struct TorchModelConfig {
   /// its own within the same bounds. On the CPU, with weights of float32 and less; else LMError{unsupported}. One of
   /// another vocabulary is LMError{invalid_argument}.
   std::optional<std::filesystem::path> draft_model_path{};
-};
-
-enum class Training { none, full, lora };
-
-/// What to plan for.
-struct PlanOptions {
-  /// Positions of each sequence; 0 takes the config's `max_context`, then the model's limit; in training 256.
-  int64_t context = 0;
-  /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
-  int64_t batch = 0;
-  /// full: as `train` does it, in float32 with AdamW. lora: as `finetune` does it, with adapters of `lora_rank` on
-  /// every linear layer of the blocks, beside weights in the format of the passes; the config's `threads` learn parts
-  /// of the batch side by side.
-  Training training = Training::none;
-  int64_t lora_rank = 8;
-  /// Passes in bfloat16. Unset: as `train` and `finetune` decide.
-  std::optional<bool> bfloat16{};
-  /// lora: as `FinetuneOptions::checkpointing`.
-  bool checkpointing = false;
 };
 
 /// What a loaded model is.
@@ -232,11 +206,5 @@ class TorchModel : public LMDriver {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// What loading the model of `config` and running it will need, from its config.json and the headers of its weights
-/// alone; a directory with only a config.json, or the file itself, is planned in its `torch_dtype`. Not counted: the
-/// program with LibTorch's code, the tokenizer. Throws LMError: not_found, format, unsupported (TorchScript says no
-/// sizes), invalid_argument.
-MemoryPlan plan_memory(const TorchModelConfig& config, const PlanOptions& options = {});
 
 }  // namespace dstorch

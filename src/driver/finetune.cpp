@@ -11,7 +11,7 @@
 #include "driver/finetune_report.h"
 #include "driver/model_files.h"
 #include "dstorch/log.h"
-#include "dstorch/simple_transformer.h"
+#include "dstorch/model_source.h"
 #include "ops/pass_threads.h"
 #include "train/check_options.h"
 #include "train/finetune_model.h"
@@ -257,16 +257,15 @@ FinetuneResult finetune_network(const FinetuneOptions& options) {
   });
 }
 
-bool is_network(const fs::path& model) {
-  require(fs::exists(model), ErrorKind::not_found, "there is nothing at {}", model.string());
-  if (fs::is_directory(model) && fs::exists(model / "config.json")) {
-    return false;
-  }
-  require(simple_transformer_architecture(*Checkpoint::open(model)).has_value(), ErrorKind::format,
+/// A language model, or a plain network.
+ModelSource trainable(const fs::path& model) {
+  auto source = resolve(model);
+  require(source.kind == ModelSource::Kind::language_model || source.kind == ModelSource::Kind::plain_network,
+          ErrorKind::format,
           "{} must be a model directory with a config.json, or the state dict of a stack of linear layers and nothing "
           "else",
           model.string());
-  return true;
+  return source;
 }
 
 }  // namespace
@@ -274,8 +273,12 @@ bool is_network(const fs::path& model) {
 
 FinetuneResult finetune(const FinetuneOptions& given) {
   training::check_options(given);
-  const bool network = driver::is_network(given.model);
-  const auto options = driver::decided(given, network);
+  const auto source = driver::trainable(given.model);
+  const bool network = source.kind == ModelSource::Kind::plain_network;
+  auto options = driver::decided(given, network);
+  if (!network) {
+    options.model = source.directory;
+  }
   driver::require_own(options);
   try {
     count_memory(Device{});

@@ -10,6 +10,7 @@
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "driver/plan_memory.h"
+#include "dstorch/model_source.h"
 #include "models/checkpoint_weights.h"
 #include "models/classes.h"
 #include "models/registry.h"
@@ -106,10 +107,11 @@ engine::EngineConfig engine_config(const TorchModelConfig& config, std::shared_p
   return result;
 }
 
-void load_language_model(const TorchModelConfig& config, const fs::path& directory,
+void load_language_model(const TorchModelConfig& config, const ModelSource& source,
                          const std::shared_ptr<MemoryAccount>& account, LoadedModel& loaded) {
-  auto json = read_json(directory / "config.json");
-  const auto checkpoint = Checkpoint::open(directory, access(config));
+  const auto& directory = source.directory;
+  auto json = read_json(*source.config);
+  const auto checkpoint = source.checkpoint ? source.checkpoint : Checkpoint::open(directory, access(config));
   models::CheckpointWeights::Options options;
   options.device = to_torch(config.device);
   const auto dtype = weights_dtype(config, json, checkpoint.get());
@@ -243,28 +245,22 @@ void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const
 
 void load_path(const TorchModelConfig& config, const fs::path& path, const std::shared_ptr<MemoryAccount>& account,
                LoadedModel& loaded) {
-  require(fs::exists(path), ErrorKind::not_found, "there is nothing at {}", path.string());
-  if (fs::is_directory(path) && fs::exists(path / "config.json")) {
-    load_language_model(config, path, account, loaded);
-    return;
+  const auto source = resolve(path, access(config));
+  switch (source.kind) {
+    case ModelSource::Kind::language_model:
+      load_language_model(config, source, account, loaded);
+      return;
+    case ModelSource::Kind::torchscript:
+      require(config.allow_scripts, ErrorKind::invalid_argument,
+              "{} is a TorchScript archive: a program, which can read and write your files. It runs only with "
+              "TorchModelConfig::allow_scripts (--allow-scripts on the command line); say so if you trust who made it",
+              source.checkpoint->files().front().string());
+      load_scripted(config, source.checkpoint->files().front(), account, loaded);
+      return;
+    case ModelSource::Kind::plain_network:
+    case ModelSource::Kind::tensors:
+      load_state_dict(config, source.checkpoint, loaded);
   }
-  const auto checkpoint = Checkpoint::open(path, access(config));
-  if (checkpoint->kind() == CheckpointKind::torchscript) {
-    require(config.allow_scripts, ErrorKind::invalid_argument,
-            "{} is a TorchScript archive: a program, which can read and write your files. It runs only with "
-            "TorchModelConfig::allow_scripts (--allow-scripts on the command line); say so if you trust who made it",
-            checkpoint->files().front().string());
-    load_scripted(config, checkpoint->files().front(), account, loaded);
-    return;
-  }
-  // A weights file inside a model directory means that model.
-  const auto directory = fs::absolute(path).parent_path();
-  const bool plain = simple_transformer_architecture(*checkpoint).has_value();
-  if (!plain && !fs::is_directory(path) && fs::exists(directory / "config.json")) {
-    load_language_model(config, directory, account, loaded);
-    return;
-  }
-  load_state_dict(config, checkpoint, loaded);
 }
 
 /// A file means the directory that it lies in.

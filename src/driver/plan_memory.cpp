@@ -5,6 +5,7 @@
 #include "device/memory_fit.h"
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
+#include "dstorch/model_source.h"
 #include "dstorch/simple_transformer.h"
 #include "ops/cpu/thread_pool.h"
 #include "train/processor.h"
@@ -75,12 +76,6 @@ MemoryPlan plan_plain(const TorchModelConfig& config, const PlanOptions& options
 }
 
 MemoryPlan plan_state_dict(const TorchModelConfig& config, const PlanOptions& options, const Checkpoint& checkpoint) {
-  require(checkpoint.kind() != CheckpointKind::torchscript, ErrorKind::unsupported,
-          "a TorchScript archive does not say how large its tensors are; load it and look at what it takes");
-  const auto architecture = simple_transformer_architecture(checkpoint);
-  require(architecture.has_value(), ErrorKind::format,
-          "a file of weights alone must be the plain architecture's state dict (a stack of linear layers); for another "
-          "model give the directory that holds its config.json");
   int64_t numbers = 0;
   auto dtype = DType::float32;
   for (const auto& view : checkpoint.tensors()) {
@@ -88,34 +83,25 @@ MemoryPlan plan_state_dict(const TorchModelConfig& config, const PlanOptions& op
     numbers += view.numel();
   }
   const auto bytes = numbers * static_cast<int64_t>(size_of(dtype));
-  return plan_plain(config, options, *architecture, bytes, dtype);
+  return plan_plain(config, options, simple_transformer_architecture(checkpoint).value(), bytes, dtype);
 }
 
 MemoryPlan plan_path(const TorchModelConfig& config, const PlanOptions& options, const fs::path& path) {
-  require(fs::exists(path), ErrorKind::not_found, "there is nothing at {}", path.string());
-  if (path.extension() == ".json" && !path.string().ends_with(".index.json")) {
-    return plan_language_model(config, options, read_json(path), nullptr);
+  const auto source = resolve(path);
+  switch (source.kind) {
+    case ModelSource::Kind::language_model:
+      return plan_language_model(config, options, read_json(*source.config), source.checkpoint);
+    case ModelSource::Kind::plain_network:
+      return plan_state_dict(config, options, *source.checkpoint);
+    case ModelSource::Kind::torchscript:
+      fail(ErrorKind::unsupported,
+           "a TorchScript archive does not say how large its tensors are; load it and look at what it takes");
+    case ModelSource::Kind::tensors:
+      break;
   }
-  if (!fs::is_directory(path)) {
-    const auto checkpoint = Checkpoint::open(path);
-    const auto beside = fs::absolute(path).parent_path() / "config.json";
-    const bool plain =
-        checkpoint->kind() == CheckpointKind::torchscript || simple_transformer_architecture(*checkpoint).has_value();
-    return plain || !fs::exists(beside) ? plan_state_dict(config, options, *checkpoint)
-                                        : plan_language_model(config, options, read_json(beside), checkpoint);
-  }
-  if (!fs::exists(path / "config.json")) {
-    return plan_state_dict(config, options, *Checkpoint::open(path));
-  }
-  std::shared_ptr<const Checkpoint> checkpoint;
-  try {
-    checkpoint = Checkpoint::open(path);
-  } catch (const LMError& e) {
-    if (e.kind() != ErrorKind::not_found) {
-      throw;
-    }
-  }
-  return plan_language_model(config, options, read_json(path / "config.json"), checkpoint);
+  fail(ErrorKind::format,
+       "a file of weights alone must be the plain architecture's state dict (a stack of linear layers); for another "
+       "model give the directory that holds its config.json");
 }
 
 }  // namespace

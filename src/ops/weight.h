@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "dstorch/checkpoint.h"
+#include "dstorch/dtype.h"
 
 namespace dstorch::ops {
 

@@ -1,3 +1,4 @@
+// What the values of generation options and results are called.
 #include <array>
 #include <utility>
 
@@ -12,6 +13,18 @@ constexpr std::array<std::pair<Speculation, std::string_view>, 4> kNames{{{Specu
                                                                           {Speculation::off, "off"}}};
 
 }  // namespace
+
+std::string_view to_string(FinishReason reason) noexcept {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
 
 std::string_view to_string(Speculation speculation) noexcept {
   for (const auto& [value, name] : kNames) {
