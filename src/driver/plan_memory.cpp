@@ -8,7 +8,7 @@
 #include "dstorch/model_source.h"
 #include "dstorch/simple_transformer.h"
 #include "ops/cpu/thread_pool.h"
-#include "train/processor.h"
+#include "train/bfloat16.h"
 #include "train/training_plan.h"
 
 namespace dstorch {

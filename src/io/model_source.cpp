@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 std::optional<fs::path> config_in(const fs::path& directory) {
   std::error_code ignored;
   const auto config = directory / "config.json";
-  return fs::is_regular_file(config, ignored) ? std::optional(config) : std::nullopt;
+  return fs::exists(config, ignored) ? std::optional(config) : std::nullopt;
 }
 
 /// A model that is only described has no weights yet.

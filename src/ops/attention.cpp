@@ -105,7 +105,7 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
                   .rotary_half = turns ? rope.cos.size(1) : 0,
                   .pages = pages.addresses,
                   .layer_offset = pages.layer_offset,
-                  .cache_dtype = pages.dtype == kQ8Pages ? DType::int8 : dtype_of(pages.dtype),
+                  .cache_dtype = from_torch(pages.dtype),
                   .out = out.data_ptr<float>(),
                   .out_stride = out.size(1)});
   return out;

@@ -3,6 +3,7 @@
 // What the CPU kernels see of tensors, and whether they can take them. In a dry run they are asked whether they would,
 // and not called.
 
+#include "device/torch_types.h"
 #include "ops/cpu/types.h"
 #include "ops/fast_path.h"
 #include "ops/types.h"
@@ -31,17 +32,13 @@ inline bool kernel_takes(const NormWeights& norm, int64_t features) {
          (kernel_takes_vector(norm.weight, features) && kernel_takes_vector(norm.bias, features));
 }
 
-inline DType dtype_of(at::ScalarType type) {
-  return type == at::kBFloat16 ? DType::bfloat16 : type == at::kHalf ? DType::float16 : DType::float32;
-}
-
 inline cpu::Vector view_of_vector(const at::Tensor& vector) {
-  return vector.defined() ? cpu::Vector{vector.data_ptr(), dtype_of(vector.scalar_type())} : cpu::Vector{};
+  return vector.defined() ? cpu::Vector{vector.data_ptr(), from_torch(vector.scalar_type())} : cpu::Vector{};
 }
 
 inline cpu::Matrix view_of(const LinearWeights& linear) {
   const auto& data = linear.weight.data;
-  return {data.data_ptr(), dtype_of(data.scalar_type()), data.size(0), data.stride(0), view_of_vector(linear.bias)};
+  return {data.data_ptr(), from_torch(data.scalar_type()), data.size(0), data.stride(0), view_of_vector(linear.bias)};
 }
 
 /// A norm other than layer norm has no bias, whatever the weights hold.

@@ -18,8 +18,8 @@
 #include "models/classes.h"
 #include "models/outline.h"
 #include "models/registry.h"
+#include "train/bfloat16.h"
 #include "train/initialize.h"
-#include "train/processor.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::training {

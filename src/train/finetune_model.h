@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "dstorch/checkpoint.h"
 #include "dstorch/finetune.h"
 #include "engine/lora_config.h"
 #include "train/example_order.h"

@@ -1,4 +1,4 @@
-#include "train/processor.h"
+#include "train/bfloat16.h"
 
 #include <fstream>
 #include <sstream>
