@@ -124,6 +124,14 @@ def sentencepiece_cases():
                   {"legacy": True, "add_prefix_space": False}, {"legacy": False, "add_prefix_space": False}):
         config = {**named, **extra}
         yield {"fixture": "llama2", "config": config, "rows": with_transformers(base64.b64decode(fixture["model"]), config, texts if not extra.get("legacy") else plain)}
+    x, y = {"content": "<|x|>", "special": True}, {"content": "<|y|>", "special": False}
+    texts = ["<unk>", "a<unk>b", "x[PAD]x", "x<|y|>x<|x|>x", "x <|y|> x", "a</s>b"]
+    for extra in ({}, {"pad_token": "[PAD]"}, {"added_tokens_decoder": {"900": x, "8": y, "50": {"content": "</s>", "special": True}}},
+                  {"added_tokens_decoder": {"700": y, "701": x}, "pad_token": "[PAD]"},
+                  {"added_tokens_decoder": {"900": x}, "extra_special_tokens": ["<|y|>"]},
+                  {"added_tokens_decoder": {"800": {**y, "lstrip": True}}}):
+        config = {**named, **extra}
+        yield {"fixture": "llama2", "config": config, "rows": with_transformers(base64.b64decode(fixture["model"]), config, texts)}
     for seed in range(12):
         model, texts = ties(seed) if seed < 6 else ties(seed, "ab" if seed % 2 == 0 else "a\u00e9", 0.15)
         judge = sentencepiece.SentencePieceProcessor(model_proto=model)

@@ -57,19 +57,13 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, const T
   decoder_ = make_sentencepiece_decoder(std::move(model));
 }
 
+// As transformers numbers them: what is no piece gets the next free id, whatever its own is in the file.
 void SentencePieceTokenizer::add_config_tokens(const TokenizerConfig& config) {
-  for (AddedToken token : config.tokens) {
-    const uint32_t known = vocab_.find(token.content);
-    if (known != Vocab::kNone) {
-      token.id = known;
-    } else if (token.id < 0) {
-      continue;  // named, but nowhere given an id
-    } else {
+  std::vector<AddedToken> tokens;
+  add_tokens(tokens, config.tokens, vocab_);
+  for (const AddedToken& token : tokens) {
+    if (vocab_.find(token.content) == Vocab::kNone) {
       vocab_.add(token.content, token.id);
-    }
-    // The unknown piece marks what has no token: text that spells it means something else.
-    if (token.id == encoder_.unk_id()) {
-      continue;
     }
     if (token.special) {
       special_ids_.insert(token.id);

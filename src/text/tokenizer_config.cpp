@@ -50,14 +50,13 @@ int64_t parse_id(const std::string& text, std::string_view where) {
   return checked_id(id, where);
 }
 
-// What comes again only adds to what is known.
+// A token that is named. What is known of it already stays, but that it is special.
 void add(std::vector<AddedToken>& tokens, AddedToken token) {
   const auto known = std::find_if(tokens.begin(), tokens.end(),
                                   [&](const AddedToken& other) { return other.content == token.content; });
   if (known == tokens.end()) {
     tokens.push_back(std::move(token));
   } else {
-    known->id = known->id < 0 ? token.id : known->id;
     known->special = known->special || token.special;
   }
 }

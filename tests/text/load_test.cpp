@@ -101,6 +101,19 @@ TEST_F(TokenizerFiles, TheFilesBesideATokenizerJsonAddTokensToIt) {
        {{"<|n|>", 30}},
        {7, 11, 12, 13, 7},
        "hello<|b|>hello"},
+      {{{"added_tokens_decoder", {{"13", m}}}, {"eos_token", "<|m|>"}},
+       none,
+       none,
+       {7, 11, 12, 13, 7},
+       "hello<|b|>hello"},
+      {{{"eos_token", "<|m|>"}}, {{"eos_token", "<|n|>"}}, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"eos_token", "<|m|>"}}, {{"pad_token", "<|n|>"}}, none, {7, 11, 12, 14, 13, 7}, "hello<|b|>hello"},
+      {{{"bos_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"unk_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"sep_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"pad_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"cls_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
+      {{{"mask_token", "<|n|>"}}, none, none, {7, 11, 12, 13, 7}, "hello<|b|>hello"},
   };
   for (const auto& [config, map, more, ids, visible] : cases) {
     SCOPED_TRACE(config.dump() + map.dump() + more.dump());
@@ -117,9 +130,48 @@ TEST_F(TokenizerFiles, TheFilesBesideATokenizerJsonAddTokensToIt) {
     EXPECT_EQ(tokenizer->encode("hello<|a|><|b|><|v|><|n|><|m|>hello"), ids);
     EXPECT_EQ(tokenizer->decode(ids), visible);
   }
+  write("tokenizer_config.json", Json{{"added_tokens_decoder", {{"20", special_m}}}}.dump());
   EXPECT_EQ(Tokenizer::load(directory_ / "tokenizer.json")->token_to_id("<|m|>"), 13);
   fs::rename(directory_ / "tokenizer.json", directory_ / "other.json");
   EXPECT_EQ(Tokenizer::load(directory_ / "other.json")->token_to_id("<|m|>"), std::nullopt) << "not its files";
+}
+
+/// What transformers 5.18 makes of the same files: added_tokens.json has tokens of the normalized text, but for those
+/// that special_tokens_map.json names.
+TEST_F(TokenizerFiles, OlderFilesSayWhichTokensAreNormalized) {
+  write("tokenizer.json", Json{{"normalizer", {{"type", "Lowercase"}}},
+                               {"decoder", {{"type", "ByteLevel"}}},
+                               {"model", {{"type", "BPE"}, {"vocab", Json::parse(kVocab)}, {"merges", Json::array()}}}}
+                              .dump());
+  write("added_tokens.json", R"({"<|M|>": 20})");
+  EXPECT_EQ(Tokenizer::load(directory_)->encode("h<|m|>h<|M|>"), (std::vector<int64_t>{0, 11, 0, 11}));
+  write("special_tokens_map.json", R"({"eos_token": "<|M|>"})");
+  EXPECT_EQ(Tokenizer::load(directory_)->encode("h<|m|>h<|M|>"), (std::vector<int64_t>{0, 0, 11}));
+  EXPECT_EQ(Tokenizer::load(directory_)->decode(std::vector<int64_t>{0, 11}), "h");
+  write("tokenizer_config.json", R"({"added_tokens_decoder": {"20": {"content": "<|M|>", "normalized": true}}})");
+  EXPECT_EQ(Tokenizer::load(directory_)->encode("h<|m|>h"), (std::vector<int64_t>{0, 11, 0}));
+}
+
+/// The flags of an entry of "added_tokens_decoder", as transformers 5.18 follows them.
+TEST_F(TokenizerFiles, AddedTokensTakeWhiteSpaceAsTheyAreToldTo) {
+  write("tokenizer.json",
+        Json{{"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
+             {"decoder", {{"type", "ByteLevel"}}},
+             {"model",
+              {{"type", "BPE"},
+               {"vocab", Json::parse(kVocab)},
+               {"merges", {"h e", "l l", "he ll", "hell o", "\xC4\xA0 hello"}}}}}
+            .dump());
+  const auto ids_of = [&](const Json& token, const char* text) {
+    write("tokenizer_config.json", Json{{"added_tokens_decoder", {{"13", token}}}}.dump());
+    return Tokenizer::load(directory_)->encode(text);
+  };
+  EXPECT_EQ(ids_of({{"content", "<|n|>"}, {"lstrip", true}}, "hello  <|n|>  hello"),
+            (std::vector<int64_t>{7, 11, 8, 9}));
+  EXPECT_EQ(ids_of({{"content", "<|n|>"}, {"rstrip", true}}, "hello  <|n|>  hello"),
+            (std::vector<int64_t>{7, 8, 8, 11, 7}));
+  EXPECT_EQ(ids_of({{"content", "<|n|>"}}, "hello<|n|>hello"), (std::vector<int64_t>{7, 11, 7}));
+  EXPECT_EQ(ids_of({{"content", "hell"}, {"single_word", true}}, "hello hell"), (std::vector<int64_t>{7, 8, 6}));
 }
 
 TEST_F(TokenizerFiles, SaysWhatIsMissing) {
