@@ -42,7 +42,7 @@ class IndexEvents final : public JsonEvents {
     } else if (in_map_) {
       require(names_.insert(key).second, ErrorKind::format, "{} must name each tensor once, {} occurs twice", where(),
               Quoted(key));
-      index.tensors.emplace_back(std::move(key), 0);
+      index.tensors.push_back(std::move(key));
     }
   }
 
@@ -53,12 +53,10 @@ class IndexEvents final : public JsonEvents {
     wrong_unless(depth() == 2);
     require(is_inside(text), ErrorKind::format,
             "{}: a shard must be a file below the index's folder, tensor {} names {}; it was not opened", where(),
-            Quoted(index.tensors.back().first), Quoted(text));
-    const auto [it, added] = file_numbers_.emplace(text, index.files.size());
-    if (added) {
-      index.files.push_back(text);
+            Quoted(index.tensors.back()), Quoted(text));
+    if (files_.insert(text).second) {
+      index.files.push_back(std::move(text));
     }
-    index.tensors.back().second = it->second;
   }
 
   void on_unsigned(uint64_t) override { wrong_unless(!in_map_); }
@@ -74,7 +72,7 @@ class IndexEvents final : public JsonEvents {
 
   bool in_map_ = false;
   std::unordered_set<std::string> names_;
-  std::unordered_map<std::string, std::size_t> file_numbers_;
+  std::unordered_set<std::string> files_;
 };
 
 }  // namespace
@@ -108,7 +106,7 @@ TensorTable join_shards(const ShardIndex& index, std::vector<TensorTable> shards
   }
   std::vector<Place> order;
   order.reserve(places.size());
-  for (const auto& [name, shard] : index.tensors) {
+  for (const auto& name : index.tensors) {
     if (const auto it = places.find(name); it != places.end()) {
       order.push_back(it->second);
       places.erase(it);

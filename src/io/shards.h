@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "io/tensor_table.h"
@@ -13,8 +12,7 @@ namespace dstorch {
 struct ShardIndex {
   std::vector<std::string>
       files;  ///< In the order of their first use; relative to the index, never leading out of its folder.
-  /// Name and index into `files`, in the order of the index.
-  std::vector<std::pair<std::string, std::size_t>> tensors;
+  std::vector<std::string> tensors;  ///< Names, in the order of the index.
 };
 
 /// Throws LMError{format}: no weight_map, a name that occurs twice, a file name that leaves the folder.

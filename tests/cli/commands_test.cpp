@@ -457,5 +457,28 @@ TEST(Command, InspectCountsWhatIsThere) {
   EXPECT_EQ(result["bytes"], parameters * 2);
 }
 
+TEST(Command, InspectTakesAFileForWhatLoadingTakesItFor) {
+  const auto architecture = [](const std::string& path) {
+    return json_of(dstorch({"inspect", (source_dir() / path).string(), "--json"}))["architecture"];
+  };
+  EXPECT_EQ(architecture("tests/parity/fixtures/stacks/unequal.safetensors"), "simple_transformer");
+  EXPECT_EQ(architecture("tests/parity/fixtures/stacks/no_biases.pt"), "simple_transformer");
+  EXPECT_EQ(architecture("models/default/model.safetensors"), "mistral");
+  EXPECT_EQ(architecture("tests/io/data/dtypes.safetensors"), nullptr);
+}
+
+TEST(Command, InspectListsTypesThatNothingComputesWith) {
+  const auto path = (source_dir() / "tests/io/data/narrow_dtypes.safetensors").string();
+  const auto result = json_of(dstorch({"inspect", path, "--json"}));
+  std::map<std::string, json> types;
+  for (const auto& tensor : result["tensors"]) {
+    types[tensor["name"]] = tensor["dtype"];
+  }
+  EXPECT_EQ(types["F4"], "F4");
+  EXPECT_EQ(types["F6_E2M3"], "F6_E2M3");
+  EXPECT_EQ(types["F8_E8M0"], "float8_e8m0fnu");
+  EXPECT_THAT(dstorch({"inspect", path}).out, HasSubstr("F6_E3M2"));
+}
+
 }  // namespace
 }  // namespace dstorch::test

@@ -88,6 +88,14 @@ TEST(Checkpoint, KeepsStridesAndOffsetsOfViews) {
   EXPECT_EQ(row->bytes(), 6 * sizeof(float));
   EXPECT_TRUE(checkpoint->find("scalar")->is_contiguous());
   EXPECT_TRUE(checkpoint->find("empty")->is_contiguous());
+  // Steps that are never taken may be any.
+  TensorView view;
+  view.shape = {3, 1};
+  view.strides = {1, 7};
+  EXPECT_TRUE(view.is_contiguous());
+  view.shape = {3, 0, 2};
+  view.strides = {9, 9, 9};
+  EXPECT_TRUE(view.is_contiguous());
 }
 
 TEST(Checkpoint, ListsTheFilesItMaps) {

@@ -53,6 +53,46 @@ TEST(HostilePickle, OnlyTheListIsAllowed) {
   expect_refused("\x80\x02" + rebuild + "(" + rebuild + global("torch", "Tensor") + "(t}tR.", "without end");
 }
 
+/// What may lie beside the tensors of a state dict: kinds of tensors that have no plain storage, and their parts.
+TEST(StateDict, TakesTheTensorsAndLeavesOtherThings) {
+  const std::pair<const char*, const char*> others[] = {{"torch._utils", "_rebuild_sparse_tensor"},
+                                                        {"torch._utils", "_rebuild_sparse_csr_tensor"},
+                                                        {"torch._utils", "_rebuild_qtensor"},
+                                                        {"torch._utils", "_rebuild_nested_tensor"},
+                                                        {"torch._utils", "_rebuild_meta_tensor_no_storage"},
+                                                        {"torch.nested._internal.nested_tensor", "_rebuild_njt"},
+                                                        {"torch", "device"},
+                                                        {"torch.serialization", "_get_layout"},
+                                                        {"collections", "Counter"},
+                                                        {"collections", "defaultdict"},
+                                                        {"builtins", "bytearray"},
+                                                        {"builtins", "complex"},
+                                                        {"builtins", "set"},
+                                                        {"__builtin__", "bytearray"},
+                                                        {"__builtin__", "complex"},
+                                                        {"__builtin__", "set"}};
+  const auto one = tensor(storage("FloatStorage", 4), 0, {4}, {1});
+  for (const auto& [module, name] : others) {
+    const auto table = read("\x80\x02}" + text("other") + global(module, name) + ")Rs" + text("w") + one + "s.");
+    ASSERT_EQ(table.tensors.size(), 1U) << name;
+    EXPECT_EQ(table.tensors[0].name, "w");
+  }
+  for (const char* name : {"per_tensor_affine", "per_channel_affine", "per_tensor_symmetric", "per_channel_symmetric",
+                           "per_channel_affine_float_qparams", "Tensor"}) {
+    EXPECT_EQ(read("\x80\x02}" + text("other") + global("torch", name) + "s" + text("w") + one + "s.").tensors.size(),
+              1U)
+        << name;
+  }
+  for (const char* type : {"QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage"}) {
+    const auto quantized = global("torch._utils", "_rebuild_qtensor") + "(" + storage(type, 4) + "tR";
+    EXPECT_EQ(read("\x80\x02}" + text("other") + quantized + "s" + text("w") + one + "s.").tensors.size(), 1U) << type;
+  }
+  // A pair of a name and a tensor is no entry, nor is a tensor in a list; names may be bytes.
+  const auto pair = "(" + text("pair") + one + "t";
+  EXPECT_EQ(read("\x80\x02}" + text("other") + pair + "s" + text("w") + one + "s.").tensors.size(), 1U);
+  EXPECT_EQ(read("\x80\x03}C\x01w" + one + "s.").tensors.at(0).name, "w");
+}
+
 TEST(HostilePickle, ViewsStayInTheirStorage) {
   const auto floats = storage("FloatStorage", 4);
   const auto inside = [&](int64_t offset, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides) {

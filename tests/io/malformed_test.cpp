@@ -61,6 +61,9 @@ TEST(MalformedSafetensors, Types) {
   expect_bad_header(R"({"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,6]}})", 6, "must have 3 bytes");
   expect_bad_header(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", 2, "whole bytes");
   expect_bad_header(R"({"a":{"dtype":"F6_E2M3","shape":[6],"data_offsets":[0,5]}})", 5, "whole bytes");
+  EXPECT_EQ(
+      read_header(R"({"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1).tensors.size(),
+      1U);
   expect_bad_header(R"({"__metadata__":true})", 0, "out of place");
   expect_bad_header(R"({"__metadata__":{"a":null}})", 0, "out of place");
   expect_bad_header(R"({"a":null})", 0, "out of place");

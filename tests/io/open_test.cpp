@@ -109,6 +109,9 @@ TEST_F(ShardIndexes, MustBeRight) {
   expect_refused(R"({"weight_map":{"a":1}})", "must map names");
   expect_refused(R"({"weight_map":{"a":["b"]}})", "must map names");
   expect_refused(R"({"weight_map":)", "valid JSON");
+  expect_refused(
+      fmt::format(R"({{"weight_map":{{"layers.0.weight":"{0}"}},"weight_map":{{"layers.1.weight":"{0}"}}}})", one),
+      "must have one \"weight_map\"");
   expect_refused(R"({"weight_map":{"a":"none.safetensors"}})", "none.safetensors", ErrorKind::not_found);
   expect_refused(fmt::format(R"({{"weight_map":{{"layers.0.weight":"{0}","layers.0.weight":"{0}"}}}})", one),
                  "occurs twice");
@@ -120,6 +123,22 @@ TEST_F(ShardIndexes, MustBeRight) {
   folder_.write("other.bin", slurp(io_data("module.pt")));
   expect_refused(fmt::format(R"({{"weight_map":{{"layers.0.weight":"{}","0.weight":"other.bin"}}}})", one),
                  "of one kind");
+  folder_.write("script.pt", slurp(io_data("torchscript.pt")));
+  expect_refused(R"({"weight_map":{"a":"script.pt"}})", "of one kind");
+}
+
+TEST_F(ShardIndexes, KeepWhatEachFileSaysOfItself) {
+  const auto shard = [&](const char* name, const char* tensor, const std::map<std::string, std::string>& metadata) {
+    const auto source = Checkpoint::open(io_data("dtypes.safetensors"));
+    auto view = *source->find("float32");
+    view.name = tensor;
+    save_safetensors(folder_.path() / name, std::vector{view}, metadata);
+  };
+  shard("a.safetensors", "a", {{"format", "pt"}, {"first", "1"}});
+  shard("b.safetensors", "b", {{"format", "pt"}, {"second", "2"}});
+  const auto path = folder_.write("y.index.json", R"({"weight_map":{"a":"a.safetensors","b":"b.safetensors"}})");
+  EXPECT_EQ(Checkpoint::open(path)->metadata(),
+            (std::map<std::string, std::string>{{"first", "1"}, {"format", "pt"}, {"second", "2"}}));
 }
 
 /// A file of `size` bytes that takes no disk: `head` at its start, `tail` at its end, zeros between.
