@@ -76,6 +76,9 @@ TEST(ConstraintMask, AllowsWhatIsAllowedTokenByToken) {
           R"({"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "x": {"type": "number"}}}})"),
       Constraint::regex(".*"),
       Constraint::regex("(.{3}|[a-d]{5}\"?)+"),
+      // Texts that end with some characters and come back to themselves with others, or may end at once with some.
+      Constraint::regex("[^b]*b"),
+      Constraint::regex("b|[^b].*"),
       Constraint::grammar(R"(root ::= "{" root "}" | [^{}]* )"),
   };
   Rng rng(1);
@@ -124,6 +127,12 @@ TEST(ConstraintMask, CountsThatCanBeReadInManyWaysStaySmall) {
   EXPECT_TRUE(called.matches(std::string(13, 'a') + "2"));
   EXPECT_FALSE(called.matches(std::string(13, 'a') + "1"));
   EXPECT_FALSE(called.matches(std::string(14, 'a') + "2"));
+  const auto both = Constraint::grammar(
+      "root ::= q \"x\" | \"a\" q \"y\"\nq ::= \"(\" q \")\" | p{0,12}\np ::= \"(\" root \")\" | \"ab\" | \"a\" | "
+      "\"ba\"");
+  for (const char* text : {"aabx", "aaby", "abax", "aabay", "aab(x)bax", "aab(ay)bay"}) {
+    EXPECT_TRUE(both.matches(text)) << text;
+  }
   const auto parts = Constraint::grammar(
       "root ::= p{0,12} \"x\" | \"a\" p{0,12} \"y\"\np ::= \"(\" root \")\" | \"ab\" | \"a\" | \"ba\"");
   EXPECT_TRUE(parts.matches("aab(x)baax"));
@@ -173,6 +182,16 @@ TEST(ConstraintBudget, TokensAfterWhichTheRestWouldNotFitAreNotAllowed) {
   EXPECT_THROW(roomy.accept('z'), LMError);
 }
 
+// Of tokens that all may come by what their characters are, some need more after them than there is.
+TEST(ConstraintBudget, HoldsForTokensOfPlainTextAlone) {
+  const auto vocabulary = vocabulary_of({"a", "b", "aaaa"});
+  const auto masks = masks_of(Constraint::regex(".{8}"), vocabulary);
+  Matcher least(masks, 2);
+  EXPECT_EQ(test::allowed(least), (std::vector<int64_t>{2}));
+  Matcher roomy(masks, 5);
+  EXPECT_EQ(test::allowed(roomy), (std::vector<int64_t>{0, 1, 2}));
+}
+
 TEST(ConstraintBudget, AVocabularyWithoutAllBytesEndsAllTheSame) {
   // No token is one byte of a character of several; "q" can only come with "u".
   const auto vocabulary = vocabulary_of({"\"", "a", "\xC3\xA9", "\xE4\xB8\x80\xE4\xB8\x81", "qu", "\\n"});
@@ -216,6 +235,45 @@ TEST(ConstraintKeys, NoObjectHasAKeyTwiceHoweverFewTokensAreLeft) {
       EXPECT_TRUE(constraint.matches(answer)) << schema << "\n" << answer;
     }
   }
+}
+
+// What makes one key short does nothing for the next one, which must be another.
+TEST(ConstraintKeys, ATokenOfAKeyIsNotCountedOn) {
+  const auto vocabulary = vocabulary_of(bytes_and({"aaaaaaaa"}));
+  const auto constraint = Constraint::json_schema(
+      R"({"type": "object", "patternProperties": {"^[a-z]{8,}$": {"const": 0}}, "additionalProperties": false, "minProperties": 2})",
+      Constraint::WhiteSpace::none);
+  const auto masks = masks_of(constraint, vocabulary);
+  const int64_t least = masks->automaton().distance(masks->automaton().start());
+  Rng rng(2);
+  for (int i = 0; i < 60; ++i) {
+    const auto answer = test::random_answer(Matcher(masks, least + i % 20), *vocabulary, rng);
+    EXPECT_TRUE(constraint.matches(answer)) << answer;
+  }
+}
+
+TEST(ConstraintKeys, AQuoteWithinAKeyIsNotItsEnd) {
+  const auto masks = masks_of(
+      Constraint::json_schema(
+          R"({"type": "object", "patternProperties": {"^(\"|\"\"|b*)$": {"const": 0}}, "additionalProperties": false})",
+          Constraint::WhiteSpace::none),
+      vocabulary_of(bytes_and({})));
+  const auto allows = [&](const std::string& text, char next) {
+    Matcher matcher(masks, 1000);
+    for (const char c : text) {
+      matcher.accept(static_cast<uint8_t>(c));
+    }
+    return matcher.allows(static_cast<uint8_t>(next));
+  };
+  EXPECT_TRUE(allows(R"({")", '\\'));
+  EXPECT_TRUE(allows(R"({"\"":0,")", '\\')) << "there may be two quotes";
+  EXPECT_TRUE(allows(R"({"\"\"":0,")", '\\')) << "there may be one";
+  EXPECT_FALSE(allows(R"({"\"":0,"\"\"":0,")", '\\'));
+  EXPECT_TRUE(allows(R"({"\"":0,"\"\"":0,")", 'b'));
+  EXPECT_FALSE(allows(R"({"\"":0,"\")", '"'));
+  EXPECT_TRUE(allows(R"({"\"":0,"\")", '\\'));
+  EXPECT_TRUE(allows(R"({"\"\"":0,"\")", '"'));
+  EXPECT_FALSE(allows(R"({"\"\"":0,"\")", '\\'));
 }
 
 TEST(ConstraintKeys, ARepeatedKeyIsRefusedWithinATokenToo) {

@@ -17,6 +17,12 @@ constexpr std::size_t kMostBeginnings = 1024;
 
 Distance distance_within(int64_t budget) { return static_cast<Distance>(std::clamp<int64_t>(budget, 0, kNoWay - 1)); }
 
+/// Whether what comes next in a JSON string that begins so belongs to a `\` at its end.
+bool is_escaping(std::string_view begun) {
+  const auto last = begun.find_last_not_of('\\');
+  return (begun.size() - (last == std::string_view::npos ? 0 : last + 1)) % 2 == 1;
+}
+
 }  // namespace
 
 Matcher::Matcher(std::shared_ptr<Masks> masks, int64_t budget) : masks_(std::move(masks)), budget_(budget) {
@@ -185,7 +191,7 @@ bool Matcher::has_new_end(Automaton::Position position, const KeyTracker::Keys& 
     bool escaped;
   };
   auto& automaton = masks_->automaton();
-  std::vector<Open> open = {{position, false}};
+  std::vector<Open> open = {{position, is_escaping(begun)}};
   std::size_t ended = 0;
   while (!open.empty() && ended + open.size() <= taken) {
     std::vector<Open> longer;
