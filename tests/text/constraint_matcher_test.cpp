@@ -99,6 +99,14 @@ TEST(ConstraintMask, AllowsWhatIsAllowedTokenByToken) {
   }
 }
 
+TEST(ConstraintMask, VeryLongTokensNeverCome) {
+  const auto masks =
+      masks_of(Constraint::regex(".*"), vocabulary_of(bytes_and({std::string(4096, 'a'), std::string(4097, 'a')})));
+  Matcher matcher(masks, 10);
+  EXPECT_TRUE(matcher.allows(256));
+  EXPECT_FALSE(matcher.allows(257));
+}
+
 // Of the many places in a pattern where a text may be, those from which nothing else can follow are not kept.
 TEST(ConstraintMask, CountsThatCanBeReadInManyWaysStaySmall) {
   const auto vocabulary = vocabulary_of(test::crossing_tokens(9, 800));
@@ -184,12 +192,11 @@ TEST(ConstraintBudget, TokensAfterWhichTheRestWouldNotFitAreNotAllowed) {
 
 // Of tokens that all may come by what their characters are, some need more after them than there is.
 TEST(ConstraintBudget, HoldsForTokensOfPlainTextAlone) {
-  const auto vocabulary = vocabulary_of({"a", "b", "aaaa"});
-  const auto masks = masks_of(Constraint::regex(".{8}"), vocabulary);
-  Matcher least(masks, 2);
-  EXPECT_EQ(test::allowed(least), (std::vector<int64_t>{2}));
-  Matcher roomy(masks, 5);
-  EXPECT_EQ(test::allowed(roomy), (std::vector<int64_t>{0, 1, 2}));
+  const auto masks = masks_of(Constraint::regex(".|..c{50}"), vocabulary_of(bytes_and({"aa"})));
+  Matcher tight(masks, 20);
+  EXPECT_TRUE(tight.allows('a'));
+  EXPECT_FALSE(tight.allows(256)) << "it needs fifty more";
+  EXPECT_TRUE(Matcher(masks, 60).allows(256));
 }
 
 TEST(ConstraintBudget, AVocabularyWithoutAllBytesEndsAllTheSame) {
@@ -241,7 +248,7 @@ TEST(ConstraintKeys, NoObjectHasAKeyTwiceHoweverFewTokensAreLeft) {
 TEST(ConstraintKeys, ATokenOfAKeyIsNotCountedOn) {
   const auto vocabulary = vocabulary_of(bytes_and({"aaaaaaaa"}));
   const auto constraint = Constraint::json_schema(
-      R"({"type": "object", "patternProperties": {"^[a-z]{8,}$": {"const": 0}}, "additionalProperties": false, "minProperties": 2})",
+      R"({"type": "object", "patternProperties": {"^(a{8}|[b-z]{8,})$": {"const": 0}}, "additionalProperties": false, "minProperties": 2})",
       Constraint::WhiteSpace::none);
   const auto masks = masks_of(constraint, vocabulary);
   const int64_t least = masks->automaton().distance(masks->automaton().start());
@@ -250,6 +257,17 @@ TEST(ConstraintKeys, ATokenOfAKeyIsNotCountedOn) {
     const auto answer = test::random_answer(Matcher(masks, least + i % 20), *vocabulary, rng);
     EXPECT_TRUE(constraint.matches(answer)) << answer;
   }
+}
+
+TEST(ConstraintKeys, AreToldFromOtherTextsAndByWhatTheySay) {
+  const auto constraint = Constraint::json_schema(
+      R"({"type": "object", "additionalProperties": {"type": ["array", "integer"], "items": {"type": ["string", "object"], "additionalProperties": true}}})",
+      Constraint::WhiteSpace::none);
+  EXPECT_FALSE(constraint.matches(R"({"\\":0,"\\":0})"));
+  EXPECT_TRUE(constraint.matches(R"({"\\":0,"\\\\":0,"\"":0})"));
+  EXPECT_TRUE(constraint.matches(R"({"a":["a","a",{"a":["a"]},"a","a"],"b":0})"));
+  EXPECT_FALSE(constraint.matches(R"({"a":["a",{"b":1,"c":{},"b":1}]})"));
+  EXPECT_FALSE(constraint.matches(R"({"a":[{"c":{"d":1}},"x"],"a":0})"));
 }
 
 TEST(ConstraintKeys, AQuoteWithinAKeyIsNotItsEnd) {

@@ -55,7 +55,7 @@ Automaton::Position Automaton::compute(Position position, uint8_t byte) {
   }
   close();
   const auto next = intern();
-  next_[known.next + network_->byte_class(byte)] = next;
+  next_[row(position) + network_->byte_class(byte)] = next;
   return next;
 }
 
@@ -156,8 +156,8 @@ Automaton::Position Automaton::intern() {
     require(items_.size() < kMostItems, ErrorKind::unsupported,
             "the constraint needs too much memory: it has more than {} states", kMostItems);
     found = static_cast<Position>(positions_.size());
-    positions_.push_back({static_cast<uint32_t>(items_.size()), static_cast<uint32_t>(draft_.size()),
-                          static_cast<uint32_t>(next_.size()), nearest, accepts_});
+    positions_.push_back(
+        {static_cast<uint32_t>(items_.size()), static_cast<uint32_t>(draft_.size()), nearest, accepts_});
     items_.insert(items_.end(), draft_.begin(), draft_.end());
     next_.resize(next_.size() + network_->byte_classes(), kUnknown);
     by_hash_.emplace(hash, found);

@@ -28,7 +28,7 @@ class Automaton {
   /// kDead when no text at all can be made.
   [[nodiscard]] Position start() const noexcept { return start_; }
   [[nodiscard]] Position step(Position position, uint8_t byte) {
-    const auto next = next_[positions_[position].next + network_->byte_class(byte)];
+    const auto next = next_[row(position) + network_->byte_class(byte)];
     return next != kUnknown ? next : compute(position, byte);
   }
   /// The text is complete.
@@ -55,11 +55,14 @@ class Automaton {
   struct Known {
     uint32_t first_item = 0;
     uint32_t item_count = 0;
-    uint32_t next = 0;  // into next_, one for each class of bytes
     Distance distance = kNoWay;
     bool accepts = false;
   };
 
+  /// Where next_ has what `position` leads to, one for each class of bytes.
+  [[nodiscard]] std::size_t row(Position position) const noexcept {
+    return std::size_t{position} * network_->byte_classes();
+  }
   Position compute(Position position, uint8_t byte);
   void add(uint32_t state, Stacks::Id stacks);
   void close();

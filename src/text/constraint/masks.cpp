@@ -87,7 +87,8 @@ void Masks::add_from(const TokenTree& tree, Position position, Distance most, Ma
     path_[node.depth] = next;
     if (const auto distance = automaton_.distance(next); node.token >= 0 && distance <= most) {
       mask.farthest = std::max(mask.farthest, distance);
-      for (auto token = node.token; token >= 0; token = vocabulary_->next_same(token)) {
+      mask.set(static_cast<std::size_t>(node.token));
+      for (auto token = node.token; node.more && token >= 0; token = vocabulary_->next_same(token)) {
         mask.set(static_cast<std::size_t>(token));
       }
     }

@@ -94,10 +94,11 @@ TokenTree::TokenTree(std::span<const std::string> tokens, std::span<const uint32
     }
     for (std::size_t i = common; i < token.size(); ++i) {
       path.push_back(static_cast<uint32_t>(nodes_.size()));
-      nodes_.push_back({0, -1, static_cast<uint16_t>(i + 1), static_cast<uint8_t>(token[i])});
+      nodes_.push_back({0, -1, static_cast<uint16_t>(i + 1), static_cast<uint8_t>(token[i]), false});
     }
     auto& node = nodes_[path.back()];
-    node.token = node.token < 0 ? static_cast<int32_t>(id) : node.token;
+    node.more = node.token >= 0;
+    node.token = node.more ? node.token : static_cast<int32_t>(id);
     depth_ = std::max(depth_, token.size());
     last = token;
   }

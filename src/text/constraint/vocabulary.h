@@ -20,10 +20,11 @@ class TokenTree {
     int32_t token = -1;  ///< The first token that ends here; see `Vocabulary::next_same`.
     uint16_t depth = 0;  ///< Bytes up to here.
     uint8_t byte = 0;
+    bool more = false;  ///< Other tokens have the same bytes.
   };
 
   TokenTree() = default;
-  /// `sorted`: ids, by their bytes; of equal ones the first is kept.
+  /// `sorted`: ids, by their bytes; of equal ones the first is kept, and that there are more.
   TokenTree(std::span<const std::string> tokens, std::span<const uint32_t> sorted);
 
   [[nodiscard]] const std::vector<Node>& nodes() const noexcept { return nodes_; }
@@ -33,7 +34,7 @@ class TokenTree {
   [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
 
  private:
-  std::vector<Node> nodes_ = std::vector<Node>(1, Node{1, -1, 0, 0});
+  std::vector<Node> nodes_ = std::vector<Node>(1, Node{1, -1, 0, 0, false});
   std::size_t depth_ = 0;
 };
 
