@@ -215,7 +215,6 @@ TEST_F(Weights, ATiedPairMayBeStoredAsTheHead) {
   const auto model = open_model(folder_.path());
   EXPECT_EQ(model->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
   EXPECT_EQ(model->info().parameters, fixture.parameters);
-  EXPECT_EQ(plan_memory({.model_path = folder_.path()})[MemoryKind::weights], model->info().weight_bytes);
 }
 
 // transformers 5: what is stored counts, whatever the config says of it.
@@ -233,7 +232,6 @@ TEST_F(Weights, ATiedPairThatDiffersIsTwo) {
   set_log_callback({});
   EXPECT_EQ(model->logits(fixture.prompt), open_model(fixture.model)->logits(fixture.prompt));
   EXPECT_EQ(model->info().parameters, fixture.parameters);
-  EXPECT_EQ(plan_memory({.model_path = folder_.path()})[MemoryKind::weights], model->info().weight_bytes);
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_THAT(warnings[0], AllOf(HasSubstr("lm_head.weight"), HasSubstr("model.embed_tokens.weight"),
                                  HasSubstr("tie_word_embeddings")));
