@@ -9,49 +9,18 @@
 #include "engine/draft_rows.h"
 #include "engine/engine.h"
 #include "engine/guesses.h"
+#include "engine/pace.h"
 
 namespace dstorch::engine {
 namespace {
 
 /// A guess that is wanted whatever it costs goes on as long as all of it is likelier right than wrong.
 constexpr double kLikely = 0.5;
-/// What a pass of the model that guesses takes of one of the other, until it was measured.
-constexpr double kFirstPass = 0.25;
-
 /// A sequence that a model may guess for.
 struct Asking {
   std::size_t place = 0;  // among the step's
   Guesses* guesses = nullptr;
   double chance = 1;  // that all that was guessed so far comes
-};
-
-/// The tokens that a step is expected to make, and the seconds it takes, as guesses are added to it.
-class Pace {
- public:
-  Pace(int64_t rows, const StepCost& cost, double pass)
-      : cost_(cost),
-        rows_(rows),
-        tokens_(static_cast<double>(rows)),
-        seconds_(cost.seconds(rows)),
-        pass_(pass > 0 ? pass : kFirstPass * seconds_) {}
-
-  /// One pass more of the model that guesses, and `rows` more in the step, which bring so many tokens: whether that is
-  /// at least `worth` times as fast.
-  bool gains(double tokens, int64_t rows, double worth) {
-    const auto seconds = pass_ + cost_.seconds(rows_ + rows) - cost_.seconds(rows_);
-    const bool faster = (tokens_ + tokens) * seconds_ > worth * tokens_ * (seconds_ + seconds);
-    tokens_ += tokens;
-    seconds_ += seconds;
-    rows_ += rows;
-    return faster;
-  }
-
- private:
-  const StepCost& cost_;
-  int64_t rows_;
-  double tokens_;
-  double seconds_;
-  double pass_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "core/rng.h"
 #include "engine/acceptance.h"
+#include "engine/pace.h"
 
 namespace dstorch::engine {
 namespace {
@@ -69,6 +70,33 @@ TEST(StepCost, MoreRowsThanItKnowsCostInProportion) {
   const StepCost cost;
   EXPECT_DOUBLE_EQ(cost.of(192), 2 * cost.of(96));
   EXPECT_GT(cost.of(0), 0);
+}
+
+/// Steps of one row that take a second, of two rows that take `second`.
+StepCost cost_in_seconds(double second) {
+  StepCost cost;
+  for (int i = 0; i < 60; ++i) {
+    cost.learn(1, 1);
+    cost.learn(2, second);
+  }
+  return cost;
+}
+
+TEST(Pace, AGuessPaysWhereItBringsMoreThanItsPassTakes) {
+  const auto cost = cost_in_seconds(1.1);
+  EXPECT_TRUE(Pace(1, cost, 0.1).gains(0.9, 1, 1.05)) << "1.9 tokens in 1.2 s";
+  EXPECT_FALSE(Pace(1, cost, 0.1).gains(0.1, 1, 1.05)) << "1.1 tokens in 1.2 s";
+  EXPECT_FALSE(Pace(1, cost, 1.0).gains(0.9, 1, 1.05)) << "1.9 tokens in 2.1 s";
+  Pace pace(1, cost, 0.3);
+  EXPECT_TRUE(pace.gains(0.9, 1, 1.05));
+  EXPECT_FALSE(pace.gains(0.1, 1, 1)) << "another that is hardly likely slows it down again";
+}
+
+TEST(Pace, WhatAPassTakesIsGuessedUntilItIsKnown) {
+  const auto cost = cost_in_seconds(1.1);
+  EXPECT_TRUE(Pace(1, cost, 0).gains(0.9, 1, 1.05));
+  EXPECT_FALSE(Pace(1, cost, 0).gains(0.3, 1, 1.05)) << "1.3 tokens in 1.35 s";
+  EXPECT_FALSE(Pace(1, StepCost(), 0).gains(0.9, 1, 1.05)) << "no step was seen yet";
 }
 
 TEST(Acceptance, LearnsHowFarGuessesAreToBeTrusted) {

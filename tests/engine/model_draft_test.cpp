@@ -199,16 +199,6 @@ TEST(DraftModel, LookupAndOffDoNotAskIt) {
   EXPECT_EQ(ask(config, Speculation::lookup, 2.0).drafted, lookup.drafted);
 }
 
-// Here the model that guesses takes as long as the other one: guesses cannot pay.
-TEST(DraftModel, ByItselfIsAskedWhereItPays) {
-  auto config = engine_config("llama", kLong);
-  config.draft = {config.model, at::kFloat};
-  const auto answer = ask(config, Speculation::automatic, 3.0);
-  const auto always = ask(config, Speculation::draft_model, 3.0);
-  EXPECT_EQ(answer.tokens, always.tokens);
-  EXPECT_LT(answer.drafted, 40);
-}
-
 // Its pages are counted with the calls' own: two calls that would fit without it run one after the other.
 TEST(DraftModel, TakesItsPartOfTheMemoryForKeysAndValues) {
   auto config = engine_config("llama", kLong);
