@@ -17,7 +17,7 @@
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
 #include "support/devices.h"
-#include "train/processor.h"
+#include "train/bfloat16.h"
 #include "train/training_plan.h"
 
 namespace dstorch {
