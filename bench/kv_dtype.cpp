@@ -15,6 +15,7 @@
 
 #include "core/mapped_file.h"
 #include "dstorch/dstorch.h"
+#include "median.h"
 
 namespace {
 
@@ -22,11 +23,6 @@ using namespace dstorch;
 
 constexpr int64_t kMade = 64;  // tokens, in a measurement of speed
 constexpr int kRounds = 5;
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 std::vector<double> log_softmax(const std::vector<float>& logits) {
   const double most = *std::max_element(logits.begin(), logits.end());

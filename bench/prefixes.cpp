@@ -9,15 +9,11 @@
 #include <vector>
 
 #include "dstorch/dstorch.h"
+#include "median.h"
 
 namespace {
 
 using namespace dstorch;  // NOLINT
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 void repeated_prompt(benchmark::State& state) {
   const auto* directory = std::getenv("DSTORCH_MODEL");

@@ -12,17 +12,13 @@
 #include <vector>
 
 #include "dstorch/dstorch.h"
+#include "median.h"
 
 namespace {
 
 using namespace dstorch;
 
 constexpr int64_t kTokens = 160;
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 constexpr const char* kArticle =
     "The common oak grows to forty metres and may live for a thousand years. Its bark is grey and deeply cracked, its "

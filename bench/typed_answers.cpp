@@ -15,6 +15,7 @@
 
 #include "dstorch/constraint.h"
 #include "dstorch/torch_model.h"
+#include "median.h"
 
 namespace {
 
@@ -27,11 +28,6 @@ double computed_ms() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 struct Kind {

@@ -24,8 +24,8 @@ namespace dstorch {
 
 /// Either `model_path` or `architecture` must be set.
 struct TorchModelConfig {
-  /// A Hugging Face model directory; a `.pt`/`.pth`/`.bin`/`.safetensors` state dict of the plain architecture; a
-  /// TorchScript archive (only with `allow_scripts`).
+  /// A Hugging Face model directory, its config.json or a file of its weights; a `.pt`/`.pth`/`.bin`/`.safetensors`
+  /// state dict of the plain architecture; a TorchScript archive (only with `allow_scripts`).
   std::optional<std::filesystem::path> model_path{};
   Device device{};
   /// Random weights from `seed` unless `model_path` gives them.

@@ -9,6 +9,7 @@
 #include "driver/generation_memory.h"
 #include "driver/loaded_model.h"
 #include "driver/plan_memory.h"
+#include "dstorch/model_source.h"
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
 
@@ -42,17 +43,19 @@ void require_same_vocabulary(const fs::path& directory, const models::ModelSizes
 }  // namespace
 
 DraftModel load_draft_model(const TorchModelConfig& config, const engine::EngineConfig& target) {
-  const auto& directory = *config.draft_model_path;
   require(target.exact_rows, ErrorKind::unsupported,
           "a draft model needs a model on the cpu, in float32, bfloat16 or float16: elsewhere guesses could change an "
           "answer");
-  require(fs::exists(directory / "config.json"), ErrorKind::not_found,
-          "a draft model must be a directory with config.json; there is none in {}", directory.string());
+  const auto source = resolve(*config.draft_model_path, checkpoint_access(config));
+  const auto& directory = source.directory;
+  require(source.kind == ModelSource::Kind::language_model, ErrorKind::invalid_argument,
+          "a draft model must be a language model, a directory with config.json; {} is none",
+          config.draft_model_path->string());
   auto own = config;
   own.dtype.reset();
-  const auto json = read_json(directory / "config.json");
+  const auto json = read_json(*source.config);
   DraftModel draft;
-  draft.checkpoint = Checkpoint::open(directory, config.copy_weights ? CheckpointAccess::copy : CheckpointAccess::map);
+  draft.checkpoint = source.checkpoint ? source.checkpoint : Checkpoint::open(directory, checkpoint_access(config));
   const auto dtype = weights_dtype(own, json, draft.checkpoint.get());
   models::CheckpointWeights::Options options;
   options.device = target.device;

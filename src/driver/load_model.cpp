@@ -82,10 +82,6 @@ int64_t bytes_per_token(const models::LanguageModel& model, int64_t weight_bytes
   return table == nullptr ? weight_bytes : weight_bytes - static_cast<int64_t>(table->nbytes());
 }
 
-CheckpointAccess access(const TorchModelConfig& config) {
-  return config.copy_weights ? CheckpointAccess::copy : CheckpointAccess::map;
-}
-
 int64_t context_limit(int64_t asked, int64_t model_limit) {
   require(asked >= 0 && asked <= model_limit, ErrorKind::invalid_argument,
           "max_context must be between 1 and the model's {} (0 takes it), got {}", model_limit, asked);
@@ -111,7 +107,8 @@ void load_language_model(const TorchModelConfig& config, const ModelSource& sour
                          const std::shared_ptr<MemoryAccount>& account, LoadedModel& loaded) {
   const auto& directory = source.directory;
   auto json = read_json(*source.config);
-  const auto checkpoint = source.checkpoint ? source.checkpoint : Checkpoint::open(directory, access(config));
+  const auto checkpoint =
+      source.checkpoint ? source.checkpoint : Checkpoint::open(directory, checkpoint_access(config));
   models::CheckpointWeights::Options options;
   options.device = to_torch(config.device);
   const auto dtype = weights_dtype(config, json, checkpoint.get());
@@ -245,7 +242,7 @@ void load_state_dict(const TorchModelConfig& config, const std::shared_ptr<const
 
 void load_path(const TorchModelConfig& config, const fs::path& path, const std::shared_ptr<MemoryAccount>& account,
                LoadedModel& loaded) {
-  const auto source = resolve(path, access(config));
+  const auto source = resolve(path, checkpoint_access(config));
   switch (source.kind) {
     case ModelSource::Kind::language_model:
       load_language_model(config, source, account, loaded);
@@ -278,6 +275,10 @@ std::vector<fs::path> chat_directories(const TorchModelConfig& config) {
 }
 
 }  // namespace
+
+CheckpointAccess checkpoint_access(const TorchModelConfig& config) {
+  return config.copy_weights ? CheckpointAccess::copy : CheckpointAccess::map;
+}
 
 bool has_tokenizer(const fs::path& directory) {
   return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "tokenizer.model") ||

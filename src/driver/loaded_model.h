@@ -78,6 +78,9 @@ struct LoadedModel {
   mutable std::shared_ptr<const text::ChatModel> chat_;
 };
 
+/// How the files of weights are opened.
+CheckpointAccess checkpoint_access(const TorchModelConfig& config);
+
 /// Whether a directory has a tokenizer's files, by the names that `Tokenizer::load` looks for.
 bool has_tokenizer(const std::filesystem::path& directory);
 

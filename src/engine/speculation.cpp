@@ -95,9 +95,8 @@ void Engine::ask_draft_model(std::span<const StepShare> shares, std::span<Draft>
       drafts[asking.at(guess.sequence).place] = guess.sequence->model_draft(guess.tokens, guess.confidences);
     }
   } catch (const std::exception& error) {
-    // Answers come without it.
+    model_draft_.reset();  // answers come without it
     log(LogLevel::warning, std::string("the draft model guesses no more: ") + error.what());
-    model_draft_.reset();
   }
 }
 

@@ -48,7 +48,7 @@ std::optional<std::string> ModelSource::architecture() const {
     return std::nullopt;
   }
   try {
-    return json_get_or<std::string>(read_json(*config), "model_type", "", config->string());
+    return json_get<std::string>(read_json(*config), "model_type", config->string());
   } catch (const LMError&) {
     return std::nullopt;  // whoever needs the config says what is wrong with it
   }

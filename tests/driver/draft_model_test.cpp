@@ -80,6 +80,8 @@ TEST(DraftModel, IsForWhatSpeculationIsFor) {
   EXPECT_EQ(kind_of({.architecture = Architecture{1, 2, 3}, .draft_model_path = model_of("text")}),
             ErrorKind::unsupported);
   EXPECT_EQ(kind_of({.model_path = model_of("text"), .draft_model_path = "/nowhere"}), ErrorKind::not_found);
+  const auto archive = test::source_dir() / "tests/parity/fixtures/torchscript/lm.pt";
+  EXPECT_EQ(kind_of({.model_path = model_of("text"), .draft_model_path = archive}), ErrorKind::invalid_argument);
   const auto model = load({.model_path = model_of("text")});
   const auto error = error_of([&] { model->complete("a", asked(Speculation::draft_model)); });
   EXPECT_EQ(error.kind(), ErrorKind::invalid_argument);

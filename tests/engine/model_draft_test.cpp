@@ -46,6 +46,12 @@ struct Guesser {
     }
     return draft.guesses().empty() ? Tokens() : draft.guesses()[0].tokens;
   }
+  /// Lets it read `tokens`, for others to find.
+  void read(const Tokens& tokens) {
+    Text text(tokens);
+    guess(text, 1);
+    draft.forget(text);
+  }
   /// What the model says, greedily.
   Tokens plainly(const Tokens& prompt, int64_t count) const {
     Engine engine(config);
@@ -95,6 +101,29 @@ TEST(ModelDraft, GuessesWhatItWouldSay) {
   }
 }
 
+/// A page that only the first row of a pass sees, and one that is seen again when a guess did not come.
+TEST(ModelDraft, KeepsThePagesThatAWindowStillSees) {
+  Guesser guesser("mistral", {{"max_position_embeddings", 448}, {"sliding_window", 5}});
+  Rng rng(10);
+  const auto vocab = guesser.config.model->sizes().vocab_size;
+  auto tokens = random_tokens(rng, 62, vocab);
+  Text text(tokens);
+  for (const int64_t more : {12, 1, 40, 1, 1, 1, 10, 1, 1}) {  // up to 74, over 128 and after it
+    EXPECT_EQ(guesser.guess(text, 9), guesser.plainly(tokens, 9)) << tokens.size();
+    const auto came = random_tokens(rng, more, vocab);
+    text.append(came);
+    tokens = joined(tokens, came);
+  }
+  Text other(random_tokens(rng, 66, vocab));  // its guesses leave the first page behind, and none of them comes
+  auto known = Tokens(other.tokens().begin(), other.tokens().end());
+  for (int round = 0; round < 4; ++round) {
+    EXPECT_EQ(guesser.guess(other, 12), guesser.plainly(known, 12)) << round;
+    const auto came = random_tokens(rng, 1, vocab);
+    other.append(came);
+    known = joined(known, came);
+  }
+}
+
 TEST(ModelDraft, ReadsNoMoreThanItIsAllowedAtOnce) {
   Guesser guesser("llama");
   Rng rng(5);
@@ -111,11 +140,7 @@ TEST(ModelDraft, FindsWhatItHasReadBefore) {
   Rng rng(6);
   const auto vocab = guesser.config.model->sizes().vocab_size;
   const auto tokens = random_tokens(rng, 150, vocab);
-  {
-    Text text(tokens);
-    guesser.guess(text, 4);
-    guesser.draft.forget(text);
-  }
+  guesser.read(tokens);
   const auto more = joined(tokens, random_tokens(rng, 10, vocab));
   Text text(more);
   EXPECT_TRUE(guesser.guess(text, 3, 9).empty());
@@ -134,9 +159,7 @@ TEST(ModelDraft, SequencesGoOnFromTheSamePrefix) {
   Rng rng(8);
   const auto vocab = guesser.config.model->sizes().vocab_size;
   const auto tokens = random_tokens(rng, 100, vocab);
-  Text read(tokens);
-  guesser.guess(read, 1);
-  guesser.draft.forget(read);
+  guesser.read(tokens);
   const auto first = joined(tokens, random_tokens(rng, 12, vocab));
   const auto second = joined(tokens, random_tokens(rng, 9, vocab));
   Text one(first), other(second);

@@ -58,6 +58,14 @@ TEST_F(Resolving, ADirectoryWithAConfigIsALanguageModel) {
   EXPECT_EQ(source.checkpoint->tensors().size(), 2U);
 }
 
+TEST_F(Resolving, AConfigThatDoesNotSayWhatItIs) {
+  for (const auto* config : {"{}", R"({"model_type": 7})", "no config"}) {
+    write_file(folder_ / "config.json", config);
+    EXPECT_EQ(kind_of(""), Kind::language_model) << config;
+    EXPECT_EQ(resolve(folder_).architecture(), std::nullopt) << config;
+  }
+}
+
 TEST_F(Resolving, AConfigAloneIsOneWithoutWeights) {
   put_config();
   EXPECT_EQ(kind_of(""), Kind::language_model);
