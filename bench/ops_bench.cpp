@@ -13,7 +13,7 @@
 #include "ops/cpu/threads.h"
 #include "ops/linear_residual.h"
 #include "ops/norm_linear.h"
-#include "ops/norm_mlp.h"
+#include "ops/norm_linear_gate.h"
 
 namespace {
 
@@ -87,7 +87,7 @@ struct Model {
       const auto qkv = norm_linear(x, layer.first, layer.qkv);
       const LayerSlot slot{0, static_cast<int64_t>(i)};
       x = linear_residual(ops::attention(qkv, attention, rope, rows, slot), layer.out, x);
-      x = linear_residual(norm_mlp(x, layer.second, layer.gate, layer.up, Activation::silu), layer.down, x);
+      x = linear_residual(norm_linear_gate(x, layer.second, layer.gate, layer.up, Activation::silu), layer.down, x);
     }
     return norm_linear(x.narrow(0, x.size(0) - 1, 1), last, {&head, 1});
   }

@@ -106,7 +106,7 @@ class Model {
                  .out = mixed_.data(),
                  .out_stride = kHidden});
       linear({rows_of(mixed_, rows, kHidden), {}, {&layer.out, 1}, x_.data(), kHidden, x_.data()});
-      mlp({rows_of(x_, rows, kHidden), norm, layer.gate, layer.up, Activation::silu, ffn_.data(), kFfn});
+      linear_gate({rows_of(x_, rows, kHidden), norm, layer.gate, layer.up, Activation::silu, ffn_.data(), kFfn});
       linear({rows_of(ffn_, rows, kFfn), {}, {&layer.down, 1}, x_.data(), kHidden, x_.data()});
     }
     const auto asked = together ? 1 : rows;

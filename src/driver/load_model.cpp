@@ -132,8 +132,8 @@ void load_language_model(const TorchModelConfig& config, const ModelSource& sour
   auto parts =
       engine_config(config, model, load_tokenizer(config, directory), read_end_tokens(directory, json), account);
   parts.kv_dtype = kv_dtype(config, dtype);
-  // LibTorch's products round as the number of rows has it.
-  parts.exact_rows = ops::backend_of(options.device).fused && dtype != DType::float64;
+  // float64 models use LibTorch's products, which round differently for different numbers of rows.
+  parts.exact_rows = ops::backend_of(options.device).exact_rows && dtype != DType::float64;
   std::optional<DraftModel> draft;
   if (config.draft_model_path) {
     draft = load_draft_model(config, parts);

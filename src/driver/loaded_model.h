@@ -95,9 +95,9 @@ DType weights_dtype(const TorchModelConfig& config, const Json& json, const Chec
 std::shared_ptr<LoadedModel> load_model(const TorchModelConfig& config, const std::shared_ptr<MemoryAccount>& account);
 
 /// What a plain network puts out for a prompt.
-at::Tensor run_plainly(const LoadedModel& loaded, std::string_view prompt);
+at::Tensor plain_output(const LoadedModel& loaded, std::string_view prompt);
 
 /// Its output as text: "Torch model output (shape: 1x10, values: v0, v1, ...)".
-std::string plain_text(const at::Tensor& output);
+std::string describe_plain_output(const at::Tensor& output);
 
 }  // namespace dstorch::driver

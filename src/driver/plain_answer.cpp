@@ -6,7 +6,7 @@
 
 namespace dstorch::driver {
 
-at::Tensor run_plainly(const LoadedModel& loaded, std::string_view prompt) {
+at::Tensor plain_output(const LoadedModel& loaded, std::string_view prompt) {
   const at::NoGradGuard no_grad;
   if (const auto* plain = std::get_if<PlainModel>(&loaded.model)) {
     const auto input = models::plain_input(prompt, plain->input_size);
@@ -16,7 +16,7 @@ at::Tensor run_plainly(const LoadedModel& loaded, std::string_view prompt) {
   return scripted.network->run(models::plain_input(prompt, scripted.input_size).to(scripted.device));
 }
 
-std::string plain_text(const at::Tensor& output) {
+std::string describe_plain_output(const at::Tensor& output) {
   const auto flat = output.to(at::kCPU, at::kFloat).contiguous();
   const std::vector<float> values(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
   return fmt::format("Torch model output (shape: {}, values: {})", fmt::join(output.sizes(), "x"),

@@ -9,7 +9,7 @@
 #include "device/torch_types.h"
 #include "driver/fingerprint.h"
 #include "driver/loaded_parts.h"
-#include "engine/scoring.h"
+#include "engine/evaluate_tokens.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::driver {

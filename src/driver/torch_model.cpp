@@ -19,8 +19,8 @@
 #include "driver/saved_prefix.h"
 #include "driver/wait_for_all.h"
 #include "engine/check_options.h"
+#include "engine/evaluate_tokens.h"
 #include "engine/generation_sequence.h"
-#include "engine/scoring.h"
 
 namespace dstorch {
 namespace {
@@ -185,7 +185,7 @@ class TorchModel::Impl {
         return engine::next_logits(engine_of(*loaded), encode(*loaded, prompt), adapter_of(*loaded, ""));
       }
       const MemoryScope scope(memory_, MemoryKind::activations);
-      const auto output = driver::run_plainly(*loaded, prompt).to(at::kCPU, at::kFloat).contiguous();
+      const auto output = driver::plain_output(*loaded, prompt).to(at::kCPU, at::kFloat).contiguous();
       return std::vector<float>(output.data_ptr<float>(), output.data_ptr<float>() + output.numel());
     });
   }
@@ -279,7 +279,7 @@ class TorchModel::Impl {
             "a constraint is of a language model's text; this model puts out numbers");
     const MemoryScope scope(memory_, MemoryKind::activations);
     GenerationResult result;
-    result.text = driver::plain_text(driver::run_plainly(loaded, prompt));
+    result.text = driver::describe_plain_output(driver::plain_output(loaded, prompt));
     result.finish_reason = FinishReason::stop;
     return PendingGeneration(
         std::make_unique<PendingGeneration::State>(std::move(result), std::move(options.on_token)));

@@ -3,7 +3,7 @@
 namespace dstorch::engine {
 namespace {
 
-/// What is left of older guesses with each new one: some thirty count.
+/// Each new guess multiplies the older counts by this, so that about the last thirty guesses decide.
 constexpr double kKept = 0.97;
 
 }  // namespace

@@ -6,24 +6,24 @@
 
 namespace dstorch::engine {
 
-/// How often the guesses of one answer come true, by what speaks for them: four classes, from those that are trusted
-/// least on. One thread.
+/// How often the guesses of one answer come true. Guesses are counted in four classes by how strong the evidence for
+/// them is, the weakest first. For one thread.
 class Acceptance {
  public:
   struct Class {
     double true_ones;
     double all;
   };
-  /// As if these had been seen before the first guess: nothing is known of an answer when it begins.
+  /// `first`: the counts to begin with, since nothing is known about an answer when it begins.
   explicit Acceptance(const std::array<Class, 4>& first) : first_(first), classes_(first) {}
 
-  /// That a token of the class is the guessed one, in (0, 1).
+  /// The probability, in (0, 1), that a guess of this class comes true.
   [[nodiscard]] double chance(std::size_t of_class) const;
-  /// The same of any token, of the classes as they came.
+  /// The same for a guess of any class, weighted by how often each class has occurred.
   [[nodiscard]] double chance() const;
-  /// It was, or was not.
+  /// Counts one guess of this class that came true, or did not.
   void learn(std::size_t of_class, bool came_true);
-  /// A token came that was not guessed: what is known is a little less so.
+  /// A token came without a guess: what was learned drifts a little back towards the counts it began with.
   void fade();
 
  private:

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "base_model.model.";
 
-/// `text` without `end`, if it ends so.
+/// `text` without `end`, if it ends with that.
 std::optional<std::string> without(std::string_view text, std::string_view end) {
   if (!text.ends_with(end)) {
     return std::nullopt;
@@ -155,7 +155,7 @@ void require_fits(const AdapterFile& file, const models::LanguageModel& model) {
     require_pair(file, module, pair, it->second->count(), it->second->features());
   }
   for (const auto& [module, view] : file.base) {
-    // Another number of rows is a vocabulary that grew, and the base would have to grow too.
+    // A different number of rows means that the vocabulary was extended; the base model would have to be extended too.
     const auto linear = layers.find(module);
     const auto table = tables.find(module);
     const auto rows = linear != layers.end()  ? linear->second->out_features()

@@ -23,24 +23,25 @@ struct AdapterFile {
 
   std::filesystem::path directory;
   LoraConfig config;
-  std::shared_ptr<const Checkpoint> weights;  // what the views lie in
+  std::shared_ptr<const Checkpoint> weights;  // owns the bytes that the views refer to
   std::map<std::string, Pair> linear;         // by module: a [rank, in], b [out, rank]
   std::map<std::string, Pair> embedding;      // a [rank, count], b [features, rank]
-  /// Frozen weights of the base that peft saves beside changes of its embeddings, by module. They are not used: the
-  /// model has them.
+  /// By module: frozen weights of the base model, which peft saves beside changes of its embeddings. They are not used,
+  /// since the model has them already.
   std::map<std::string, const TensorView*> base;
-  /// Of modules that are replaced whole, by parameter.
+  /// By parameter: the weights of modules that are replaced whole.
   std::map<std::string, const TensorView*> replaced;
 
-  /// The weights of `replaced` by parameter, as numbers on `device`: of `dtype`, or of the file's where it is unset.
+  /// The weights in `replaced`, by parameter, as tensors on `device`, in `dtype` or, where that is unset, in the file's
+  /// own.
   [[nodiscard]] std::map<std::string, at::Tensor> replacements(const at::Device& device,
                                                                std::optional<at::ScalarType> dtype) const;
-  /// The config.json of the model that the adapter makes of one with `of_base` as config.json: a classifier's, with the
-  /// classes' names from a config.json beside the adapter, if it is one. Throws LMError{format}.
+  /// The config.json of the base model with this adapter applied: `of_base` itself, or, where the adapter makes a
+  /// classifier, `of_base` with the class names of the config.json beside the adapter. Throws LMError{format}.
   [[nodiscard]] OrderedJson config_on(OrderedJson of_base) const;
 
-  /// Throws LMError: not_found, format for what fits neither the other file nor itself, unsupported for what is more
-  /// than LoRA.
+  /// Throws LMError: not_found, format when the two files contradict each other or themselves, unsupported for methods
+  /// other than LoRA.
   static AdapterFile open(const std::filesystem::path& directory);
 };
 
@@ -48,12 +49,12 @@ struct AdapterFile {
 std::map<std::string, const nn::Linear*> linear_layers(const torch::nn::Module& model);
 std::map<std::string, const nn::Embedding*> embedding_tables(const torch::nn::Module& model);
 
-/// Throws LMError{format} unless `file` has matrices of the right shapes for just the layers of `model` that its config
-/// targets.
+/// Throws LMError{format} unless `file` has matrices of the right shapes for exactly those layers of `model` that its
+/// config targets.
 void require_fits(const AdapterFile& file, const models::LanguageModel& model);
 
-/// The adapter of `file` for `model`, its numbers copied to the model's device as float32; the model has what is
-/// replaced whole already. Throws LMError as `require_fits`.
+/// The adapter in `file` for `model`, its numbers copied to the model's device as float32. Modules that are replaced
+/// whole must have been replaced in `model` already. Throws LMError as `require_fits`.
 std::shared_ptr<const nn::Adapter> load_adapter(const AdapterFile& file, const models::LanguageModel& model);
 
 }  // namespace dstorch::engine

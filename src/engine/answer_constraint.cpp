@@ -11,9 +11,9 @@ namespace dstorch::engine {
 namespace {
 
 constexpr std::size_t kMostKept = 16;
-/// Bytes of one constraint's states and masks, past which the next answer begins with new ones.
+/// When the states and masks of one constraint take more bytes than this, the next answer starts with new ones.
 constexpr std::size_t kMostMemory = std::size_t{128} << 20U;
-/// Tokens before what is forced that its cutting into tokens is seen with.
+/// How many tokens before a forced text are encoded together with it, since they decide how it is cut into tokens.
 constexpr std::size_t kTokensBefore = 8;
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();

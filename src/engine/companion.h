@@ -7,7 +7,8 @@
 
 namespace dstorch::engine {
 
-/// A thread that does one job at a time beside its owner's. It is started with the first job.
+/// A thread beside its owner's thread that runs one job at a time. The thread is started with the first job. The owner
+/// alone may call it.
 class Companion {
  public:
   Companion() = default;
@@ -15,7 +16,7 @@ class Companion {
   Companion(const Companion&) = delete;
   Companion& operator=(const Companion&) = delete;
 
-  /// A job that was begun: waits for its end when it goes.
+  /// A job that was started. Its destructor waits until the job has ended.
   class Job {
    public:
     Job() = default;
@@ -28,15 +29,15 @@ class Companion {
     Companion* owner_ = nullptr;
   };
 
-  /// Begins `job`, which throws nothing. The one before must be over.
+  /// Starts `job`, which must not throw. The previous job must have ended.
   [[nodiscard]] Job start(std::function<void()> job);
 
  private:
   void work();
 
   std::mutex mutex_;
-  std::condition_variable news_;  // a job, its end, or that no more come
-  std::function<void()> job_;     // none: there is nothing to do
+  std::condition_variable news_;  // a job was given, has ended, or no more will come
+  std::function<void()> job_;     // empty: nothing to do
   bool closing_ = false;
   std::thread thread_;
 };

@@ -5,12 +5,12 @@
 
 namespace dstorch::engine {
 
-/// Tokens that may come next, one after the other.
+/// A guess of the next tokens of an answer, in order.
 struct Draft {
   std::vector<int64_t> tokens;
-  /// Of each token: that it comes, and all before it.
+  /// By token: the probability that it and all tokens before it come true.
   std::vector<double> chances;
-  /// To be tried whatever that costs.
+  /// Whether the guess is to be tried even where trying it is expected to be slower.
   bool always = false;
 };
 

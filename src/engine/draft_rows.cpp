@@ -36,7 +36,7 @@ std::vector<int64_t> share_draft_rows(std::span<const Draft> drafts, int64_t row
       weighed.push_back({i, drafts[i].chances[depth]});
     }
   }
-  // Within a draft chances only fall, so that none of its tokens comes before the one it follows.
+  // Within a draft probabilities only fall, so that no token is chosen before the one that it follows.
   std::stable_sort(weighed.begin(), weighed.end(), [](const Row& a, const Row& b) { return a.chance > b.chance; });
   auto made = static_cast<double>(rows);
   auto best = kWorthOfGuesses * made / cost.of(rows);

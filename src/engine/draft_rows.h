@@ -9,12 +9,13 @@
 
 namespace dstorch::engine {
 
-/// A wider step must make so much more of a plain one's tokens a second: less is lost in what was measured badly.
+/// A step with guesses must be expected to make this many times the tokens per second of a step without: a smaller gain
+/// could be an error of measurement.
 inline constexpr double kWorthOfGuesses = 1.05;
 
-/// How many tokens of each draft go through in a step that has `rows` rows without them, at most `most` together: as
-/// many as make the most tokens a second, by their chances and what wider steps cost. Drafts that are wanted whatever
-/// they cost come first, and get equal parts of `most`.
+/// How many tokens of each draft are tried in a step that has `rows` rows without them, at most `most` tokens in all.
+/// Chosen to make the most tokens per second, given the drafts' probabilities and what wider steps cost. Drafts with
+/// `always` set come first and get equal parts of `most`.
 std::vector<int64_t> share_draft_rows(std::span<const Draft> drafts, int64_t rows, int64_t most, const StepCost& cost);
 
 }  // namespace dstorch::engine

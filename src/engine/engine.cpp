@@ -12,7 +12,7 @@
 namespace dstorch::engine {
 namespace {
 
-/// Where `adapter` is in `adapters`, put there if it is not yet; -1 for none.
+/// The index of `adapter` in `adapters`, where it is added if need be; -1 for none.
 int32_t place_of(std::vector<const nn::Adapter*>& adapters, const nn::Adapter* adapter) {
   if (adapter == nullptr) {
     return -1;
@@ -25,7 +25,7 @@ int32_t place_of(std::vector<const nn::Adapter*>& adapters, const nn::Adapter* a
   return static_cast<int32_t>(place);
 }
 
-/// Takes the sequences out of `all` that `which` is true of.
+/// Removes from `all` the sequences for which `which` is true, and returns them.
 template <typename Sequences, typename Which>
 std::vector<std::shared_ptr<Sequence>> take_out(Sequences& all, Which which) {
   const auto taken =
@@ -146,7 +146,7 @@ bool Engine::wait_for_work() {
 }
 
 void Engine::end_all() {
-  do_jobs();  // none comes any more
+  do_jobs();  // after closing no more can be added
   std::deque<std::shared_ptr<Sequence>> waiting;
   {
     const std::lock_guard lock(mutex_);
@@ -257,7 +257,7 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
   for (const auto& share : shares) {
     rows += share.rows();
     if (pool_) {
-      // What the first row does not see is seen by none: drafts that are dropped leave `done` where it is.
+      // Pages that the first row does not see are seen by no later row either: wrong drafts do not advance `done`.
       share.sequence->pages->leave(share.first);
       bytes += share.sequence->pages->bytes_to_take(share.first + share.rows());
     }
@@ -293,7 +293,7 @@ at::Tensor Engine::forward(std::span<const StepShare> shares) {
 Companion::Job Engine::prepare_beside(std::span<const StepShare> shares) {
   std::vector<Sequence*> preparing;
   for (const auto& share : shares) {
-    // Whoever still reads its prompt after this step does not draw a token in it.
+    // A sequence that has more of its prompt to read after this step draws no token in it.
     if (share.sequence->pending() == share.count && share.sequence->wants_preparation()) {
       preparing.push_back(share.sequence);
     }
@@ -306,7 +306,7 @@ Companion::Job Engine::prepare_beside(std::span<const StepShare> shares) {
       try {
         sequence->prepare();
       } catch (...) {
-        // Tried again, and told, where it is needed.
+        // `on_logits` tries again and reports the error.
       }
     }
   });

@@ -23,9 +23,10 @@
 
 namespace dstorch::engine {
 
-/// Runs any number of sequences through one model. One thread of its own, the worker, owns the model, the pages of keys
-/// and values and the threads of the kernels; it takes steps, in each of which every running sequence has its part. All
-/// public functions may be called from any thread but the worker's.
+/// Runs any number of sequences through one model. It has one thread, the worker, which owns the model, the pages of
+/// keys and values and the threads of the kernels. The worker takes one step after another; in each step every running
+/// sequence sends some of its rows through the model. All public functions may be called from any thread but the
+/// worker's.
 class Engine {
  public:
   explicit Engine(EngineConfig config);
@@ -33,54 +34,55 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Puts a sequence behind those that wait. Throws LMError: out_of_memory, with the plan, for one that could never run
-  /// within the memory bounds or when too many wait; not_initialized once it drains.
+  /// Queues a sequence. Throws LMError: out_of_memory, with the plan, when the sequence could never run within the
+  /// memory bounds or when too many are queued already; not_initialized after `drain` or `close` was called.
   void submit(std::shared_ptr<Sequence> sequence);
-  /// Takes no more, and waits until all it has are done.
+  /// Refuses new sequences and waits until all queued and running ones are done.
   void drain();
-  /// Takes no more, and ends what runs and waits as cancelled. The worker is gone afterwards.
+  /// Refuses new sequences, ends the queued and running ones as cancelled, and joins the worker.
   void close();
 
-  /// Throws LMError{invalid_argument} naming the first id that is not in the vocabulary, or that there is none at all.
+  /// Throws LMError{invalid_argument} when `tokens` is empty, and naming the first id that is outside the vocabulary.
   void check_tokens(std::span<const int64_t> tokens) const;
 
-  /// Pages of keys and values that sequences and the cache of prefixes hold. While nothing runs.
+  /// How many pages of keys and values the sequences and the prefix cache hold. Call it only while nothing runs.
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_ ? pool_->pages_in_use() : 0; }
-  /// The same of the model that guesses, null where there is none. While nothing runs.
+  /// The draft model and its pages; null without one. Use it only while nothing runs.
   [[nodiscard]] const ModelDraft* model_draft() const noexcept { return model_draft_.get(); }
-  /// Puts keys and values, as `keys_and_values` gives them, into the cache of prefixes, which there must be. Throws
-  /// LMError: out_of_memory where it has no room for them, not_initialized once it drains.
+  /// Puts keys and values, in the form that `keys_and_values` returns, into the prefix cache; the engine must have one.
+  /// Throws LMError: out_of_memory when they do not fit into the cache, not_initialized after `drain` or `close` was
+  /// called.
   void put_prefix(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
                   std::span<const at::Tensor> pages);
-  /// Of the cache of prefixes; null where there is none.
+  /// The prefix cache's counters; null without a cache.
   [[nodiscard]] const PrefixCache::Counts* prefix_counts() const noexcept {
     return prefixes_ ? &prefixes_->counts() : nullptr;
   }
 
-  /// A constraint of an answer of at most `budget` tokens, for this model's vocabulary; `end_tokens`: those that may
-  /// end it. Throws LMError: unsupported without a tokenizer; as Matcher does. Any thread.
+  /// Makes the constraint of one answer of at most `budget` tokens; `end_tokens` are the ids that may end it. Throws
+  /// LMError: unsupported without a tokenizer; as Matcher does. Any thread.
   std::shared_ptr<AnswerConstraint> constrain(const Constraint& constraint, int64_t budget,
                                               std::set<int64_t> end_tokens) {
     return constraints_.make(constraint, budget, std::move(end_tokens));
   }
-  /// Tokens that the shortest answer needs.
+  /// How many tokens the shortest answer has that satisfies the constraint.
   int64_t tokens_needed(const Constraint& constraint) { return constraints_.tokens_needed(constraint); }
 
-  // What does not change, for any thread.
+  // These never change, and any thread may read them.
   [[nodiscard]] const models::LanguageModel& model() const noexcept { return *config_.model; }
   [[nodiscard]] const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept { return config_.tokenizer; }
   [[nodiscard]] const std::set<int64_t>& end_tokens() const noexcept { return config_.end_tokens; }
   [[nodiscard]] int64_t max_context() const noexcept { return config_.max_context; }
   [[nodiscard]] at::Device device() const noexcept { return config_.device; }
   [[nodiscard]] at::ScalarType kv_dtype() const noexcept { return config_.kv_dtype; }
-  /// Whether answers can be guessed ahead without a bit of them changing.
+  /// Whether answers may be guessed ahead: guessing must not change a single bit of them.
   [[nodiscard]] bool speculates() const noexcept { return pool_ && config_.exact_rows; }
-  /// Whether there is a model that guesses.
+  /// Whether there is a draft model.
   [[nodiscard]] bool has_draft_model() const noexcept { return config_.draft.model != nullptr; }
 
  private:
   void work();
-  /// Waits until the worker has done `job` between two steps; throws what it throws.
+  /// Lets the worker run `job` between two steps and waits for it; throws what `job` throws.
   void between_steps(std::function<void()> job);
   void do_jobs();
   [[nodiscard]] bool wait_for_work();
@@ -89,24 +91,26 @@ class Engine {
   void drop_cancelled();
   void admit();
   void step();
-  /// Sees to what sequences guess ahead (speculation.cpp). All rows of a step that reads no prompt; 0 for others.
+  /// Lets the sequences guess their next tokens and adds the guesses to their shares (speculation.cpp). Returns the
+  /// rows of the step without guesses, or 0 for a step that reads prompts, which gets none.
   int64_t add_drafts(std::span<StepShare> shares);
   void ask_draft_model(std::span<const StepShare> shares, std::span<Draft> drafts, int64_t rows, int64_t most);
   void end_finished(std::span<const StepShare> shares);
 
-  // What is found again: prefixes.cpp.
+  // The prefix cache's part of a step (prefixes.cpp).
   [[nodiscard]] bool finds_prefix(const Sequence& sequence) const;
-  /// Of the sequence at `place` of those that run: finds what is there, or who makes it now.
+  /// Looks for the beginning of running_[place] in the prefix cache, or for a running sequence that computes it now.
   void begin(std::size_t place);
   void find_prefix(Sequence& sequence);
-  /// Whether it waits for what another one makes; once it does not any more, it has found that.
+  /// Whether the sequence waits for another one that computes the same beginning. When the wait ends, the sequence
+  /// takes over the pages that the other one made.
   [[nodiscard]] bool waits(Sequence& sequence);
   void remember(const Sequence& sequence);
   void remember_after_step(const StepShare& share);
   void let_go_of_pages(Sequence& sequence);
   void put_pages(std::span<const int64_t> tokens, const std::shared_ptr<const nn::Adapter>& adapter,
                  std::span<const at::Tensor> pages);
-  /// Forgets prefixes until there is room for so many bytes of pages.
+  /// Drops the oldest prefixes until `bytes` more bytes of pages fit.
   void make_room(int64_t bytes);
   [[nodiscard]] int64_t page_bytes_in_use() const;
   at::Tensor forward(std::span<const StepShare> shares);
@@ -119,8 +123,8 @@ class Engine {
 
   // Between threads.
   std::mutex mutex_;
-  std::condition_variable news_;  // for the worker
-  std::condition_variable idle_;  // for who drains
+  std::condition_variable news_;  // wakes the worker
+  std::condition_variable idle_;  // wakes callers of `drain`
   std::deque<std::shared_ptr<Sequence>> waiting_;
   std::deque<std::packaged_task<void()>> jobs_;
   bool draining_ = false;

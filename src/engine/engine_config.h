@@ -13,27 +13,28 @@
 
 namespace dstorch::engine {
 
-/// Bytes that running sequences may take, and what they take. 0 is no bound.
+/// Bounds in bytes for the sequences that run, and functions that say what they need. 0 is no bound.
 struct MemoryBounds {
-  /// Of keys and values.
+  /// Bound of the keys and values.
   int64_t kv = 0;
-  /// Of keys and values, and of one pass.
+  /// Bound of the keys and values and of one pass together.
   int64_t together = 0;
-  /// Free pages that are kept for the next sequence.
+  /// How much of free pages is kept for the next sequence instead of being given back to the system.
   int64_t kept = 0;
-  /// The most of pages that nothing needs but the cache of prefixes; here 0 is no cache. They give way to sequences.
+  /// How much of pages may be held by the prefix cache alone, until sequences need the room; 0 here means no cache.
   int64_t prefixes = 0;
-  /// What a pass of so many rows takes, in which the longest sequence has so many positions and so many sequences want
-  /// logits.
+  /// Bytes that a pass of `rows` rows takes, whose longest sequence has `positions` positions and after which
+  /// `sequences` rows want logits.
   std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences)> pass;
-  /// Says what one sequence of so many positions needs.
+  /// A text, for errors, that says what one sequence of `positions` positions needs.
   std::function<std::string(int64_t positions)> plan;
 };
 
-/// A model that guesses how answers go on; none where `model` is null. It has the vocabulary of the one it guesses for.
+/// The draft model, which guesses how answers go on; none where `model` is null. It must have the vocabulary of the
+/// model that it guesses for.
 struct DraftModelConfig {
   std::shared_ptr<models::LanguageModel> model;
-  /// Of its keys and values.
+  /// What its keys and values are kept in.
   at::ScalarType kv_dtype = at::kFloat;
 };
 
@@ -42,22 +43,22 @@ struct EngineConfig {
   std::shared_ptr<models::LanguageModel> model;
   std::shared_ptr<const Tokenizer> tokenizer;  // may be null
   std::set<int64_t> end_tokens;
-  /// Most positions of a sequence.
+  /// The most positions, prompt and answer, of one sequence.
   int64_t max_context = 0;
   at::Device device = at::kCPU;
-  /// Of keys and values.
+  /// What keys and values are kept in.
   at::ScalarType kv_dtype = at::kFloat;
-  /// Of one pass; below 1: the processors this process may run on.
+  /// Threads of one pass; below 1: the processors this process may run on.
   int threads = 1;
   MemoryBounds memory;
-  /// In whose account the memory is; may be null.
+  /// Counts the engine's memory; may be null.
   std::shared_ptr<MemoryAccount> account;
   StepLimits step;
-  /// A row comes out the same, to the bit, however many go through with it: what speculation needs.
+  /// Whether a row's result is the same to the bit however many rows go through with it. Speculation needs that.
   bool exact_rows = true;
-  /// Only with `exact_rows`.
+  /// Used only with `exact_rows`.
   DraftModelConfig draft;
-  /// Sequences that go through the model together, and those that may wait for a place among them.
+  /// How many sequences may run at once, and how many more may wait.
   int64_t max_running = 64;
   int64_t max_waiting = 1024;
 };

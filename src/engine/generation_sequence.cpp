@@ -30,7 +30,8 @@ GenerationSequence::GenerationSequence(std::vector<int64_t> prompt, const Genera
   }
 }
 
-// Beside what is forced nothing has to be guessed. The last token of all goes through no more.
+// While tokens are forced nothing needs to be guessed. The answer's very last token never goes through the model, so
+// that there is room for one token less.
 int64_t GenerationSequence::room_to_guess(int64_t most) const {
   return forced_.empty() ? std::min(most, capacity() - length() - 1) : 0;
 }
@@ -46,7 +47,7 @@ Draft GenerationSequence::model_draft(std::span<const int64_t> tokens, std::span
       tokens.first(static_cast<std::size_t>(plausible(tokens.first(static_cast<std::size_t>(room))))), confidences);
 }
 
-/// Nothing is drawn after an end token, and nothing that the constraint forbids.
+/// How many of `tokens` could come at all: none from an end token on, and none that the constraint forbids.
 int64_t GenerationSequence::plausible(std::span<const int64_t> tokens) {
   const auto end =
       std::find_if(tokens.begin(), tokens.end(), [&](int64_t token) { return end_tokens_.contains(token); });
@@ -54,8 +55,7 @@ int64_t GenerationSequence::plausible(std::span<const int64_t> tokens) {
   return constraint_ ? constraint_->may_follow(before_end) : std::ssize(before_end);
 }
 
-// A row says what comes after it as long as all rows before it were right: what was drawn, or forced, is what had been
-// tried there.
+// A row's logits are valid as long as all tokens that were tried before it came true.
 void GenerationSequence::on_logits(std::span<float> logits, int64_t rows) {
   const auto vocab = logits.size() / static_cast<std::size_t>(rows);
   const auto before = length();

@@ -16,11 +16,12 @@
 
 namespace dstorch::engine {
 
-/// A prompt that is continued, token by token.
+/// A request for an answer: its prompt is continued token by token. Threads as Sequence.
 class GenerationSequence : public Sequence {
  public:
-  /// `max_tokens`, at least 1, decides instead of the options'. `constraint`: the options' own, for as many tokens; may
-  /// be null, else there is a tokenizer. What it forces from the start is there at once; the sequence may be finished.
+  /// `max_tokens`, at least 1, takes the place of the one in `options`. `constraint` is made from the one in `options`
+  /// for that many tokens and needs a tokenizer; may be null. Tokens that it forces at the beginning are taken here, so
+  /// the sequence may be finished already.
   GenerationSequence(std::vector<int64_t> prompt, const GenerationOptions& options, int64_t max_tokens, uint64_t seed,
                      std::shared_ptr<const Tokenizer> tokenizer, std::set<int64_t> end_tokens,
                      std::shared_ptr<Outbox> outbox, std::shared_ptr<AnswerConstraint> constraint = nullptr);
@@ -54,15 +55,15 @@ class GenerationSequence : public Sequence {
 
   Sampler sampler_;
   TextOutput text_;
-  std::set<int64_t> end_tokens_;  // none when they are ignored
+  std::set<int64_t> end_tokens_;  // empty when they are ignored
   std::shared_ptr<Outbox> outbox_;
   std::shared_ptr<AnswerConstraint> constraint_;
-  bool asks_always_;            // what is forced, too: its log-probabilities are wanted
-  std::deque<int64_t> forced_;  // comes next, once the model was asked
+  bool asks_always_;            // the model is asked even for forced tokens: their log-probabilities are wanted
+  std::deque<int64_t> forced_;  // tokens that come next, one for each time the model is asked
   Guesses guesses_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point first_token_{};
-  // Not delivered yet.
+  // What `deliver` has not handed out yet.
   std::vector<TokenMade> made_;
   std::optional<Ending> ending_;
   std::exception_ptr error_;

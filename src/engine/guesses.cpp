@@ -2,7 +2,7 @@
 
 namespace dstorch::engine {
 
-/// 2, 3, 4 to 7, and 8 tokens or more in common.
+/// Classes of looked-up guesses: 2, 3, 4 to 7, and 8 or more tokens in common.
 std::size_t Guesses::class_of_match(int64_t matched) {
   if (matched >= 8) {
     return 3;
@@ -43,7 +43,7 @@ Draft Guesses::of_model(std::span<const int64_t> tokens, std::span<const double>
   return weighed(by_model_, asks_model_always());
 }
 
-// A guess that did not go through the model is compared all the same: what is not tried is learned from too.
+// Guesses that were not tried in the model are compared with the answer too, so that they are learned from as well.
 void Guesses::learn(std::span<const int64_t> tokens, int64_t drafted) {
   drafted_ += drafted;
   if (acceptance_ != &by_model_) {

@@ -5,7 +5,7 @@
 namespace dstorch::engine {
 namespace {
 
-/// Places of one hash that are looked at: the last ones.
+/// How many places with the same hash are looked at, the last ones first.
 constexpr int kMostPlaces = 32;
 
 uint64_t hash_of(std::span<const int64_t> tokens) {
@@ -17,7 +17,7 @@ uint64_t hash_of(std::span<const int64_t> tokens) {
   return hash;
 }
 
-/// How many tokens before `place` are those at the end of `tokens`.
+/// How many tokens before `place` equal the tokens at the end of `tokens`.
 int64_t common_before(std::span<const int64_t> tokens, std::size_t place) {
   std::size_t common = 0;
   while (common < place && common < static_cast<std::size_t>(LookupDraft::kLongest) &&
@@ -29,7 +29,7 @@ int64_t common_before(std::span<const int64_t> tokens, std::size_t place) {
 
 }  // namespace
 
-// The place at the end of the text, which nothing follows yet, comes in with the next token.
+// The end of the text itself is not indexed until a token follows it.
 void LookupDraft::read(std::span<const int64_t> tokens) {
   for (auto& places : places_) {
     places.before.resize(tokens.size(), 0);
@@ -52,7 +52,7 @@ LookupDraft::Place LookupDraft::best_of(const Places& places, std::span<const in
   for (int looked_at = 0; at > 0 && looked_at < kMostPlaces && best.matched < kLongest; ++looked_at) {
     const auto position = static_cast<std::size_t>(at);
     const auto common = common_before(tokens, position);
-    // Less than `length` in common: another text of the same hash.
+    // Fewer than `length` tokens in common: a different run with the same hash.
     if (common >= static_cast<int64_t>(places.length) && common > best.matched) {
       best = {position, common};
     }
@@ -71,7 +71,7 @@ LookupDraft::Guess LookupDraft::guess(std::span<const int64_t> tokens, int64_t m
     }
     guess.matched = matched;
     for (std::size_t i = 0; i < static_cast<std::size_t>(most); ++i) {
-      // Past the end of the text it goes on with what it guessed: the text goes round and round.
+      // Past the end of the text it continues with its own guess: the text is repeating itself.
       const auto from = position + i;
       guess.tokens.push_back(from < tokens.size() ? tokens[from] : guess.tokens[from - tokens.size()]);
     }

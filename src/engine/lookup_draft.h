@@ -15,25 +15,25 @@ class LookupDraft {
  public:
   struct Guess {
     std::vector<int64_t> tokens;
-    /// So many tokens before them are the same in both places, 2 to kLongest; 0 where there is no such place.
+    /// How many tokens before them are the same in both places, 2 to kLongest; 0 where there is no such place.
     int64_t matched = 0;
   };
   static constexpr int64_t kLongest = 16;
 
-  /// What may come after `tokens`, which are those of the last call and what came since: `most` of them, at least 1.
-  /// Of the places where the text ends as it does now the one counts that has most in common, and of equal ones the
+  /// Guesses at most `most` (at least 1) tokens after `tokens`, which must begin with the tokens of the last call. Of
+  /// the earlier places where the text ends as it does now, the one with the longest match decides; of equal ones, the
   /// last.
   [[nodiscard]] Guess guess(std::span<const int64_t> tokens, int64_t most);
 
  private:
-  /// Where the same `length` tokens ended, by these.
+  /// An index of the places where a run of `length` tokens ended, by the tokens of the run.
   struct Places {
     std::size_t length;
-    std::unordered_map<uint64_t, int32_t> last{};  // by their hash: the position after them
-    std::vector<int32_t> before{};                 // of each position: the place of the same hash before it, or 0
+    std::unordered_map<uint64_t, int32_t> last{};  // hash of the run -> the position after its last place
+    std::vector<int32_t> before{};                 // by position: the previous place with the same hash, or 0
   };
 
-  /// A position before which the text ends as it does now.
+  /// A position whose preceding tokens equal the last tokens of the text.
   struct Place {
     std::size_t position = 0;
     int64_t matched = 0;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kAllLinear = "all-linear";
 constexpr int64_t kLargestRank = int64_t{1} << 16;
 
-/// Keys that are understood, or say nothing about what an adapter computes.
+/// Keys that are understood, or that have no influence on what an adapter computes.
 const std::set<std::string>& known_keys() {
   static const std::set<std::string> keys{"alpha_pattern",
                                           "auto_mapping",
@@ -62,7 +62,8 @@ void require_plain_lora(const Json& json, const std::string& where) {
   const auto bias = json_get_or<std::string>(json, "bias", "none", where);
   require(bias == "none", ErrorKind::unsupported, "{}: adapters that train biases are not supported: bias is \"{}\"",
           where, bias);
-  // These start from a base that they change, so that the adapter is none of the base it names.
+  // These ways of initialising change the base model's weights, so that the adapter does not fit the base that it
+  // names.
   if (const auto it = json.find("init_lora_weights"); it != json.end() && it->is_string()) {
     const auto how = it->get<std::string>();
     for (const char* name : {"pissa", "olora", "corda", "loftq", "lora_ga"}) {

@@ -27,22 +27,22 @@ struct LoraConfig {
   std::optional<std::string> target_pattern;
   /// Names of modules, or what they end with after a dot.
   std::vector<std::string> targets;
-  /// Layers without it: all.
+  /// Numbers of the layers that are changed; empty: all.
   std::vector<int64_t> layers;
   std::vector<std::string> layers_patterns;
   std::optional<std::string> exclude_pattern;
   std::vector<std::string> excludes;
   /// Modules that are replaced whole.
   std::vector<std::string> modules_to_save;
-  /// It makes a classifier of a model that predicts tokens: task_type SEQ_CLS.
+  /// Whether the adapter makes a classifier of a model that predicts tokens (task_type SEQ_CLS).
   bool classifies = false;
   /// In the order of the file, as the first pattern that matches counts.
   std::vector<std::pair<std::string, int64_t>> rank_pattern;
   std::vector<std::pair<std::string, double>> alpha_pattern;
   std::string base_model;
 
-  /// From the text of adapter_config.json. Throws LMError: unsupported naming what is more than LoRA (DoRA, biases,
-  /// ...), format.
+  /// Reads the text of an adapter_config.json; `where` names the file in errors. Throws LMError: format; unsupported,
+  /// naming what it uses beyond LoRA (DoRA, biases, ...).
   static LoraConfig from_json(std::string_view text, const std::string& where);
 
   /// Whether the linear layer of this name is changed.
@@ -51,14 +51,15 @@ struct LoraConfig {
   [[nodiscard]] bool replaces(const std::string& module) const;
   [[nodiscard]] int64_t rank_of(const std::string& module) const;
   [[nodiscard]] double alpha_of(const std::string& module) const;
-  /// What the product of the two matrices is multiplied with.
+  /// The factor of the product of the two matrices.
   [[nodiscard]] double scale_of(const std::string& module) const;
 };
 
-/// Whether the linear layer of this name makes a model's logits; "all-linear" means all but it.
+/// Whether the linear layer of this name makes a model's logits. "all-linear" leaves that one out.
 bool is_head(std::string_view module);
 
-/// adapter_config.json of an adapter that changes `modules`. `conv1d`: their weights lie as [in, out] in the base.
+/// The adapter_config.json of an adapter that changes `modules`. `conv1d`: whether the base model stores their weights
+/// as [in, out].
 OrderedJson to_peft_json(const LoraConfig& config, const std::vector<std::string>& modules, bool conv1d);
 
 }  // namespace dstorch::engine

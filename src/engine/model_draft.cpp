@@ -9,7 +9,7 @@
 namespace dstorch::engine {
 namespace {
 
-/// The part of each new measurement that is believed.
+/// Learning rate of the measured seconds of a pass.
 constexpr double kTrust = 0.2;
 
 std::size_t in_common(std::span<const int64_t> a, std::span<const int64_t> b) {
@@ -29,7 +29,7 @@ ModelDraft::ModelDraft(std::shared_ptr<models::LanguageModel> model, const at::T
 void ModelDraft::begin(std::span<Sequence* const> sequences, int64_t rows) {
   guesses_.clear();
   std::vector<Part> parts;
-  std::vector<int64_t> last_rows;  // of those that are read to their end
+  std::vector<int64_t> last_rows;  // last rows of the sequences that are read to the end
   int64_t row = 0;
   for (auto* sequence : sequences) {
     if (sequence->length() > max_positions()) {
@@ -40,7 +40,8 @@ void ModelDraft::begin(std::span<Sequence* const> sequences, int64_t rows) {
     if (is_new) {
       find(*sequence, read);
     }
-    // Guesses that did not come are written over; the last token goes through in any case, since its logits are wanted.
+    // The pages of wrong guesses are overwritten. The last token goes through the model in any case, since its logits
+    // are wanted.
     const auto tokens = sequence->tokens();
     read.tokens.resize(std::min(in_common(read.tokens, tokens), tokens.size() - 1));
     const auto rest = tokens.subspan(read.tokens.size());

@@ -15,17 +15,19 @@
 
 namespace dstorch::engine {
 
-/// A small model that guesses how the answers of a larger one go on, the most likely token each time (Leviathan et al.
-/// 2023, "Fast Inference from Transformers via Speculative Decoding"). It has read the sequences itself and keeps keys
-/// and values of its own, which later sequences find. The worker's thread alone.
+/// The draft model: a small model that guesses how the answers of a larger one go on, its most likely token each time
+/// (Leviathan et al. 2023, "Fast Inference from Transformers via Speculative Decoding"). It reads the sequences itself
+/// and keeps its own keys and values, which later sequences with the same beginning find again. The worker's thread
+/// alone.
 class ModelDraft {
  public:
-  /// It has the vocabulary of the sequences. `pages`: the type and device of its keys and values; `kept_bytes`: of free
-  /// pages. `make_room` is told how many bytes of pages will be taken next.
+  /// `model` must have the vocabulary of the sequences. `pages`: type and device of its keys and values. `kept_bytes`:
+  /// how much of free pages is kept. `finds_prefixes`: whether it has a prefix cache. `make_room(bytes)` is called
+  /// before that many bytes of pages are taken.
   ModelDraft(std::shared_ptr<models::LanguageModel> model, const at::TensorOptions& pages, int64_t kept_bytes,
              bool finds_prefixes, std::function<void(int64_t)> make_room);
 
-  /// What it guesses of a sequence.
+  /// A guess for one sequence.
   struct Guess {
     Sequence* sequence = nullptr;
     std::vector<int64_t> tokens{};
@@ -33,37 +35,37 @@ class ModelDraft {
     std::vector<double> confidences{};
   };
 
-  /// Begins anew: reads what it has not read of these, at most `rows` tokens in all, and guesses one token of each that
-  /// it has read to its end. Those have a guess each, in the same order.
+  /// Starts new guesses. Reads what it has not yet read of `sequences`, at most `rows` tokens in all, and guesses one
+  /// token for each sequence that it has then read to the end; `guesses` holds one entry for each of these, in order.
   void begin(std::span<Sequence* const> sequences, int64_t rows);
-  /// One token more for each of the guesses that `may` is true of, where the model has a position for it.
+  /// Adds one token to each guess for which `may` returns true, as long as the model has a position for it.
   void go_on(const std::function<bool(const Guess&)>& may);
   [[nodiscard]] std::span<const Guess> guesses() const noexcept { return guesses_; }
 
-  /// The sequence goes through no more. What was read of it may be found by others.
+  /// The sequence has ended. Later sequences may find what was read of it.
   void forget(const Sequence& sequence);
-  /// Forgets the oldest of what nothing but later sequences needs; false when there is none.
+  /// Drops the oldest pages that only later sequences could need; false when there are none.
   bool drop_oldest() { return prefixes_ && prefixes_->drop_oldest(); }
   void clear();
 
   [[nodiscard]] int64_t bytes_in_use() const noexcept { return pool_.bytes_in_use(); }
   [[nodiscard]] int64_t pages_in_use() const noexcept { return pool_.pages_in_use(); }
-  /// Of these nothing but later sequences needs so many.
+  /// How many pages are held only for later sequences.
   [[nodiscard]] int64_t pages_remembered() const noexcept { return prefixes_ ? prefixes_->counts().pages.load() : 0; }
-  /// Seconds that one more token takes; 0 until it is known.
+  /// Seconds that one pass, which guesses one more token, takes; 0 until that is known.
   [[nodiscard]] double seconds_of_pass() const noexcept { return seconds_of_pass_; }
 
  private:
   struct Read {
     explicit Read(nn::KvPool& pool) : pages(pool) {}
     nn::SequencePages pages;
-    std::vector<int64_t> tokens{};  // whose keys and values are there, guesses that did not come included
+    std::vector<int64_t> tokens{};  // those whose keys and values are in `pages`, wrong guesses included
   };
-  /// Rows of a sequence in a pass.
+  /// A sequence's rows in one pass.
   struct Part {
     Read* read;
     std::span<const int64_t> tokens;
-    int64_t known;  // positions that no later pass goes back behind
+    int64_t known;  // positions that no later pass will compute again
   };
 
   void find(const Sequence& sequence, Read& read);

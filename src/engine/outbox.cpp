@@ -5,7 +5,7 @@
 namespace dstorch::engine {
 namespace {
 
-/// A token of the caller's cannot wake anybody: whoever waits looks at it this often.
+/// A CancelToken cannot wake a waiting thread, so that thread looks at it this often.
 constexpr std::chrono::milliseconds kLook{5};
 
 }  // namespace

@@ -15,12 +15,12 @@
 
 namespace dstorch::engine {
 
-/// A token that the worker made, with the text it let out.
+/// A token of the answer, with the text that became final with it.
 struct TokenMade {
   int64_t token = 0;
   std::string text;
   std::optional<TokenLogprob> logprob;
-  /// Since the request was made.
+  /// Seconds since the request was made.
   double seconds = 0;
 };
 
@@ -28,21 +28,22 @@ struct TokenMade {
 struct Ending {
   FinishReason reason = FinishReason::length;
   std::optional<std::string> stop_sequence;
-  /// What had been held back until the end.
+  /// Text that had been held back until the end.
   std::string text;
   Timings timings;
 };
 
-/// What passes between the worker and whoever waits for a generation. Thread-safe; it outlives both.
+/// Carries tokens, errors and the end of one generation from the worker to whoever waits for it, and cancellations the
+/// other way. Thread-safe. Both sides hold a reference.
 class Outbox {
  public:
   /// `cancel`: the caller's own token, if there is one.
   explicit Outbox(std::optional<CancelToken> cancel) : cancel_(std::move(cancel)) {}
 
-  // The worker's side. Nothing is taken after an end.
-  /// So many tokens of the prompt were found in the cache.
+  // The worker's side. After `end` or `fail` everything else is ignored.
+  /// `tokens` tokens of the prompt were found in the prefix cache.
   void found(int64_t tokens);
-  /// So many tokens of the answer were guessed and tried by now, and so many of them came true.
+  /// So far `drafted` tokens of the answer were guessed and tried, of which `accepted` came true.
   void speculated(int64_t drafted, int64_t accepted);
   void push(TokenMade made);
   void end(Ending ending);
@@ -57,17 +58,18 @@ class Outbox {
     int64_t drafted_tokens = 0;
     int64_t accepted_tokens = 0;
   };
-  /// What came since the last call; waits for something, the end, a cancellation or `until`.
+  /// Returns what came since the last call. Waits until there is something, the end or a cancellation, at most until
+  /// `until`.
   News take(std::chrono::steady_clock::time_point until);
 
-  /// Calls `on_news`, with no lock held and on whatever thread brings it, each time there is something for `take`; at
-  /// once if there is now.
+  /// From now on `on_news` is called each time there is something for `take`, and at once if there already is. It is
+  /// called with no lock held, on the thread that brought the news.
   void notify(std::function<void()> on_news);
 
-  /// Asks the worker to let go of the request.
+  /// Asks the worker to give the request up.
   void cancel() noexcept;
   [[nodiscard]] bool cancelled() const noexcept;
-  /// Nothing more will come.
+  /// Whether the end or an error has come.
   [[nodiscard]] bool closed() const;
 
  private:

@@ -6,10 +6,12 @@
 
 namespace dstorch::engine {
 
-/// The tokens that a step is expected to make, and the seconds it takes, as guesses are added to it.
+/// The tokens that a step is expected to make and the seconds it is expected to take, while guesses are added to it.
+/// One thread.
 class Pace {
  public:
-  /// Of a step of `rows` rows; `pass`: seconds of a pass of the model that guesses, 0 until that is known.
+  /// Begins with a step of `rows` rows without guesses. `pass`: seconds of one pass of the draft model, 0 until that is
+  /// known.
   Pace(int64_t rows, const StepCost& cost, double pass)
       : cost_(cost),
         rows_(rows),
@@ -17,8 +19,8 @@ class Pace {
         seconds_(cost.seconds(rows)),
         pass_(pass > 0 ? pass : kFirstPass * seconds_) {}
 
-  /// One pass more of the model that guesses, and `rows` more in the step, which bring so many tokens: whether that is
-  /// at least `worth` times as fast.
+  /// Adds one more pass of the draft model and `rows` more rows to the step, which are expected to bring `tokens`
+  /// tokens. Returns whether the step makes at least `worth` times as many tokens per second as before.
   bool gains(double tokens, int64_t rows, double worth) {
     const auto seconds = pass_ + cost_.seconds(rows_ + rows) - cost_.seconds(rows_);
     const bool faster = (tokens_ + tokens) * seconds_ > worth * tokens_ * (seconds_ + seconds);
@@ -29,7 +31,7 @@ class Pace {
   }
 
  private:
-  /// What a pass of the model that guesses takes of a step, until it was measured.
+  /// A pass of the draft model as a share of a step, assumed until it was measured.
   static constexpr double kFirstPass = 0.25;
 
   const StepCost& cost_;

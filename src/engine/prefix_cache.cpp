@@ -21,7 +21,7 @@ bool PrefixCache::ByTokens::operator()(std::span<const int64_t> a, std::span<con
 PrefixCache::Node& PrefixCache::root_of(const Adapter& adapter) { return adapter ? by_adapter_[adapter] : plain_; }
 
 std::pair<PrefixCache::Node*, std::size_t> PrefixCache::closest(Node& node, std::span<const int64_t> tokens) {
-  // In the order of the tokens it is a neighbour of the place where these would be.
+  // Children are sorted by tokens, so that the closest is a neighbour of the place where `tokens` would be.
   std::pair<Node*, std::size_t> best{nullptr, 0};
   const auto look_at = [&](Children::iterator it) {
     const auto common = common_beginning(it->first, tokens);
@@ -65,7 +65,7 @@ PrefixCache::Found PrefixCache::find(std::span<const int64_t> tokens, const Adap
     node = child;
   }
   touch(path);
-  // A window may have passed what comes before the end, though not what comes before an earlier one.
+  // Pages may be missing that a window had passed by the end of the path; an earlier end may have all that it needs.
   while (there > 0 && !has_all(path, static_cast<int64_t>(there))) {
     there = (there - 1) / kPage * kPage;
   }
@@ -86,7 +86,7 @@ void PrefixCache::make_own(Found& found, const std::function<void(int64_t)>& mak
   for (std::size_t group = 0; found.ends_within_page && group < found.pages.size(); ++group) {
     auto& last = found.pages[group].back();
     make_room(pool_.page_bytes(group));
-    if (pool_.references(last) > 1) {  // else it was forgotten just now, and is nobody else's
+    if (pool_.references(last) > 1) {  // else the cache has dropped it just now, and nobody else holds it
       last = pool_.copy(last);
     }
   }
@@ -119,7 +119,7 @@ PrefixCache::Node& PrefixCache::child_with(Node& node, std::span<const int64_t> 
   }
   auto& children = node.children;
   if (child != nullptr && common == child->place->first.size()) {
-    // A page that was not full, and here goes on.
+    // A page that was not full, and that `tokens` continues.
     let_go(*child);
     auto entry = children.extract(child->place);
     entry.key().assign(tokens.begin(), tokens.end());

@@ -1,4 +1,4 @@
-// The engine's part in finding prefixes again: when pages are looked for, remembered and forgotten.
+// The prefix cache's part of the engine: when pages are looked for, remembered and dropped.
 
 #include <algorithm>
 #include <utility>
@@ -10,10 +10,11 @@
 namespace dstorch::engine {
 namespace {
 
-/// So many positions are worth the wait for somebody else to compute them.
+/// A sequence waits for another one that will save it at least this many positions.
 constexpr int64_t kWorthWaiting = ops::kPagePositions;
 
-/// What may be found of a sequence: the logits of its last token are wanted, so that one must go through the model.
+/// The tokens whose keys and values may come from the cache: all but the last, which must go through the model since
+/// its logits are wanted.
 std::span<const int64_t> findable(const Sequence& sequence) {
   return sequence.tokens().first(static_cast<std::size_t>(sequence.length() - 1));
 }
@@ -81,7 +82,7 @@ void Engine::remember(const Sequence& sequence) {
 void Engine::remember_after_step(const StepShare& share) {
   const auto& sequence = *share.sequence;
   if (sequence.finished()) {
-    return;  // remembered with its end
+    return;  // `let_go_of_pages` remembers it
   }
   const bool read_prompt = share.first < sequence.prompt_length();
   if (read_prompt || share.first / ops::kPagePositions != sequence.done() / ops::kPagePositions) {

@@ -13,7 +13,7 @@ void Processors::add_prompt(std::span<const int64_t> tokens) {
 }
 
 void Processors::apply(std::span<float> logits) const {
-  // A TorchScript archive does not say how many logits it has before it gives them.
+  // A TorchScript archive does not say how large its vocabulary is until it returns logits.
   const auto logit_of = [&](int64_t token) -> float& {
     require(token < std::ssize(logits), ErrorKind::invalid_argument, "token ids must be between 0 and {}, got {}",
             std::ssize(logits) - 1, token);

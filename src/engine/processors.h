@@ -11,13 +11,13 @@
 
 namespace dstorch::engine {
 
-/// What changes the logits of one sequence before a token is drawn from them: repetition penalty, frequency and
-/// presence penalties, logit bias, the constraint, in this order. One thread at a time.
+/// Changes the logits of one sequence before a token is drawn from them: repetition penalty, frequency and presence
+/// penalties, logit bias, constraint, in this order. One thread at a time.
 class Processors {
  public:
   explicit Processors(const GenerationOptions& options);
 
-  /// The answer's constraint, after everything else: it wins.
+  /// Adds the answer's constraint. It is applied last, so nothing overrides it.
   void constrain(std::shared_ptr<AnswerConstraint> constraint) { constraint_ = std::move(constraint); }
   /// Counts `tokens` as seen in the prompt.
   void add_prompt(std::span<const int64_t> tokens);
@@ -26,9 +26,9 @@ class Processors {
     return options_.repetition_penalty != 1 || options_.frequency_penalty != 0 || options_.presence_penalty != 0 ||
            !options_.logit_bias.empty() || constraint_;
   }
-  /// logits [vocab]. Throws LMError{invalid_argument} for a token or bias past them.
+  /// Changes logits [vocab] in place. Throws LMError{invalid_argument} for a token or a bias outside the vocabulary.
   void apply(std::span<float> logits) const;
-  /// `token` was chosen.
+  /// Takes note that `token` was chosen.
   void accept(int64_t token);
 
  private:

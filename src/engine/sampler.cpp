@@ -19,7 +19,8 @@ double log_sum_exp(std::span<const float> logits, float largest) {
   return static_cast<double>(largest) + std::log(sum);
 }
 
-/// The largest, in lanes that the compiler keeps in vectors; `valid` turns false for a NaN anywhere.
+/// The largest logit. Written in lanes so that the compiler uses vector instructions. `valid` becomes false if there is
+/// a NaN anywhere.
 float largest_of(std::span<const float> logits, bool& valid) {
   constexpr std::size_t kLanes = 16;
   float most[kLanes];
@@ -41,7 +42,7 @@ float largest_of(std::span<const float> logits, bool& valid) {
   return *std::max_element(most, most + kLanes);
 }
 
-/// The first of the largest, as torch.argmax; NaN anywhere makes it invalid.
+/// The index of the first largest logit, as torch.argmax. Throws if there is a NaN anywhere.
 std::size_t checked_argmax(std::span<const float> logits) {
   bool valid = true;
   const float largest = largest_of(logits, valid);
@@ -91,7 +92,7 @@ void Sampler::collect_candidates(std::span<const float> logits) {
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const double probability =
         std::exp((static_cast<double>(logits[i]) - static_cast<double>(largest)) / options_.temperature);
-    // Below this a token is never drawn: its share of the sum is under one part in 2^53.
+    // Below this a token can never be drawn: its share of the sum is less than 2^-53.
     if (probability > 1e-18) {
       candidates_.push_back({static_cast<int64_t>(i), probability});
       sum += probability;
@@ -124,12 +125,12 @@ void Sampler::collect_candidates(std::span<const float> logits) {
     std::erase_if(candidates_,
                   [&](const Candidate& candidate) { return candidate.probability < options_.min_p * most; });
   }
-  // One order for the draw, whatever the filters left behind.
+  // The draw needs one fixed order, whichever order the filters left.
   std::sort(candidates_.begin(), candidates_.end(), [](const auto& a, const auto& b) { return a.token < b.token; });
 }
 
 void Sampler::keep_top_p() {
-  // Tokens this unlikely sum to less than what top-p leaves out, so they need no sorting.
+  // Tokens this unlikely add up to less than what top-p leaves out anyway, so they need not be sorted.
   const double negligible = (1 - options_.top_p) / static_cast<double>(candidates_.size());
   std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.probability < negligible; });
   std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {

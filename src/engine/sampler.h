@@ -27,13 +27,13 @@ class Sampler {
   /// logits [vocab], overwritten. Throws LMError{inference} when they leave nothing to choose from (NaN, all
   /// -infinity). `forced` is taken whatever they are.
   int64_t next(std::span<float> logits, std::optional<int64_t> forced = std::nullopt);
-  /// `token` comes next without the model being asked.
+  /// Takes note that `token` comes next without the model having been asked.
   void skip(int64_t token) {
     logprob_.reset();
     processors_.accept(token);
   }
 
-  /// What is recorded of the last token, if logprobs are asked for.
+  /// The log-probabilities at the last token; empty when they are not asked for or the model was not asked.
   [[nodiscard]] const std::optional<TokenLogprob>& logprob() const noexcept { return logprob_; }
 
  private:

@@ -14,13 +14,13 @@
 namespace dstorch::engine {
 namespace {
 
-/// A guess that is wanted whatever it costs goes on as long as all of it is likelier right than wrong.
+/// A guess that is tried whatever it costs is continued as long as it is more likely right than wrong as a whole.
 constexpr double kLikely = 0.5;
-/// A sequence that a model may guess for.
+/// A sequence for which the draft model may guess.
 struct Asking {
-  std::size_t place = 0;  // among the step's
+  std::size_t place = 0;  // index among the step's shares
   Guesses* guesses = nullptr;
-  double chance = 1;  // that all that was guessed so far comes
+  double chance = 1;  // probability that everything guessed so far comes true
 };
 
 }  // namespace
@@ -48,7 +48,8 @@ int64_t Engine::add_drafts(std::span<StepShare> shares) {
   return all_generate ? rows : 0;
 }
 
-// Where nothing was looked up the model guesses, token by token as long as each makes the step faster.
+// For sequences without a looked-up guess the draft model guesses, one token at a time as long as each makes the step
+// faster.
 void Engine::ask_draft_model(std::span<const StepShare> shares, std::span<Draft> drafts, int64_t rows, int64_t most) {
   std::vector<Sequence*> sequences;
   std::map<const Sequence*, Asking> asking;
@@ -95,7 +96,7 @@ void Engine::ask_draft_model(std::span<const StepShare> shares, std::span<Draft>
       drafts[asking.at(guess.sequence).place] = guess.sequence->model_draft(guess.tokens, guess.confidences);
     }
   } catch (const std::exception& error) {
-    model_draft_.reset();  // answers come without it
+    model_draft_.reset();  // answers are made without it from now on
     log(LogLevel::warning, std::string("the draft model guesses no more: ") + error.what());
   }
 }

@@ -6,17 +6,17 @@
 namespace dstorch::engine {
 namespace {
 
-/// What another row costs of a step of one, until it is known better.
+/// First guess: each further row costs this share of a step of one row.
 constexpr double kRow = 0.07;
-/// A step that took longer than this says something about the machine, and not about its rows.
+/// Errors (logarithms) are cut off here: a step that took far longer was disturbed by something else.
 constexpr double kMostError = 0.5;
-/// The least part of what a step says that is believed of its number of rows.
+/// Learning rate of a number of rows that has been seen often.
 constexpr double kLeastTrust = 0.1;
-/// The part of the rest that is believed of the machine.
+/// Learning rate of the seconds per unit, for the part of the error that the number of rows does not explain.
 constexpr double kUnitTrust = 0.3;
-/// What is believed of numbers of rows that do not come any more goes back to what was believed first.
+/// With each step, what was learned of all numbers of rows shrinks by this factor towards the first guess.
 constexpr double kRemembered = 0.9999;
-/// How far what is seen of one number of rows says something of its neighbours: half as much with each.
+/// How many neighbouring numbers of rows learn from a step too, each half as much as the one before.
 constexpr std::size_t kNeighbours = 6;
 
 double first_guess(std::size_t rows) { return 1 + kRow * (static_cast<double>(rows) - 1); }
@@ -43,7 +43,7 @@ void StepCost::learn(int64_t rows, double seconds) {
   }
   const auto error = std::clamp(said - unit_, -kMostError, kMostError);
   steps_[here] = std::min(steps_[here] + 1, 1 / kLeastTrust);
-  // What is known well of these rows is not doubted: the machine is slower than it was.
+  // The more often this number of rows was seen, the more of the error is put down to the machine's present speed.
   const auto trust = std::max(kLeastTrust, 1 / (1 + steps_[here]));
   unit_ += kUnitTrust * (1 - trust) * error;
   for (auto& learned : learned_) {
@@ -55,7 +55,7 @@ void StepCost::learn(int64_t rows, double seconds) {
     part /= 2;
     for (const auto other : {here - std::min(here, distance), here + distance}) {
       if (other >= 1 && other <= kMostRows) {
-        learned_[other] += trust * error * part / (1 + steps_[other]);  // one that was seen itself is known better
+        learned_[other] += trust * error * part / (1 + steps_[other]);  // the less, the more often it was seen itself
       }
     }
   }

@@ -6,26 +6,25 @@
 
 namespace dstorch::engine {
 
-/// What a step of so many rows takes beside one of another number, learned from the steps that are taken: a machine
-/// that waits for the memory reads the weights once for four rows as for one, another has to compute four times as
-/// much. One thread.
+/// Learns how long a step takes by its number of rows. Where memory is the limit, a step of four rows reads the weights
+/// once, as a step of one does, and takes as long; where arithmetic is, it takes four times as long. One thread.
 class StepCost {
  public:
-  /// In a unit of its own; above 0.
+  /// The cost of a step of `rows` rows in relative units; above 0.
   [[nodiscard]] double of(int64_t rows) const;
-  /// As far as is known; 0 before the first step was learned from.
+  /// The expected seconds of a step of `rows` rows; 0 before the first call of `learn`.
   [[nodiscard]] double seconds(int64_t rows) const;
-  /// A step of so many rows took so long.
+  /// Learns from a step of `rows` rows that took `seconds`.
   void learn(int64_t rows, double seconds);
 
  private:
-  static constexpr std::size_t kMostRows = 96;  // more than that: in proportion
+  static constexpr std::size_t kMostRows = 96;  // steps of more rows are taken to cost in proportion
 
-  // By rows. Logarithms are of factors.
-  std::array<double, kMostRows + 1> learned_{};  // on what is believed first
-  std::array<double, kMostRows + 1> steps_{};    // that were seen
-  // The logarithm of the seconds that one of the unit takes now: they change with the context, and with what else the
-  // machine does.
+  // By number of rows.
+  std::array<double, kMostRows + 1> learned_{};  // logarithm of the factor between the cost learned and the first guess
+  std::array<double, kMostRows + 1> steps_{};    // how many steps of this size were seen
+  // The logarithm of the seconds per unit. It drifts with the length of the context and with what else the machine
+  // does.
   double unit_ = 0;
   bool begun_ = false;
 };

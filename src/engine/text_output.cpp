@@ -60,7 +60,7 @@ std::string TextOutput::release(const std::string& piece, bool hidden) {
   return visible_part(released.text);
 }
 
-/// Of the text that was held back longest, what is not hidden.
+/// Takes `text` from the front of what was held back and returns the part of it that is not hidden.
 std::string TextOutput::visible_part(const std::string& text) {
   std::string visible;
   for (std::size_t at = 0; at < text.size();) {

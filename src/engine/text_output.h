@@ -14,40 +14,40 @@
 
 namespace dstorch::engine {
 
-/// The text side of a generation: ids become whole characters, and what could begin a stop string is held back. Stop
-/// strings may have special tokens in them, which are seen although they are left out of the text. One thread at a
-/// time.
+/// Turns the ids of an answer into text: whole characters only, and with text held back that could be the beginning of
+/// a stop string. A stop string may contain special tokens; these are recognised even though they are left out of the
+/// text. One thread at a time.
 class TextOutput {
  public:
   /// `tokenizer` may be null: ids then have no text.
   TextOutput(std::shared_ptr<const Tokenizer> tokenizer, const GenerationOptions& options);
 
-  /// The text that `token` lets out; often empty. Ids past the tokenizer's, which models have whose tables are padded,
-  /// have none.
+  /// Adds `token` and returns the text that became final, often none. Ids beyond the tokenizer's vocabulary, which
+  /// models with padded tables have, add no text.
   std::string push(int64_t token);
-  /// The characters that `bytes` complete, as they are: of answers whose text is to be just that. Stop strings are not
-  /// looked for. Not together with `push`.
+  /// Adds raw bytes of text and returns the characters that they complete, without looking for stop strings: for
+  /// constrained answers, whose text must be kept exactly. Do not mix with `push`.
   std::string push_bytes(std::string_view bytes);
-  /// What is still held back. Nothing once a stop string came.
+  /// Returns the text that is still held back; nothing when a stop string came.
   std::string finish();
-  /// The stop string that came, if one did: nothing is let out after it.
+  /// The stop string that came, if one did. No text follows it.
   [[nodiscard]] const std::optional<std::string>& stop_sequence() const noexcept { return stop_; }
 
  private:
   std::string release(const std::string& piece, bool hidden = false);
   std::string visible_part(const std::string& text);
 
-  /// Of a special token that is left out of the text and that a stop string has in it; else empty.
+  /// The text of a special token that is left out of the answer but contained in a stop string; else empty.
   [[nodiscard]] std::string hidden_text(int64_t token) const;
 
   text::StopMatcher stops_;
-  std::vector<std::string> watched_;            // stop strings, where special tokens are left out
+  std::vector<std::string> watched_;            // the stop strings, if special tokens are left out of the text
   std::shared_ptr<const Tokenizer> tokenizer_;  // may be null
   struct Run {
     std::size_t bytes;
     bool hidden;
   };
-  std::deque<Run> runs_;  // of the text that is held back
+  std::deque<Run> runs_;  // the pieces that the held-back text is made of
   std::optional<StreamDecoder> decoder_;
   text::Utf8Assembler assembler_;
   int64_t vocab_size_ = 0;  // the tokenizer's; 0 without one

@@ -15,11 +15,11 @@ namespace dstorch::models {
 namespace {
 
 constexpr std::size_t kListed = 20;
-/// Names in a line of log.
+/// How many names a line of the log lists.
 constexpr std::size_t kNamed = 5;
 
-/// What checkpoints hold beside the parameters of these models: masks, frequencies and places that older versions
-/// saved, scales of a quantized cache, the layers that predict further tokens.
+/// Tensors that checkpoints contain and these models do not use: masks, frequencies and position ids that older
+/// versions saved, scales of a quantized cache, layers that predict further tokens.
 bool is_left_out(std::string_view name) {
   constexpr std::array<std::string_view, 12> endings{".attn.bias",
                                                      ".attention.bias",

@@ -18,8 +18,8 @@ namespace dstorch::models {
 /// LMError{unsupported} for types that torch cannot compute with, and for blocks.
 at::Tensor tensor_over(const std::shared_ptr<const Checkpoint>& checkpoint, const TensorView& view);
 
-/// `tensor`, made from a view into `checkpoint`: counted while it lives (as mapped weights, if those are), if it still
-/// is the view's bytes and no copy of them.
+/// Returns `tensor`, which was made from `view`, such that its memory is counted while it lives: as mapped weights if
+/// `checkpoint` is mapped. Does nothing if `tensor` is a copy instead of the view's own bytes.
 at::Tensor count_in_place(at::Tensor tensor, const TensorView& view, const Checkpoint& checkpoint);
 
 /// See nn::WeightSource::tied_pair. Reads both tensors where both are there.
@@ -31,9 +31,9 @@ class CheckpointWeights : public nn::WeightSource {
  public:
   struct Options {
     at::Device device = at::kCPU;
-    /// Floating-point weights are converted to it; unset keeps them as they are.
+    /// Floating-point weights are converted to this; unset keeps them as they are.
     std::optional<at::ScalarType> dtype;
-    /// By name: used as they are instead of the checkpoint's, which need not have them.
+    /// Weights by name that are used instead of the checkpoint's, which need not have them.
     std::map<std::string, at::Tensor> given;
     ProgressCallback on_progress;
   };
@@ -41,16 +41,17 @@ class CheckpointWeights : public nn::WeightSource {
   CheckpointWeights(std::shared_ptr<const Checkpoint> checkpoint, Options options);
 
   at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
-  /// In the file's blocks unless everything is converted.
+  /// Stays in the file's blocks unless everything is converted.
   ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) override;
   [[nodiscard]] bool has(const std::string& name) const override;
-  /// Warns where the two differ.
+  /// Logs a warning where the two differ.
   nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
   void leave_out(const std::string& name) override;
   [[nodiscard]] bool trainable() const override { return false; }
 
-  /// Throws LMError{format} that lists every weight that was missing or misshapen, and those nobody asked for. Logs the
-  /// names of those that are known to be of no use (buffers that older Hugging Face versions saved, say).
+  /// Throws LMError{format} that lists every weight that was missing or had the wrong shape, and every one that no
+  /// module asked for. Weights that are known to be useless (buffers that older Hugging Face versions saved, say) are
+  /// only logged.
   void finish() const;
 
   /// Bytes of the weights handed out.
@@ -58,7 +59,7 @@ class CheckpointWeights : public nn::WeightSource {
   [[nodiscard]] int64_t count() const noexcept { return numel_; }
 
  private:
-  /// The view of a weight of this shape; null, with a problem noted, when there is none.
+  /// The view of a weight of this shape. When there is none, notes the problem and returns null.
   const TensorView* use(const std::string& name, at::IntArrayRef shape);
   at::Tensor get_given(const std::string& name, at::IntArrayRef shape, bool transposed);
   /// Counts a weight that is handed out.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kConfig = "config.json";
 constexpr std::string_view kClassifier = "ForSequenceClassification";
-/// Far more than anybody tells apart, and a head of so many rows still fits into memory.
+/// More classes than any classifier has; a head of that many rows still fits into memory.
 constexpr int64_t kMostClasses = int64_t{1} << 20;
 
 bool is_classifier(const Json& config) {

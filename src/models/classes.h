@@ -7,7 +7,7 @@
 
 namespace dstorch::models {
 
-/// The linear layer that scores the classes of a text by its last state, as transformers names it in decoders.
+/// The name that transformers gives the linear layer of a decoder that scores classes from the last hidden state.
 inline constexpr const char* kClassHead = "score";
 inline constexpr const char* kClassWeight = "score.weight";
 
@@ -16,8 +16,8 @@ inline constexpr const char* kClassWeight = "score.weight";
 /// too), as transformers reads it. Empty for a model that predicts tokens. Throws LMError{format}.
 std::vector<std::string> class_names(const Json& config);
 
-/// "LABEL_0", "LABEL_1", ...: what transformers calls classes without names. Throws LMError{format} for fewer than one,
-/// and for more than anybody tells apart.
+/// "LABEL_0", "LABEL_1", ...: what transformers calls classes without names. Throws LMError{format} for fewer than one
+/// class, and for more than a model can have.
 std::vector<std::string> numbered_classes(int64_t count);
 
 /// The config.json of the same model with a head for these classes. Throws LMError{unsupported} for a model_type that

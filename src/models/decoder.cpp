@@ -8,7 +8,7 @@
 namespace dstorch::models {
 namespace {
 
-/// One more than the last position of the batch.
+/// One more than the largest position in the batch.
 int64_t end_of(const ops::Batch& batch) {
   int64_t end = 0;
   for (const auto& span : batch.spans) {
@@ -86,7 +86,7 @@ at::Tensor Decoder::embed(const ops::Batch& batch) {
     return x;
   }
   if (const auto length = batch.common_length(); length > 0) {
-    // One gradient a position of the table, whatever the number of sequences.
+    // Looked up once for all sequences, so that a row of the table gets one gradient however many sequences there are.
     const auto rows = positions_->forward(at::arange(length, batch.tokens.options()));
     return (x.view({-1, length, x.size(1)}) + rows).view_as(x);
   }

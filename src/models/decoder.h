@@ -17,26 +17,26 @@ class DecoderBlock : public torch::nn::Module {
  public:
   /// x [rows, hidden] -> [rows, hidden]; x may be overwritten where no gradient is asked for.
   virtual at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) = 0;
-  /// Positions a query sees, itself included; 0 is all.
+  /// How many positions a query sees, its own included; 0 is all.
   [[nodiscard]] virtual int64_t window() const = 0;
 };
 
-/// What tells one architecture's decoder from another's, besides its blocks.
+/// What distinguishes the decoders of different architectures, besides their blocks.
 struct DecoderConfig {
   ModelSizes sizes;
   ops::NormKind norm_kind = ops::NormKind::rms;
   double norm_eps = 1e-6;
-  /// See ops::NormWeights, of the final norm.
+  /// The final norm's offset, see ops::NormWeights.
   double norm_offset = 0;
-  /// Learned positions, added to the tokens (`max_positions` of them).
+  /// Whether there is a table of learned positions (`max_positions` rows) that is added to the tokens' vectors.
   bool position_table = false;
-  /// What the vectors of the tokens are multiplied by.
+  /// The tokens' vectors are multiplied by this.
   double embedding_scale = 1;
-  /// That number is rounded to the format of the table first.
+  /// Whether that number is first rounded to the dtype of the table.
   bool embedding_scale_is_weight = false;
   /// Logits x become cap * tanh(x / cap), which keeps them between -cap and cap; 0 leaves them.
   double logit_cap = 0;
-  /// What logits are divided by.
+  /// Logits are divided by this, before the cap.
   double logit_divisor = 1;
 
   // Names of the parts, as checkpoints have them.
@@ -46,7 +46,7 @@ struct DecoderConfig {
   std::string layers = "layers";
   std::string final_norm = "norm";
   std::string head = "lm_head";
-  /// How the names of layers end whose output is added to the residual stream.
+  /// The endings of the names of layers whose output is added to the residual stream.
   std::vector<std::string> residual_layers{"o_proj", "down_proj"};
 };
 
@@ -56,7 +56,7 @@ using BlockFactory = std::function<std::shared_ptr<DecoderBlock>(const nn::Weigh
 /// A causal decoder: embedding, blocks, norm and head.
 class Decoder : public LanguageModel {
  public:
-  /// `ropes`: the rotations, by the numbers that the blocks call them; none for models without.
+  /// `ropes`: the rotations; a block refers to one by its place in this list.
   Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
           std::vector<std::unique_ptr<nn::Rope>> ropes = {});
 
@@ -73,9 +73,9 @@ class Decoder : public LanguageModel {
   at::Tensor logits_of(const at::Tensor& hidden, const ops::Batch& rows) override;
 
  private:
-  /// The pass of a batch through the blocks. Keeps a reference.
+  /// Begins a pass of `batch` through the blocks. Keeps a reference to `batch`.
   [[nodiscard]] nn::Pass pass(const ops::Batch& batch);
-  /// What the head gives, as the model means it; may overwrite it where no gradient is asked for.
+  /// Applies the divisor and the cap to the head's output; overwrites `logits` where no gradient is asked for.
   [[nodiscard]] at::Tensor finished(at::Tensor logits) const;
 
   DecoderConfig config_;

@@ -23,11 +23,11 @@ class GatedMlp : public torch::nn::Module {
 
   /// act(gate(norm(x))) * up(norm(x)): [rows, hidden] -> [rows, intermediate]
   [[nodiscard]] at::Tensor inner(const at::Tensor& x, const nn::Norm& norm, const nn::Pass& pass) const {
-    return pass.norm_mlp(x, norm, *gate_, up_.get(), activation_);
+    return pass.norm_linear_gate(x, norm, *gate_, up_.get(), activation_);
   }
   /// The same of x itself.
   [[nodiscard]] at::Tensor inner(const at::Tensor& x, const nn::Pass& pass) const {
-    return pass.mlp(x, *gate_, up_.get(), activation_);
+    return pass.linear_gate(x, *gate_, up_.get(), activation_);
   }
   [[nodiscard]] const nn::Linear& down() const { return *down_; }
 

@@ -15,15 +15,15 @@ namespace {
 /// Norms store how far their weights are from 1.
 constexpr double kNormOffset = 1;
 
-/// Which of Gemma 3's two rotations a layer turns by, as they are given to the decoder; Gemma 2 has the first alone.
+/// The numbers of Gemma 3's two rotations, in the order in which the decoder gets them. Gemma 2 has only the first.
 constexpr std::size_t kGlobal = 0;
 constexpr std::size_t kLocal = 1;
 
-/// What Hugging Face's configuration classes assume for keys that config.json leaves out, where the two differ.
+/// What Hugging Face's configuration classes assume for keys that config.json leaves out, where Gemma 2 and 3 differ.
 struct GemmaDefaults {
   int64_t vocab_size = 0;
   int64_t max_positions = 0;
-  int64_t pattern = 0;  // every such layer sees everything
+  int64_t pattern = 0;  // every pattern-th layer sees all positions
   double logit_cap = 0;
   double attention_cap = 0;
 };
@@ -39,12 +39,12 @@ struct GemmaConfig {
   double logit_cap = 0;
   bool attention_bias = false;
   ops::Activation activation = ops::Activation::gelu_tanh;
-  int64_t window = 0;         // of the layers that have one
+  int64_t window = 0;         // positions that a sliding layer sees
   std::vector<bool> sliding;  // by layer
   std::vector<nn::RopeConfig> ropes;
 };
 
-/// As `layer_types` says; else all but those that end a group of so many.
+/// By layer, whether it sees only a window: as `layer_types` says, else all layers but every pattern-th.
 std::vector<bool> gemma_sliding_layers(const Json& json, int64_t layers, int64_t pattern) {
   if (auto named = sliding_layers(json, layers)) {
     return std::move(*named);
@@ -67,8 +67,8 @@ Json object_or_none(const Json& json, const char* key) {
   return *it;
 }
 
-/// The rotation of the layers of one kind: what `rope_parameters` has under the kind's name, with what `more` says; the
-/// base may stand outside, under `theta_key`.
+/// The rotation of the layers of one kind: what `rope_parameters` has under the kind's name, completed by `more`. The
+/// base may stand outside of it, under `theta_key`.
 nn::RopeConfig gemma_rope(const Json& json, const char* kind, const Json& more, const char* theta_key,
                           double default_theta, int64_t max_positions) {
   auto parameters = object_or_none(object_or_none(json, "rope_parameters"), kind);
@@ -84,7 +84,7 @@ nn::RopeConfig gemma_rope(const Json& json, const char* kind, const Json& more, 
   return nn::RopeConfig::from_json(flat, default_theta, max_positions);
 }
 
-/// A number of which null says that there is none, which is 0 here.
+/// A number that may be null, which means that there is none and is returned as 0.
 double gemma_cap(const Json& json, const char* key, double fallback) {
   const auto cap = json.contains(key) ? json_get_or(json, key, 0.0, "config.json") : fallback;
   const bool none = cap == 0 && (!json.contains(key) || json[key].is_null());
@@ -110,7 +110,7 @@ ModelSizes parse_gemma_sizes(const Json& json, const GemmaDefaults& defaults) {
   return sizes;
 }
 
-/// The rotations by their numbers. `rope_scaling` of older configs of Gemma 3 is of the layers that see everything.
+/// The rotations, by number. In older configs of Gemma 3, `rope_scaling` applies to the layers that see all positions.
 std::vector<nn::RopeConfig> parse_gemma_ropes(const Json& json, bool is_gemma3, int64_t max_positions) {
   if (!is_gemma3) {
     return {nn::RopeConfig::from_json(json, 1e4, max_positions)};
@@ -175,7 +175,8 @@ class GemmaAttention : public SplitAttention {
   /// x [rows, hidden] + after(attention(before(x)))
   at::Tensor forward(at::Tensor x, const nn::Norm& before, const nn::Norm& after, const nn::Pass& pass,
                      const ops::LayerSlot& slot) {
-    const auto qkv = pass.norm_linear(x, before, {q_.get(), k_.get(), v_.get()});
+    const auto qkv =
+        pass.norm_linear(x, before, {q_.get(), k_.get(), v_.get()});   // [rows, (heads + 2 * kv_heads) * head_dim]
     const auto mixed = pass.attention(qkv, config_, slot, rotation_);  // [rows, heads * head_dim]
     return pass.linear_norm_residual(mixed, *o_, after, std::move(x));
   }
@@ -197,6 +198,7 @@ class GemmaLayer : public DecoderBlock {
                                               /*bias=*/false, config.activation))),
         after_mlp_(add_norm("post_feedforward_layernorm", config, scope)) {}
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     x = attention_->forward(std::move(x), *before_attention_, *after_attention_, pass, slot);
     const auto gated = mlp_->inner(x, *before_mlp_, pass);  // [rows, intermediate]

@@ -20,7 +20,7 @@ struct Gpt2Config {
   ops::Activation activation = ops::Activation::gelu_tanh;
 };
 
-/// A size under GPT-2's own name or under the one that other families have for it, which counts if both are there.
+/// A size under GPT-2's own key, or under the key of other families, which goes first if both are there.
 int64_t get_size_of(const Json& json, const std::string& own, const std::string& general, int64_t fallback) {
   return get_size_or(json, general, get_size_or(json, own, fallback));
 }
@@ -96,6 +96,7 @@ class Gpt2Block : public DecoderBlock {
     }
   }
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     return feed_forward(attend(std::move(x), pass, slot), pass);
   }
@@ -104,14 +105,14 @@ class Gpt2Block : public DecoderBlock {
  private:
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor attend(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) {
-    const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});
+    const auto qkv = pass.norm_linear(x, *norm1_, {&attention_->in()});             // [rows, 3 * hidden]
     const auto mixed = pass.attention(qkv, attention_config_, slot, std::nullopt);  // [rows, hidden]
     return pass.linear_residual(mixed, attention_->out(), std::move(x));
   }
 
   /// x [rows, hidden] + out(act(in(norm(x))))
   at::Tensor feed_forward(at::Tensor x, const nn::Pass& pass) {
-    const auto inner = pass.norm_mlp(x, *norm2_, mlp_->in(), nullptr, activation_);  // [rows, inner]
+    const auto inner = pass.norm_linear_gate(x, *norm2_, mlp_->in(), nullptr, activation_);  // [rows, inner]
     return pass.linear_residual(inner, mlp_->out(), std::move(x));
   }
 

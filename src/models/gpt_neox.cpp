@@ -15,7 +15,8 @@ struct GptNeoxConfig {
   ModelSizes sizes;
   double norm_eps = 1e-5;
   bool attention_bias = true;
-  /// Attention and the feed-forward part read the same x, rather than the second what the first has made of it.
+  /// Whether attention and feed-forward part both read the block's input. Else the feed-forward part reads what
+  /// attention has added to it.
   bool parallel = true;
   ops::Activation activation = ops::Activation::gelu;
   PartialRope rope;
@@ -70,13 +71,14 @@ class GptNeoxLayer : public DecoderBlock {
     config_.scale = 1 / std::sqrt(static_cast<double>(config.sizes.head_dim));
   }
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     if (!parallel_) {
       x = attend(std::move(x), pass, slot);
-      const auto inner = inner_of(x, pass);
+      const auto inner = inner_of(x, pass);  // [rows, intermediate]
       return pass.linear_residual(inner, mlp_->out(), std::move(x));
     }
-    const auto inner = inner_of(x, pass);  // both parts read the same x
+    const auto inner = inner_of(x, pass);  // [rows, intermediate], before attention changes x
     x = attend(std::move(x), pass, slot);
     return pass.linear_residual(inner, mlp_->out(), std::move(x));
   }
@@ -85,17 +87,18 @@ class GptNeoxLayer : public DecoderBlock {
  private:
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor attend(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) {
-    const auto qkv = side_by_side(pass.norm_linear(x, *attention_norm_, {&attention_->in()}));
-    const auto mixed = pass.attention(qkv, config_, slot, /*rotation=*/0);  // [rows, hidden]
+    const auto qkv = side_by_side(pass.norm_linear(x, *attention_norm_, {&attention_->in()}));  // [rows, 3 * hidden]
+    const auto mixed = pass.attention(qkv, config_, slot, /*rotation=*/0);                      // [rows, hidden]
     return pass.linear_residual(mixed, attention_->out(), std::move(x));
   }
 
   /// act(in(norm(x))): [rows, intermediate]
   at::Tensor inner_of(const at::Tensor& x, const nn::Pass& pass) {
-    return pass.norm_mlp(x, *mlp_norm_, mlp_->in(), nullptr, activation_);
+    return pass.norm_linear_gate(x, *mlp_norm_, mlp_->in(), nullptr, activation_);
   }
 
-  /// Each head's query, key and value lie together, [rows, heads, 3, head_dim]; attention wants all queries first.
+  /// Reorders the projections [rows, 3 * hidden]: the checkpoint's layer gives each head's query, key and value
+  /// together, [heads, 3, head_dim]; attention takes all queries first, [3, heads, head_dim].
   [[nodiscard]] at::Tensor side_by_side(const at::Tensor& qkv) const {
     const auto rows = qkv.size(0);
     return qkv.view({rows, config_.num_heads, 3, config_.head_dim}).transpose(1, 2).reshape({rows, qkv.size(1)});

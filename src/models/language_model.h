@@ -19,7 +19,7 @@ struct ModelSizes {
   int64_t vocab_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
-  /// Of a model that tells classes of texts apart instead of predicting tokens: how many; else 0.
+  /// The number of classes, for a model that classifies texts instead of predicting tokens; else 0.
   int64_t num_classes = 0;
   /// Most positions of one sequence.
   int64_t max_positions = 0;
@@ -29,14 +29,14 @@ struct ModelSizes {
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
   int64_t intermediate_size = 0;
-  /// The input table is the head too.
+  /// Whether the input table is the head too.
   bool tied = false;
 
-  /// Logits of a row.
+  /// The number of logits of a row.
   [[nodiscard]] int64_t head_size() const noexcept { return num_classes > 0 ? num_classes : vocab_size; }
 };
 
-/// What the parts of a model are called in checkpoints, and how fresh ones begin; empty for models that do not say
+/// The names of a model's parts in checkpoints, and how fresh weights begin; empty for models that do not say
 /// (TorchScript).
 struct ModelParts {
   /// The module with the vectors of the tokens.
@@ -44,7 +44,7 @@ struct ModelParts {
   /// The module of the head for tokens, also where the table is the head too, and where a head of classes stands in its
   /// place.
   std::string head;
-  /// How the names of layers end whose output is added to the residual stream.
+  /// The endings of the names of layers whose output is added to the residual stream.
   std::vector<std::string> residual_layers;
   /// A norm's weights before training.
   double first_norm_weight = 1;
@@ -57,17 +57,18 @@ class LanguageModel : public torch::nn::Module {
   [[nodiscard]] virtual const ModelSizes& sizes() const = 0;
   [[nodiscard]] virtual ModelParts parts() const { return {}; }
 
-  /// What has to be kept of each position between passes. No groups: nothing is, and each pass takes whole sequences.
+  /// The keys and values that are kept of each position between passes. Without groups nothing is kept, and each pass
+  /// takes whole sequences.
   [[nodiscard]] virtual const nn::KvLayout& kv_layout() const = 0;
 
   /// The stack of layers: a batch -> [rows, hidden], before the final norm. Undefined when the batch was abandoned.
   virtual at::Tensor hidden(const ops::Batch& batch) = 0;
 
-  /// What tables that its passes share take once a sequence has grown to so many positions.
+  /// Bytes of the tables that all passes share once a sequence has grown to `positions` positions.
   [[nodiscard]] virtual nn::TableMemory tables(int64_t /*positions*/) const { return {}; }
 
   // What `hidden` does, piece by piece, for training that keeps little: the embedding, then each of the blocks.
-  /// 0 for models that have no pieces.
+  /// The number of blocks; 0 for models that cannot be run block by block.
   [[nodiscard]] virtual int64_t num_blocks() const { return 0; }
   /// A batch -> [rows, hidden]
   virtual at::Tensor embed(const ops::Batch& /*batch*/) { return {}; }
@@ -80,7 +81,7 @@ class LanguageModel : public torch::nn::Module {
   /// The final norm and the head: [.., hidden] -> float [.., vocab], or one logit a class.
   virtual at::Tensor logits(const at::Tensor& hidden) = 0;
 
-  /// The same for rows of sequences with adapters, which may change the head. `rows`: spans of `hidden`, and their
+  /// The same for sequences with adapters, which may change the head. `rows` has the spans of `hidden` and their
   /// adapters.
   virtual at::Tensor logits_of(const at::Tensor& hidden, const ops::Batch& /*rows*/) { return logits(hidden); }
 

@@ -25,8 +25,8 @@ struct LlamaConfig {
   bool mlp_bias = false;
   bool qk_norm = false;
   bool tied = false;
-  // Granite's multipliers: of the tokens' vectors, of q·k, of what each part adds to the residual stream; logits are
-  // divided by the last.
+  // Granite's numbers: the first three multiply the tokens' vectors, q·k, and what each part adds to the residual
+  // stream; logits are divided by the last.
   double embedding_scale = 1;
   double attention_scale = 1;
   double residual_scale = 1;
@@ -37,7 +37,7 @@ struct LlamaConfig {
   nn::RopeConfig rope;
 };
 
-/// SmolLM3 leaves every fourth layer without positions.
+/// By layer, whether queries and keys are rotated. SmolLM3 leaves every fourth layer without positions.
 std::vector<bool> rotated_layers(const Json& config, const std::string& type, int64_t layers) {
   std::vector<bool> rotated(static_cast<std::size_t>(layers), true);
   if (type != "smollm3") {
@@ -58,8 +58,8 @@ std::vector<bool> rotated_layers(const Json& config, const std::string& type, in
   return rotated;
 }
 
-/// Positions that each layer looks back, itself included, 0 for all: as `layer_types` says, else by each family's older
-/// keys. Llama's and Granite's classes have no windows.
+/// By layer, how many positions a query sees, its own included; 0 is all. `layer_types` decides, or else the older keys
+/// of each family. The classes of Llama and Granite have no windows.
 std::vector<int64_t> sliding_windows(const Json& config, const std::string& type, int64_t layers,
                                      const std::vector<bool>& rotated) {
   const bool is_mistral = type == "mistral" || type == "ministral";
@@ -110,15 +110,15 @@ FamilyDefaults family_defaults(const std::string& type) {
   return {};
 }
 
-/// A multiplier of Granite's, which no other family has; 1 leaves things as they are.
+/// One of Granite's numbers; 1, which changes nothing, for the other families.
 double multiplier(const Json& json, const std::string& type, const char* key) {
   const auto value = type == "granite" ? get_unless_missing(json, key, 1.0) : 1.0;
   require(value > 0, ErrorKind::format, "config.json: {} must be above 0, got {}", key, value);
   return value;
 }
 
-/// A key that is missing takes the family's default, one that is null what the other sizes make of it, where the
-/// family's class has that.
+/// A missing key takes the family's default. A key that is null is derived from the other sizes, for the families whose
+/// class does so.
 int64_t kv_heads(const Json& json, const std::string& type, int64_t family_default, int64_t heads) {
   if (!json.contains("num_key_value_heads")) {
     return family_default == 0 ? heads : family_default;
@@ -154,7 +154,7 @@ LlamaConfig parse_llama_config(const Json& json) {
           where, config.sizes.max_positions);
   require_head_groups(config.num_heads, config.num_kv_heads);
   config.norm_eps = get_unless_missing(json, "rms_norm_eps", 1e-6);
-  // What a family's class does not know of has no effect there either.
+  // A key that a family's class does not know has no effect in that family.
   const bool knows_mlp_bias = type == "llama" || type == "smollm3" || type == "granite";
   const bool knows_bias = knows_mlp_bias || type == "qwen3";
   config.output_bias = knows_bias && get_unless_missing(json, "attention_bias", false);
@@ -196,7 +196,8 @@ class LlamaAttention : public SplitAttention {
 
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor forward(at::Tensor x, const nn::Norm& norm, const nn::Pass& pass, const ops::LayerSlot& slot) {
-    const auto qkv = pass.norm_linear(x, norm, {q_.get(), k_.get(), v_.get()});
+    const auto qkv =
+        pass.norm_linear(x, norm, {q_.get(), k_.get(), v_.get()});     // [rows, (heads + 2 * kv_heads) * head_dim]
     const auto mixed = pass.attention(qkv, config_, slot, rotation_);  // [rows, heads * head_dim]
     return pass.linear_residual(mixed, *o_, std::move(x), residual_scale_);
   }
@@ -222,6 +223,7 @@ class LlamaLayer : public DecoderBlock {
             "mlp", std::make_shared<GatedMlp>(scope / "mlp", config.sizes.hidden_size, config.intermediate_size,
                                               config.mlp_bias, config.activation))) {}
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     x = attention_->forward(std::move(x), *input_norm_, pass, slot);
     const auto gated = mlp_->inner(x, *post_norm_, pass);  // [rows, intermediate]

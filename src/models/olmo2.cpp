@@ -57,23 +57,24 @@ class Olmo2Attention : public SplitAttention {
 
   /// x [rows, hidden] + after(attention(x))
   at::Tensor forward(at::Tensor x, const nn::Norm& after, const nn::Pass& pass, const ops::LayerSlot& slot) {
-    const auto qkv = project(x, pass);
+    const auto qkv = project(x, pass);                                      // [rows, (heads + 2 * kv_heads) * head_dim]
     const auto mixed = pass.attention(qkv, config_, slot, /*rotation=*/0);  // [rows, heads * head_dim]
     return pass.linear_norm_residual(mixed, *o_, after, std::move(x));
   }
 
  private:
-  /// Queries and keys are normed over all of their heads together: [rows, (heads + 2 * kv_heads) * head_dim].
+  /// Queries, keys and values side by side. Queries and keys are normed over all of their heads together.
   at::Tensor project(const at::Tensor& x, const nn::Pass& pass) {
-    const auto q = pass.norm(pass.linear(x, *q_), *q_norm_);
-    const auto k = pass.norm(pass.linear(x, *k_), *k_norm_);
-    return at::cat({q, k, pass.linear(x, *v_)}, -1);
+    const auto q = pass.norm(pass.linear(x, *q_), *q_norm_);  // [rows, heads * head_dim]
+    const auto k = pass.norm(pass.linear(x, *k_), *k_norm_);  // [rows, kv_heads * head_dim]
+    const auto v = pass.linear(x, *v_);                       // [rows, kv_heads * head_dim]
+    return at::cat({q, k, v}, -1);
   }
 
   std::shared_ptr<nn::Norm> q_norm_, k_norm_;
 };
 
-/// Nothing is normed before the two parts, only what they add.
+/// The two parts read x as it is; what they add to it is normed.
 class Olmo2Layer : public DecoderBlock {
  public:
   Olmo2Layer(const Olmo2Config& config, const nn::WeightScope& scope)
@@ -84,6 +85,7 @@ class Olmo2Layer : public DecoderBlock {
                                               /*bias=*/false, config.activation))),
         after_mlp_(add_norm("post_feedforward_layernorm", config, scope)) {}
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     x = attention_->forward(std::move(x), *after_attention_, pass, slot);
     const auto gated = mlp_->inner(x, pass);  // [rows, intermediate]

@@ -10,9 +10,9 @@
 
 namespace dstorch::models {
 
-/// What memory plans need to know of a language model, found without loading it.
+/// What memory plans need to know about a language model, found without loading it.
 struct ModelOutline {
-  /// On `meta`: sizes, and no memory.
+  /// The model on LibTorch's `meta` device: shapes without memory.
   std::shared_ptr<LanguageModel> model;
   ModelSizes sizes;
   nn::KvLayout kv_layout;
@@ -20,8 +20,8 @@ struct ModelOutline {
   int64_t weight_bytes = 0;
 };
 
-/// `config` is the model's config.json. Without `checkpoint`, and for weights it does not have, every element is of
-/// `dtype`; with `convert` all are.
+/// `config` is the model's config.json. Weights have the dtypes of `checkpoint`; those that it lacks, and all without a
+/// checkpoint or with `convert`, have `dtype`.
 ModelOutline outline(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, DType dtype,
                      bool convert);
 

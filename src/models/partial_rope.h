@@ -8,13 +8,14 @@
 
 namespace dstorch::models {
 
-/// A rotation of the first numbers of each head alone.
+/// A rotation of only the first numbers of each head.
 struct PartialRope {
   nn::RopeConfig config;
   int64_t rotary_dim = 0;  // even
 };
 
-/// What config.json calls the parts of such a rotation, outside of `rope_parameters`, and what it means without them.
+/// The keys that config.json has for such a rotation outside of `rope_parameters`, and the values that a missing key
+/// means.
 struct PartialRopeKeys {
   const char* share_key = "partial_rotary_factor";
   double share = 1;
@@ -26,7 +27,7 @@ struct PartialRopeKeys {
 Json rope_parameters(const Json& json);
 
 /// The rotation of heads of `sizes.head_dim`, from `parameters` (see above) and, for what they leave out, from `json`.
-/// Lowers `sizes.max_positions` to those that it can rotate. Throws LMError: format, unsupported.
+/// Lowers `sizes.max_positions` to how many positions the rotation can serve. Throws LMError: format, unsupported.
 PartialRope partial_rope(const Json& json, Json parameters, const PartialRopeKeys& keys, ModelSizes& sizes);
 
 }  // namespace dstorch::models

@@ -13,7 +13,7 @@
 namespace dstorch::models {
 namespace {
 
-/// One page of each group, which stands for all: a pass does not know how many others there are.
+/// Pages for a dry run: one page per group, to which all page ids refer.
 class AnyPage {
  public:
   AnyPage(const nn::KvLayout& layout, at::ScalarType dtype, int64_t positions)
@@ -33,7 +33,8 @@ class AnyPage {
   std::vector<std::vector<int32_t>> ids_;  // by group
 };
 
-/// Every sequence has one row at its end, and the first ones as many before it as there are rows for.
+/// A batch of the shape's sequences: each has one row at its end, and the first ones have the remaining rows before
+/// theirs.
 ops::Batch batch_of(const PassShape& shape, const AnyPage& pages) {
   ops::Batch batch;
   batch.tokens = at::empty({shape.rows}, at::TensorOptions(at::kLong).device(at::kMeta));
@@ -65,7 +66,7 @@ int64_t pass_memory(LanguageModel& model, const PassShape& shape) {
     const DryRun run(account, shape.device);
     const MemoryScope scope(MemoryKind::activations);
     const auto hidden = model.hidden(batch_of(shape, pages));
-    // The engine hands the last row on as it lies there, and copies those of several sequences together.
+    // The engine passes the last row of a single sequence on without a copy, and gathers those of several.
     const auto asked = at::TensorOptions(at::kLong).device(at::kMeta);
     const auto rows = shape.sequences == 1 ? hidden.narrow(0, shape.rows - 1, 1)
                                            : ops::rows_at(hidden, at::empty({shape.sequences}, asked));

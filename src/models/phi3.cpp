@@ -21,7 +21,7 @@ struct Phi3Config {
   PartialRope rope;
 };
 
-/// The one scaling is LongRoPE, which older configs call su or yarn.
+/// The rotation's parameters. The only scaling there is LongRoPE, which older configs call su or yarn.
 PartialRope parse_phi3_rope(Json json, ModelSizes& sizes) {
   constexpr std::string_view where = "config.json";
   auto parameters = rope_parameters(json);
@@ -78,6 +78,7 @@ class Phi3Layer : public DecoderBlock {
     config_.sliding_window = config.window;
   }
 
+  /// x [rows, hidden] -> [rows, hidden]
   at::Tensor forward(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) override {
     return feed_forward(attend(std::move(x), pass, slot), pass);
   }
@@ -86,14 +87,15 @@ class Phi3Layer : public DecoderBlock {
  private:
   /// x [rows, hidden] + attention(norm(x))
   at::Tensor attend(at::Tensor x, const nn::Pass& pass, const ops::LayerSlot& slot) {
-    const auto qkv = pass.norm_linear(x, *input_norm_, {&attention_->in()});
+    const auto qkv =
+        pass.norm_linear(x, *input_norm_, {&attention_->in()});             // [rows, (heads + 2 * kv_heads) * head_dim]
     const auto mixed = pass.attention(qkv, config_, slot, /*rotation=*/0);  // [rows, heads * head_dim]
     return pass.linear_residual(mixed, attention_->out(), std::move(x));
   }
 
   /// x [rows, hidden] + down(act(gate(norm(x))) * up(norm(x)))
   at::Tensor feed_forward(at::Tensor x, const nn::Pass& pass) {
-    const auto gated = pass.norm_joined_mlp(x, *post_norm_, mlp_->in(), activation_);  // [rows, intermediate]
+    const auto gated = pass.norm_joined_linear_gate(x, *post_norm_, mlp_->in(), activation_);  // [rows, intermediate]
     return pass.linear_residual(gated, mlp_->out(), std::move(x));
   }
 

@@ -11,14 +11,15 @@
 
 namespace dstorch::models {
 
-/// Gives modules weights without memory (on `meta`), and adds up what they would take.
+/// Gives modules weights without memory (on `meta`) and adds up the bytes that they would take.
 class PlannedWeights : public nn::WeightSource {
  public:
-  /// Without `checkpoint`, and for weights it does not have, every element is of `dtype`; with `convert` all are.
+  /// Weights have the dtypes of `checkpoint`; those that it lacks, and all without a checkpoint or with `convert`, have
+  /// `dtype`.
   PlannedWeights(std::shared_ptr<const Checkpoint> checkpoint, DType dtype, bool convert);
 
   at::Tensor get(const std::string& name, at::IntArrayRef shape, bool transposed) override;
-  /// In the file's blocks where loading would leave it in them.
+  /// Stays in the file's blocks where loading would leave it so.
   ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) override;
   [[nodiscard]] bool has(const std::string& name) const override;
   nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;

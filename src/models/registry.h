@@ -11,7 +11,7 @@
 
 namespace dstorch::models {
 
-/// What a model is built with besides its config.
+/// What a model is built with, besides its config.
 struct ModelOptions {
   at::Device device = at::kCPU;
 };

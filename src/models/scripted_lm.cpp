@@ -8,7 +8,7 @@
 namespace dstorch::models {
 namespace {
 
-/// An archive says nothing of its context; positions are limited by memory alone.
+/// An archive does not state its context length; only memory limits it.
 constexpr int64_t kUnlimited = int64_t{1} << 20;
 
 }  // namespace

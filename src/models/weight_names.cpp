@@ -16,7 +16,8 @@ bool is_one_of(std::string_view part, const std::array<std::string_view, count>&
 /// checkpointing's, DeepSpeed's.
 constexpr std::array<std::string_view, 4> kWrappers{"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
                                                     "_forward_module"};
-/// What stands before a model's names: the model itself in a larger one, DistributedDataParallel, peft.
+/// What programs put before a model's names: the attribute of a larger model that holds it, DistributedDataParallel,
+/// peft.
 constexpr std::array<std::string_view, 5> kOutermost{"model", "transformer", "gpt_neox", "module", "base_model"};
 
 /// The first part of a dotted name; empty if it has but one.
@@ -47,7 +48,7 @@ std::string bare_name(std::string_view name) {
   return std::string(rest);
 }
 
-/// Takes off what all names begin with.
+/// Removes the parts that all names begin with.
 void drop_common_parts(std::vector<std::string>& names) {
   while (names.size() > 1) {
     const std::string common(first_part(names.front()));

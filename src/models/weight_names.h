@@ -16,7 +16,8 @@ class WeightNames {
   /// `checkpoint` must outlive it.
   explicit WeightNames(const Checkpoint& checkpoint);
 
-  /// The tensor that a model calls `name`; one of exactly that name comes first. Null when there is none.
+  /// The tensor that a model calls `name`, preferably one of exactly that name. Null when there is none. It lives as
+  /// long as the checkpoint.
   [[nodiscard]] const TensorView* find(const std::string& name) const;
 
  private:

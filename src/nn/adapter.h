@@ -17,12 +17,12 @@ struct LowRank {
   double scale = 1;
   /// Share of the inputs that a training pass leaves out.
   double dropout = 0;
-  /// Tells its dropout from that of other layers.
+  /// The layer's number for dropout, so that each layer drops other inputs.
   uint64_t id = 0;
 };
 
-/// Low-rank changes of some linear layers and tables of one model, by layer. It must not outlive the model. Filled
-/// before its first pass, and not changed after it: any number of passes may then use it at once.
+/// Low-rank changes of some linear layers and tables of one model, by layer. It must not outlive the model. Fill it
+/// before the first pass and do not change it afterwards; any number of passes may then use it at once.
 class Adapter {
  public:
   /// `layer`: a Linear or an Embedding.

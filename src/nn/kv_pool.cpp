@@ -36,7 +36,7 @@ int64_t KvLayout::sequence_pages(std::size_t group, int64_t positions, int64_t p
   if (window == 0) {
     return whole;
   }
-  // A piece and the window before it begin and end anywhere in a page.
+  // A piece and the window before it may begin and end anywhere in a page.
   return std::min(whole, (window + std::min(piece, positions) - 2) / kPagePositions + 2);
 }
 

@@ -50,11 +50,11 @@ class Norm : public torch::nn::Module {
 class Embedding : public torch::nn::Module {
  public:
   Embedding(const WeightScope& scope, int64_t count, int64_t features);
-  /// indices int64 [..] -> [.., features], float64 for a float64 table, float32 otherwise.
+  /// Looks up rows: indices int64 [..] -> [.., features], float64 for a float64 table, float32 otherwise.
   [[nodiscard]] at::Tensor forward(const at::Tensor& indices) const { return weight_.rows_at(indices); }
   /// The same table as the head's weight.
   [[nodiscard]] ops::LinearWeights as_head() const { return {weight_, {}}; }
-  /// The number in the table's format; as it is where that is of blocks.
+  /// `number` rounded to the table's dtype; unchanged where the table is stored in blocks.
   [[nodiscard]] double rounded(double number) const;
   [[nodiscard]] int64_t count() const { return weight_.rows; }
   [[nodiscard]] int64_t features() const { return weight_.columns; }

@@ -11,15 +11,15 @@
 namespace dstorch::nn {
 namespace {
 
-/// x with a share of its numbers set to 0 and the others raised, so that the mean stays. The same seed and id leave the
-/// same out, so that a pass can be made again.
+/// x with a random `share` of its numbers set to 0 and the others scaled up, so that the mean stays the same. The same
+/// seed and id always drop the same numbers, so that a pass can be repeated.
 at::Tensor drop_out(const at::Tensor& x, double share, uint64_t seed, uint64_t id) {
   const auto generator = at::make_generator<at::CPUGeneratorImpl>(Rng(seed ^ Rng(id).next()).next());
   const auto kept = at::empty(x.sizes(), x.options().device(at::kCPU)).bernoulli_(1 - share, generator);
   return x * kept.to(x.device()).div_(1 - share);
 }
 
-/// Some of the rows of a layer's weights: a layer of its own, over the same memory.
+/// Some of a layer's rows as a layer of its own, over the same memory.
 ops::LinearWeights rows_of(const ops::LinearWeights& whole, int64_t first, int64_t count) {
   auto part = whole;
   part.weight.data = whole.weight.data.narrow(0, first, count);
@@ -44,7 +44,7 @@ Pass::Pass(const ops::Batch& batch, const ops::Backend& backend, Rotations rotat
       runs_.push_back({span.first, span.count, adapter});
     }
   }
-  // A gradient goes through all rows at once, so the rows of a training pass have one adapter, or none.
+  // A gradient flows through all rows at once, so all rows of a training pass must have the same adapter, or none.
   const auto rows = batch.spans.empty() ? 0 : batch.spans.back().first + batch.spans.back().count;
   whole_ = !runs_.empty() && runs_.front().count == rows;
   require(!at::GradMode::is_enabled() || runs_.empty() || whole_, ErrorKind::internal,
@@ -165,8 +165,8 @@ at::Tensor Pass::linear_norm_residual(const at::Tensor& x, const Linear& linear,
   return at::GradMode::is_enabled() ? residual + normed : residual.add_(normed);
 }
 
-at::Tensor Pass::normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate, const Linear* up,
-                            ops::Activation activation) const {
+at::Tensor Pass::normed_linear_gate(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate,
+                                    const Linear* up, ops::Activation activation) const {
   const auto changed_rows = [&](const at::Tensor& rows, const Run& run) {
     const auto normed = backend_.norm(rows, norm);
     const auto gates = changed(normed, gate, run);
@@ -175,7 +175,8 @@ at::Tensor Pass::normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, c
   if (changes({&gate, up}) && whole_) {
     return changed_rows(x, runs_.front());
   }
-  auto y = backend_.norm_mlp(x, norm, gate.weights(), up != nullptr ? up->weights() : ops::LinearWeights{}, activation);
+  auto y = backend_.norm_linear_gate(x, norm, gate.weights(), up != nullptr ? up->weights() : ops::LinearWeights{},
+                                     activation);
   if (changes({&gate, up})) {
     for (const auto& run : runs_) {
       y.narrow(0, run.first, run.count).copy_(changed_rows(x.narrow(0, run.first, run.count), run));
@@ -184,8 +185,8 @@ at::Tensor Pass::normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, c
   return y;
 }
 
-at::Tensor Pass::norm_joined_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
-                                 ops::Activation activation) const {
+at::Tensor Pass::norm_joined_linear_gate(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
+                                         ops::Activation activation) const {
   const auto gate_of = [&](const at::Tensor& joined) {
     const auto parts = joined.chunk(2, -1);
     return backend_.gate(parts[0], parts[1], activation);
@@ -195,7 +196,8 @@ at::Tensor Pass::norm_joined_mlp(const at::Tensor& x, const Norm& norm, const Li
   }
   const auto weights = gate_up.weights();
   const auto half = gate_up.out_features() / 2;
-  auto y = backend_.norm_mlp(x, norm.weights(), rows_of(weights, 0, half), rows_of(weights, half, half), activation);
+  auto y =
+      backend_.norm_linear_gate(x, norm.weights(), rows_of(weights, 0, half), rows_of(weights, half, half), activation);
   for (const auto& run : runs_) {
     if (run.adapter->find(gate_up) != nullptr) {
       const auto normed = backend_.norm(x.narrow(0, run.first, run.count), norm.weights());

@@ -11,14 +11,15 @@
 
 namespace dstorch::nn {
 
-/// One pass of a batch through a model: what goes through, and the operations of its device by layer. Activations are
-/// [rows, features]. This is where a layer's weights, and the adapters of the batch, meet the rows of each span.
+/// One pass of a batch through a model. It offers the operations of the batch's device on layers instead of weights,
+/// and adds what the adapters of the batch change, for the rows of each span. Activations are [rows, features]. For one
+/// thread; a pass must not outlive its batch.
 class Pass {
  public:
   /// The angles of each rotation that a model has, for every position of the batch.
   using Rotations = c10::SmallVector<ops::RopeTable, 2>;
 
-  /// Keeps references to the first two.
+  /// Keeps references to `batch` and `backend`.
   Pass(const ops::Batch& batch, const ops::Backend& backend, Rotations rotations = {});
 
   /// The vectors of the batch's tokens: [rows, features].
@@ -33,30 +34,30 @@ class Pass {
   [[nodiscard]] at::Tensor linear_residual(const at::Tensor& x, const Linear& linear, at::Tensor residual,
                                            double factor = 1) const;
   /// act(gate(norm(x))) * up(norm(x)), or without `up` (null) the first factor alone.
-  [[nodiscard]] at::Tensor norm_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate, const Linear* up,
-                                    ops::Activation activation) const {
-    return normed_mlp(x, norm.weights(), gate, up, activation);
+  [[nodiscard]] at::Tensor norm_linear_gate(const at::Tensor& x, const Norm& norm, const Linear& gate, const Linear* up,
+                                            ops::Activation activation) const {
+    return normed_linear_gate(x, norm.weights(), gate, up, activation);
   }
-  /// The same of x itself.
-  [[nodiscard]] at::Tensor mlp(const at::Tensor& x, const Linear& gate, const Linear* up,
-                               ops::Activation activation) const {
-    return normed_mlp(x, {}, gate, up, activation);
+  /// The same of x instead of norm(x).
+  [[nodiscard]] at::Tensor linear_gate(const at::Tensor& x, const Linear& gate, const Linear* up,
+                                       ops::Activation activation) const {
+    return normed_linear_gate(x, {}, gate, up, activation);
   }
-  /// norm_mlp where one layer gives both factors, [gate, up].
-  [[nodiscard]] at::Tensor norm_joined_mlp(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
-                                           ops::Activation activation) const;
+  /// norm_linear_gate where one layer has the rows of gate and then those of up: [2 * intermediate, hidden].
+  [[nodiscard]] at::Tensor norm_joined_linear_gate(const at::Tensor& x, const Norm& norm, const Linear& gate_up,
+                                                   ops::Activation activation) const;
   /// residual + norm(linear(x)); `residual` is consumed, and written in place where no gradient is asked for.
   [[nodiscard]] at::Tensor linear_norm_residual(const at::Tensor& x, const Linear& linear, const Norm& norm,
                                                 at::Tensor residual) const;
-  /// Attention of the joined queries, keys and values, turned by the pass's rotation of this number; without one they
-  /// are not turned.
+  /// Attention over joined queries, keys and values: [rows, (heads + 2 * kv_heads) * head_dim] -> [rows, heads *
+  /// head_dim]. `rotation` is the number of one of the pass's rotations; without it queries and keys are not rotated.
   [[nodiscard]] at::Tensor attention(const at::Tensor& qkv, const ops::AttentionConfig& config,
                                      const ops::LayerSlot& slot, std::optional<std::size_t> rotation) const;
 
   [[nodiscard]] const ops::Batch& batch() const { return batch_; }
 
  private:
-  /// Rows, one after the other, that go through the same adapter.
+  /// Consecutive rows that go through the same adapter.
   struct Run {
     int64_t first = 0;
     int64_t count = 0;
@@ -64,10 +65,10 @@ class Pass {
   };
 
   [[nodiscard]] bool changes(std::initializer_list<const Linear*> linears) const;
-  /// What an adapter adds to the product with x [rows, in]: [rows, out].
+  /// What an adapter adds to the layer's output: x [rows, in] -> [rows, out].
   [[nodiscard]] at::Tensor change_of(const at::Tensor& x, const LowRank& change) const;
-  [[nodiscard]] at::Tensor normed_mlp(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate,
-                                      const Linear* up, ops::Activation activation) const;
+  [[nodiscard]] at::Tensor normed_linear_gate(const at::Tensor& x, const ops::NormWeights& norm, const Linear& gate,
+                                              const Linear* up, ops::Activation activation) const;
   /// linear(x) with the change of the run's adapter, for rows of that run alone.
   [[nodiscard]] at::Tensor changed(const at::Tensor& x, const Linear& linear, const Run& run) const;
   [[nodiscard]] at::Tensor plain(const at::Tensor& x, const ops::LinearWeights& weights) const;
@@ -76,7 +77,7 @@ class Pass {
   const ops::Backend& backend_;
   Rotations rotations_;
   c10::SmallVector<Run, 4> runs_;
-  bool whole_ = false;  // the first run has all rows
+  bool whole_ = false;  // the first run contains all rows
 };
 
 }  // namespace dstorch::nn

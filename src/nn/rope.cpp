@@ -77,7 +77,7 @@ double scale_longrope(const RopeConfig& config, std::vector<double>& frequencies
 
 constexpr std::string_view kWhere = "config.json";
 
-/// Whether config.json says something of the rotation under `key`: null and {} say nothing.
+/// Whether config.json describes the rotation under `key`; null and {} do not.
 bool says(const Json& config, const char* key) {
   const auto it = config.find(key);
   if (it == config.end() || it->is_null()) {
@@ -107,7 +107,8 @@ double number_or(const Json& json, const char* key, double fallback) {
   return value != 0 ? value : fallback;
 }
 
-/// Rows of a table that has `have` and shall have `wanted`: it doubles, so that a sequence that grows seldom waits.
+/// The new number of rows of a table that has `have` rows and needs `wanted`: at least doubled, so that a growing
+/// sequence rarely has to wait for it.
 int64_t grown(int64_t have, int64_t wanted) { return std::max(wanted, std::max<int64_t>(256, 2 * have)); }
 
 bool is_known(const std::string& type) {
@@ -116,12 +117,12 @@ bool is_known(const std::string& type) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }
 
-/// Reads what `rope.type` scales with; `scaling` must have what it needs.
+/// Reads the parameters that `rope.type` needs from `scaling`, which must have them.
 void read_scaling(const Json& config, const Json& scaling, int64_t max_positions, RopeConfig& rope) {
   const bool has_original = rope.type == "llama3" || rope.type == "yarn" || rope.type == "longrope";
   rope.original_max_positions = static_cast<double>(max_positions);
   if (has_original) {
-    // The one outside counts before the one inside, as Phi-3 has it.
+    // The key outside of `scaling` goes before the one inside, as in Phi-3.
     const auto inside = json_get_or(scaling, "original_max_position_embeddings", rope.original_max_positions, kWhere);
     rope.original_max_positions = json_get_or(config, "original_max_position_embeddings", inside, kWhere);
     require(rope.original_max_positions > 0, ErrorKind::format,
@@ -144,7 +145,7 @@ void read_scaling(const Json& config, const Json& scaling, int64_t max_positions
   rope.beta_slow = number_or(scaling, "beta_slow", 1.0);
   rope.mscale = json_get_or(scaling, "mscale", 0.0, kWhere);
   rope.mscale_all_dim = json_get_or(scaling, "mscale_all_dim", 0.0, kWhere);
-  // null is false there, and only a key that is missing is true.
+  // transformers reads null as false; only a missing key means true.
   rope.truncate = !scaling.contains("truncate") || json_get_or(scaling, "truncate", false, kWhere);
   if (rope.type == "longrope") {
     rope.short_factor = json_get<std::vector<double>>(scaling, "short_factor", kWhere);
@@ -171,7 +172,8 @@ RopeConfig RopeConfig::from_json(const Json& config, double default_theta, int64
   if (rope.type == "proportional") {
     rope.rotated_share = share;
   }
-  // The default rotation of these families takes no notice of it; their scaled ones come out too small for their heads.
+  // For these families the default rotation ignores the key, and with a scaled one transformers makes too few angles
+  // for a head.
   require(share == 1.0 || rope.type == "proportional" || rope.type == "default", ErrorKind::unsupported,
           "{}: partial_rotary_factor must be 1 with rope type {}, got {}", kWhere, rope.type, share);
   const bool positive = std::all_of(rope.short_factor.begin(), rope.short_factor.end(), [](double f) { return f > 0; });

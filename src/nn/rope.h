@@ -38,12 +38,13 @@ struct RopeConfig {
   /// rotations that differ by layer, and for a partial one where Hugging Face's classes have none.
   static RopeConfig from_json(const Json& config, double default_theta, int64_t max_positions);
 
-  /// Of so many positions of a model those that can be rotated: beyond LongRoPE's original length all its frequencies
-  /// would be others, for tokens that were already read as well.
+  /// How many of a model's `positions` can be used. LongRoPE is limited to its original length: beyond it all
+  /// frequencies change, also for tokens that were read already.
   [[nodiscard]] int64_t most_positions(int64_t positions) const;
 };
 
-/// Bytes of tables that grow with a model's longest sequence: kept from then on, and the most while they grow.
+/// Bytes of tables that grow with a model's longest sequence: `kept` is what stays, `peak` the most there is while they
+/// grow.
 struct TableMemory {
   int64_t kept = 0;
   int64_t peak = 0;
@@ -54,9 +55,9 @@ class Rope {
  public:
   /// `rotary_dim`: how many of a head's numbers are turned, from the first on; even.
   Rope(const RopeConfig& config, int64_t rotary_dim, at::Device device);
-  /// At least `positions` rows. A row's values do not depend on how many there are.
+  /// The angles of at least the first `positions` positions. A row's values do not depend on how many rows there are.
   ops::RopeTable table(int64_t positions);
-  /// What its table takes once a sequence has grown to so many positions.
+  /// Bytes of its table once a sequence has grown to `positions` positions.
   [[nodiscard]] TableMemory memory(int64_t positions) const;
 
  private:

@@ -9,11 +9,11 @@
 
 namespace dstorch::nn {
 
-/// What a source has of two matrices that a config says are one.
+/// Which of two matrices that a config declares to be one a source has.
 enum class TiedPair {
-  same,       ///< The first, and the second is not there or equal to it.
-  second,     ///< The second alone.
-  different,  ///< Both, and they differ: they are two after all.
+  same,       ///< The first; the second is missing or equal to it.
+  second,     ///< Only the second.
+  different,  ///< Both, and they differ, so that they are two matrices after all.
 };
 
 /// Where a module's parameters come from. Modules ask for them by checkpoint name while they are built, so that weights
@@ -28,17 +28,17 @@ class WeightSource {
   virtual ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) {
     return get(name, {rows, columns}, false);
   }
-  /// Whether the source can tell that there is such a weight; fresh weights have all.
+  /// Whether the source has a weight of this name; fresh weights have every one.
   [[nodiscard]] virtual bool has(const std::string& name) const = 0;
-  /// What there is of the matrices `first` and `second`, which a config says are one.
+  /// Which of the matrices `first` and `second` there are, which a config declares to be one.
   virtual TiedPair tied_pair(const std::string& /*first*/, const std::string& /*second*/) { return TiedPair::same; }
-  /// Says that a weight of this name may be there, and has no use.
+  /// Tells the source that a weight of this name may exist and is not used.
   virtual void leave_out(const std::string& /*name*/) {}
-  /// Whether gradients will be asked for.
+  /// Whether the weights will be trained.
   [[nodiscard]] virtual bool trainable() const = 0;
 };
 
-/// A source seen from one module: names are relative to the module's.
+/// A source as one module sees it: names are relative to the module's name. It must not outlive the source.
 class WeightScope {
  public:
   explicit WeightScope(WeightSource& source, std::string prefix = {}) : source_(&source), prefix_(std::move(prefix)) {}

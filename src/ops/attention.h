@@ -24,7 +24,7 @@ at::Tensor attention(const at::Tensor& qkv, const AttentionConfig& config, const
 at::Tensor attention_reference(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                                const Batch& batch, const LayerSlot& slot);
 
-/// On the webgl device: after the rotation one shader does all, where it takes the pages; else the composed form.
+/// On webgl: after the rotation one shader computes all of it where it can read the pages; elsewhere the composed form.
 at::Tensor attention_webgl(const at::Tensor& qkv, const AttentionConfig& config, const RopeTable& rope,
                            const Batch& batch, const LayerSlot& slot);
 

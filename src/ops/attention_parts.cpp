@@ -38,7 +38,7 @@ at::Tensor page_at(const Batch& batch, const Span& span, const LayerSlot& slot, 
   return batch.groups->at(slot.group).pages.at(static_cast<std::size_t>(ids[index]))[slot.index];
 }
 
-/// Rows [.., head_dim] as pages of `type` keep them: [.., page_row].
+/// Converts rows [.., head_dim] to what pages of `type` contain: [.., page_row].
 at::Tensor stored(const at::Tensor& rows, at::ScalarType type) {
   if (type != kQ8Pages) {
     return rows;
@@ -55,7 +55,7 @@ at::Tensor stored(const at::Tensor& rows, at::ScalarType type) {
   return at::cat({units.round().clamp(-most, most).to(kQ8Pages), scale.view(kQ8Pages)}, -1);
 }
 
-/// The other way round: rows [.., page_row] of a page -> [.., head_dim].
+/// The inverse: rows [.., page_row] of a page -> [.., head_dim].
 at::Tensor numbers_of(const at::Tensor& rows, int64_t head_dim) {
   if (rows.scalar_type() != kQ8Pages) {
     return rows;
@@ -100,7 +100,7 @@ PagedKeys read_pages(const Batch& batch, const Span& span, const LayerSlot& slot
   result.first = seen / kPagePositions * kPagePositions;
   if (const auto page = page_at(batch, span, slot, result.first);
       page.is_meta() && end - result.first > kPagePositions) {
-    // Thousands of pages without memory would only take their time.
+    // In a dry run one block stands for all pages, since concatenating thousands takes long even without memory.
     const auto shape = std::array{page.size(1), end - result.first, page.size(3)};
     result.keys = numbers_of(at::empty(shape, page.options()), head_dim);
     result.values = numbers_of(at::empty(shape, page.options()), head_dim);

@@ -18,8 +18,8 @@ std::array<at::Tensor, 3> split_heads(const at::Tensor& qkv, const AttentionConf
 void write_pages(const Batch& batch, const Span& span, const LayerSlot& slot, const at::Tensor& keys,
                  const at::Tensor& values);
 
-/// What a span's pages hold from position `first` on, a multiple of the page size at or before what its first query
-/// sees.
+/// The keys and values in a span's pages from position `first` on, a multiple of the page size at or before the first
+/// position that the span's first query sees.
 struct PagedKeys {
   int64_t first = 0;
   at::Tensor keys;    // [kv_heads, positions, head_dim]

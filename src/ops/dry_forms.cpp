@@ -11,7 +11,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// One like `tensor` where a gradient by it is asked for.
+/// The block of `tensor`'s gradient, if one is asked for.
 at::Tensor gradient_by(const at::Tensor& tensor) {
   return tensor.defined() && tensor.requires_grad() ? at::empty_like(tensor) : at::Tensor();
 }
@@ -20,7 +20,8 @@ struct LayerNormBlocks : torch::autograd::Function<LayerNormBlocks> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& bias) {
     const auto y = at::empty_like(x);
-    // On webgl (device/webgl/reduction_ops.cpp) it is several steps, between which the squares are there.
+    // On webgl (device/webgl/reduction_ops.cpp) a layer norm takes several steps, with the squares in memory between
+    // them.
     const bool stepwise = DryRun::meaning(x.device()).type() == c10::DeviceType::PrivateUse1;
     const auto squares = stepwise ? at::empty_like(x) : at::Tensor();
     const auto statistics = at::empty({2, x.numel() / x.size(-1)}, x.options());

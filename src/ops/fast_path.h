@@ -7,7 +7,7 @@
 
 namespace dstorch::ops {
 
-/// Whether a tensor is for the CPU's kernels: it lies there, or would if this were no dry run.
+/// Whether a tensor is on the CPU, or stands for one that is in a dry run.
 inline bool is_for_cpu(const at::Tensor& x) { return DryRun::meaning(x.device()).is_cpu(); }
 
 /// True where a fused CPU kernel may stand in for the composed reference: no gradient is asked for, and every tensor
@@ -16,8 +16,9 @@ inline bool fast_path_allowed(const at::Tensor& x) {
   return !at::GradMode::is_enabled() && is_for_cpu(x) && x.scalar_type() == at::kFloat;
 }
 
-/// What products compute in where x is multiplied: bfloat16 under autocast of the CPU's. LibTorch would see to that by
-/// itself, but not for tensors without memory, and only one of the two may do it.
+/// The dtype in which products with x are computed: bfloat16 under the CPU's autocast, else x's own. LibTorch's own
+/// autocast does not reach tensors without memory; so that a dry run allocates the same blocks, the ops convert x
+/// themselves in both cases.
 inline at::ScalarType product_dtype(const at::Tensor& x) {
   const bool narrow = compat::cpu_autocast() && is_for_cpu(x) && x.scalar_type() != at::kDouble;
   return narrow ? at::kBFloat16 : x.scalar_type();

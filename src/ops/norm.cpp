@@ -9,8 +9,8 @@
 namespace dstorch::ops {
 namespace {
 
-/// What the normed numbers are multiplied by. With an offset in float32 at least: a sum with 1 would lose most of what
-/// a bfloat16 weight says.
+/// The factors of the normed numbers. With an offset they are computed in float32 at least: adding 1 in bfloat16 would
+/// round away most of the weight.
 at::Tensor factors_of(const NormWeights& norm) {
   if (norm.offset == 0) {
     return norm.weight;

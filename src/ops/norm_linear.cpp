@@ -8,7 +8,7 @@
 namespace dstorch::ops {
 
 at::Tensor linear_reference(const at::Tensor& x, const LinearWeights& linear) {
-  // Weights go to a narrower dtype without a detour.
+  // Dense weights are converted straight to the dtype of the product, blocks to x's dtype first.
   const auto dtype = linear.weight.format == nullptr ? product_dtype(x) : x.scalar_type();
   return at::linear(x.to(dtype), linear.weight.dense(dtype),
                     linear.bias.defined() ? linear.bias.to(dtype) : at::Tensor());

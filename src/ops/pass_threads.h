@@ -8,8 +8,8 @@
 
 namespace dstorch::ops {
 
-/// How many threads of OpenMP LibTorch's operations run on where the calling thread asks for them, while this lives.
-/// Nobody else's number changes: OpenMP's setting is each thread's.
+/// Sets, while it lives, on how many OpenMP threads LibTorch's operations run that the calling thread calls. Other
+/// threads are not affected, since OpenMP keeps this setting per thread.
 class LibTorchThreads {
  public:
   explicit LibTorchThreads(int threads) {
@@ -25,13 +25,13 @@ class LibTorchThreads {
   int previous_;
 };
 
-/// The threads of one model's passes, for the thread that makes this, while it lives: the kernels it calls run on a
-/// pool of the model's own.
+/// The threads of one model's passes. While it lives, the kernels that its creating thread calls run on a pool of their
+/// own. To be destroyed on the same thread.
 class PassThreads {
  public:
-  /// What LibTorch's own operations run on.
+  /// On which threads LibTorch's own operations run.
   enum class LibTorch {
-    alone,  ///< The calling thread: no OpenMP team is made.
+    alone,  ///< The calling thread alone: no OpenMP team is made.
     team,   ///< As many threads of OpenMP: for backward passes, which are LibTorch's.
   };
 

@@ -9,13 +9,13 @@
 
 namespace dstorch::ops {
 
-/// A linear layer's parameters: y = x · weightᵀ + bias. Views of what the module owns.
+/// A linear layer's parameters: y = x · weightᵀ + bias. References to the module's tensors.
 struct LinearWeights {
   Weight weight;    // [out, in]
   at::Tensor bias;  // [out], or undefined
 };
 
-/// What is done to the features before a linear layer.
+/// The norm that is applied to the features before a linear layer.
 struct NormWeights {
   NormKind kind = NormKind::none;
   at::Tensor weight;  // [features]
@@ -31,7 +31,7 @@ struct RopeTable {
   at::Tensor sin;  // float32 [positions, rotary_dim / 2]
 };
 
-/// Everything about one attention layer that is not data.
+/// The settings of one attention layer.
 struct AttentionConfig {
   int64_t num_heads = 0;
   int64_t num_kv_heads = 0;

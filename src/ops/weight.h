@@ -11,15 +11,15 @@ namespace dstorch::ops {
 
 struct Weight;
 
-/// What the ops know of a block format: how its blocks become numbers. Whoever adds a format adds one of these, and a
-/// kernel where it shall be fast; nothing above the ops changes.
+/// What the ops know about a block format: how its blocks become numbers. A new format needs one of these, and a kernel
+/// if it is to be fast; nothing above `ops` changes.
 struct WeightFormat {
   BlockFormat blocks;
-  /// All numbers of a weight of this format, [rows, columns] in `dtype`.
+  /// Returns all numbers of a weight of this format, [rows, columns] in `dtype`.
   at::Tensor (*dequantize)(const Weight& weight, at::ScalarType dtype) = nullptr;
 };
 
-/// Makes `format` known to `find_weight_format`; it must live as long as the program. Thread-safe. Throws
+/// Makes `format` known to `find_weight_format`. `format` must live as long as the program. Thread-safe. Throws
 /// LMError{invalid_argument} for a name that is taken.
 void add_weight_format(const WeightFormat& format);
 /// Null when none of that name was added. Thread-safe.
@@ -27,10 +27,10 @@ const WeightFormat* find_weight_format(std::string_view name);
 
 /// A matrix that activations are multiplied with, as it lies in memory.
 struct Weight {
-  /// Null: one element after the other in `data`.
+  /// Null: a dense matrix, one element after the other in `data`.
   const WeightFormat* format = nullptr;
   at::Tensor data;    // [rows, columns]; in blocks: uint8 [rows, bytes of a row]
-  at::Tensor scales;  // of formats that keep them apart, else undefined
+  at::Tensor scales;  // for formats that store scales separately, else undefined
   int64_t rows = 0;
   int64_t columns = 0;
 
@@ -40,13 +40,14 @@ struct Weight {
   Weight(const WeightFormat& format, at::Tensor data, int64_t columns);
 
   [[nodiscard]] bool defined() const { return data.defined(); }
-  /// The numbers [rows, columns] in `dtype`; a dense weight of that dtype is itself, differentiable.
+  /// All numbers as [rows, columns] in `dtype`. For a dense weight of that dtype this is `data` itself, so gradients
+  /// reach it.
   [[nodiscard]] at::Tensor dense(at::ScalarType dtype) const;
-  /// Some of the rows: indices int64 [..] -> [.., columns], float64 for a float64 weight, float32 otherwise.
+  /// Looks up rows: indices int64 [..] -> [.., columns], float64 for a float64 weight, float32 otherwise.
   [[nodiscard]] at::Tensor rows_at(const at::Tensor& indices) const;
 };
 
-/// matrix [rows, columns], indices int64 [picked] -> [picked, columns]
+/// Picks rows: matrix [rows, columns], indices int64 [picked] -> [picked, columns].
 at::Tensor rows_at(const at::Tensor& matrix, const at::Tensor& indices);
 
 }  // namespace dstorch::ops

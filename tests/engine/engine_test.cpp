@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "core/rng.h"
-#include "engine/scoring.h"
+#include "engine/evaluate_tokens.h"
 #include "engine/test_model.h"
 
 namespace dstorch::engine {

@@ -72,10 +72,10 @@ TEST(DryOperations, TakeWhatTheyTakeOnTheCpu) {
         },
         0.05);
     expect_same(
-        "norm_mlp",
+        "norm_linear_gate",
         [&](const Backend& ops, const Maker& m) {
-          return ops.norm_mlp(m.x(), m.norm(kind), m.linear(kInner, kHidden), m.linear(kInner, kHidden),
-                              Activation::silu);
+          return ops.norm_linear_gate(m.x(), m.norm(kind), m.linear(kInner, kHidden), m.linear(kInner, kHidden),
+                                      Activation::silu);
         },
         0.05);
   }

@@ -4,7 +4,7 @@
 #include "ops/linear_residual.h"
 #include "ops/norm.h"
 #include "ops/norm_linear.h"
-#include "ops/norm_mlp.h"
+#include "ops/norm_linear_gate.h"
 #include "ops/support.h"
 
 namespace dstorch::ops {
@@ -161,7 +161,7 @@ TEST(LinearResidual, GradientsFlowAndTheResidualStays) {
   EXPECT_TRUE(residual.equal(before));
 }
 
-TEST(NormMlp, AgreesWithReference) {
+TEST(NormLinearGate, AgreesWithReference) {
   torch::manual_seed(4);
   const torch::NoGradGuard no_grad;
   for (const auto type : kWeightTypes) {
@@ -173,8 +173,9 @@ TEST(NormMlp, AgreesWithReference) {
           const auto x = torch::randn({rows, 64});
           const Input input(x, weights, type);
           for (const auto& second : {up, LinearWeights{}}) {
-            const auto want = norm_mlp_reference(input.x, input.norm, in_double(gate), in_double(second), activation);
-            EXPECT_LT(distance(norm_mlp(x, weights, gate, second, activation), want), kTolerance)
+            const auto want =
+                norm_linear_gate_reference(input.x, input.norm, in_double(gate), in_double(second), activation);
+            EXPECT_LT(distance(norm_linear_gate(x, weights, gate, second, activation), want), kTolerance)
                 << static_cast<int>(activation) << " rows " << rows;
           }
         }
@@ -183,11 +184,11 @@ TEST(NormMlp, AgreesWithReference) {
   }
 }
 
-TEST(NormMlp, GradientsFlow) {
+TEST(NormLinearGate, GradientsFlow) {
   auto gate = random_linear(8, 16, at::kFloat, true), up = random_linear(8, 16, at::kFloat, false);
   gate.weight.data.requires_grad_();
   up.weight.data.requires_grad_();
-  norm_mlp(torch::randn({3, 16}), {}, gate, up, Activation::silu).square().sum().backward();
+  norm_linear_gate(torch::randn({3, 16}), {}, gate, up, Activation::silu).square().sum().backward();
   EXPECT_GT(gate.weight.data.grad().abs().sum().item<double>(), 0);
   EXPECT_GT(up.weight.data.grad().abs().sum().item<double>(), 0);
 }

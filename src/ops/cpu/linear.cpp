@@ -81,8 +81,8 @@ void linear_chunks(const LinearCall& call, const Plan& plan, const Room<X>& room
 }
 
 /// `up_row` is null where there are no factors.
-HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const float* up_row, int64_t first, float* y,
-                           int64_t outputs) {
+HWY_INLINE void finish_gate(const LinearGateCall& call, const float* gate_row, const float* up_row, int64_t first,
+                            float* y, int64_t outputs) {
   for (int64_t n = 0; n < outputs; n += kLanes) {
     const auto width = HWY_MIN(kLanes, outputs - n);
     auto v = load_upto<float>(gate_row, n, width);
@@ -102,7 +102,7 @@ HWY_INLINE void finish_mlp(const MlpCall& call, const float* gate_row, const flo
 }
 
 template <class X>
-void mlp_chunks(const MlpCall& call, const Plan& plan, const Room<X>& room, Chunks& chunks) {
+void linear_gate_chunks(const LinearGateCall& call, const Plan& plan, const Room<X>& room, Chunks& chunks) {
   const auto input = prepared(plan, call.x, call.norm, room);
   float* gates = room.panel;
   float* ups = gates + plan.chunk * plan.panel;
@@ -116,8 +116,8 @@ void mlp_chunks(const MlpCall& call, const Plan& plan, const Room<X>& room, Chun
         multiply(rows, call.x.features, call.up, n, outputs, ups, plan.panel, room.tile);
       }
       for (int64_t i = 0; i < rows.count; ++i) {
-        finish_mlp(call, gates + i * plan.panel, call.up.data != nullptr ? ups + i * plan.panel : nullptr, n,
-                   call.y + (piece.row + i) * call.y_stride + n, outputs);
+        finish_gate(call, gates + i * plan.panel, call.up.data != nullptr ? ups + i * plan.panel : nullptr, n,
+                    call.y + (piece.row + i) * call.y_stride + n, outputs);
       }
     }
   }
@@ -144,22 +144,22 @@ void run_linear(const LinearCall& call) {
                [&]<class X>(const Room<X>& room, Chunks& chunks) { linear_chunks(call, plan, room, chunks); });
 }
 
-void run_mlp(const MlpCall& call) {
+void run_linear_gate(const LinearGateCall& call) {
   const Plan plan(call.x, call.norm, call.gate.rows, 2, arithmetic(is_bf16(call.gate) && is_bf16(call.up)));
   run_prepared(plan, call.x, call.norm,
-               [&]<class X>(const Room<X>& room, Chunks& chunks) { mlp_chunks(call, plan, room, chunks); });
+               [&]<class X>(const Room<X>& room, Chunks& chunks) { linear_gate_chunks(call, plan, room, chunks); });
 }
 
 void run_gate(const GateCall& call) {
   constexpr int64_t kUnit = 4096;  // numbers
-  MlpCall bare;
+  LinearGateCall bare;
   bare.activation = call.activation;
   parallel_for((call.gates.count * call.gates.features + kUnit - 1) / kUnit, 1,
                [&](int64_t begin, int64_t end) HWY_ATTR {
                  const auto first = begin * kUnit;
                  const auto count = HWY_MIN(end * kUnit, call.gates.count * call.gates.features) - first;
-                 finish_mlp(bare, call.gates.data + first, call.factors == nullptr ? nullptr : call.factors + first, 0,
-                            call.y + first, count);
+                 finish_gate(bare, call.gates.data + first, call.factors == nullptr ? nullptr : call.factors + first, 0,
+                             call.y + first, count);
                });
 }
 
@@ -181,7 +181,7 @@ HWY_AFTER_NAMESPACE();
 namespace dstorch::ops::cpu {
 
 HWY_EXPORT(run_linear);
-HWY_EXPORT(run_mlp);
+HWY_EXPORT(run_linear_gate);
 HWY_EXPORT(run_gate);
 HWY_EXPORT(run_norm_rows);
 
@@ -191,9 +191,9 @@ void linear(const LinearCall& call) {
   }
 }
 
-void mlp(const MlpCall& call) {
+void linear_gate(const LinearGateCall& call) {
   if (call.x.count > 0) {
-    HWY_DYNAMIC_DISPATCH(run_mlp)(call);
+    HWY_DYNAMIC_DISPATCH(run_linear_gate)(call);
   }
 }
 

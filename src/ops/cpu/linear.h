@@ -18,7 +18,7 @@ struct LinearCall {
 void linear(const LinearCall& call);
 
 /// y[r] = act(n · gateᵀ + bias) * (n · upᵀ + bias), n = norm(x[r]); without `up` (null data) the first factor alone.
-struct MlpCall {
+struct LinearGateCall {
   Rows x;
   Norm norm;
   Matrix gate;  // [ffn, x.features]
@@ -27,10 +27,10 @@ struct MlpCall {
   float* y = nullptr;  // [x.count, ffn]
   int64_t y_stride = 0;
 };
-void mlp(const MlpCall& call);
+void linear_gate(const LinearGateCall& call);
 
 /// y = act(gates) * factors, or without factors (null) act(gates); all laid out as `gates`, whose rows are contiguous
-/// and one after the other. What `mlp` does after its products, to the bit.
+/// and one after the other. What `linear_gate` does after its products, to the bit.
 struct GateCall {
   Rows gates;
   const float* factors = nullptr;

@@ -22,25 +22,25 @@ double definition(Activation activation, double x) {
 
 constexpr Activation kActivations[] = {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu};
 
-class MlpKernel : public EveryTarget {};
-DSTORCH_EVERY_TARGET(MlpKernel);
+class LinearGateKernel : public EveryTarget {};
+DSTORCH_EVERY_TARGET(LinearGateKernel);
 
 /// One feature that is 1 and gates that are the arguments make the kernel a plain activation.
 std::vector<float> activated(Activation activation, const std::vector<float>& x) {
   const float one = 1;
   std::vector<float> y(x.size());
   const auto count = static_cast<int64_t>(x.size());
-  mlp({.x = {&one, 1, 1, 1},
-       .norm = {},
-       .gate = {x.data(), DType::float32, count, 1, {}},
-       .up = {},
-       .activation = activation,
-       .y = y.data(),
-       .y_stride = count});
+  linear_gate({.x = {&one, 1, 1, 1},
+               .norm = {},
+               .gate = {x.data(), DType::float32, count, 1, {}},
+               .up = {},
+               .activation = activation,
+               .y = y.data(),
+               .y_stride = count});
   return y;
 }
 
-TEST_P(MlpKernel, ActivationsAreAccurateEverywhere) {
+TEST_P(LinearGateKernel, ActivationsAreAccurateEverywhere) {
   std::vector<float> x;
   for (float v = -12; v <= 12; v += 1.0f / 512) x.push_back(v);
   for (float v = 1e-30f; v < 1e30f; v *= 1.37f) x.insert(x.end(), {v, -v});
@@ -55,7 +55,7 @@ TEST_P(MlpKernel, ActivationsAreAccurateEverywhere) {
   }
 }
 
-TEST_P(MlpKernel, ActivationsOfTheExtremes) {
+TEST_P(LinearGateKernel, ActivationsOfTheExtremes) {
   for (const auto activation : kActivations) {
     const auto y = activated(activation, {NAN, INFINITY, 0.0f, -1e30f});
     EXPECT_TRUE(std::isnan(y[0])) << static_cast<int>(activation);
@@ -65,7 +65,7 @@ TEST_P(MlpKernel, ActivationsOfTheExtremes) {
   }
 }
 
-TEST_P(MlpKernel, GatedAndPlainWithBiases) {
+TEST_P(LinearGateKernel, GatedAndPlainWithBiases) {
   for (const auto dtype : kStoredTypes) {
     for (const int64_t features : {3, 40}) {
       for (const int64_t ffn : {1, 7, 33, 70}) {
@@ -75,13 +75,13 @@ TEST_P(MlpKernel, GatedAndPlainWithBiases) {
           const auto x = random_floats(rows * features, 5, 0.3f);
           for (const bool gated : {true, false}) {
             std::vector<float> y(static_cast<std::size_t>(rows * ffn), NAN);
-            mlp({.x = {x.data(), rows, features, features},
-                 .norm = {},
-                 .gate = {gate.data(), dtype, ffn, features, gate_bias.vector()},
-                 .up = gated ? Matrix{up.data(), dtype, ffn, features, up_bias.vector()} : Matrix{},
-                 .activation = Activation::gelu,
-                 .y = y.data(),
-                 .y_stride = ffn});
+            linear_gate({.x = {x.data(), rows, features, features},
+                         .norm = {},
+                         .gate = {gate.data(), dtype, ffn, features, gate_bias.vector()},
+                         .up = gated ? Matrix{up.data(), dtype, ffn, features, up_bias.vector()} : Matrix{},
+                         .activation = Activation::gelu,
+                         .y = y.data(),
+                         .y_stride = ffn});
             for (int64_t i = 0; i < rows * ffn; ++i) {
               const auto r = i / ffn, n = i % ffn;
               double g = gate_bias[n], u = up_bias[n];
@@ -99,19 +99,19 @@ TEST_P(MlpKernel, GatedAndPlainWithBiases) {
   }
 }
 
-TEST_P(MlpKernel, GateAndUpOfDifferentTypes) {
+TEST_P(LinearGateKernel, GateAndUpOfDifferentTypes) {
   constexpr int64_t kRows = 9, kFeatures = 40, kFfn = 21;
   const Stored gate(DType::bfloat16, random_floats(kFfn * kFeatures, 1)),
       up(DType::float16, random_floats(kFfn * kFeatures, 2));
   const auto x = random_floats(kRows * kFeatures, 5, 0.3f);
   std::vector<float> y(kRows * kFfn);
-  mlp({.x = {x.data(), kRows, kFeatures, kFeatures},
-       .norm = {},
-       .gate = {gate.data(), gate.dtype(), kFfn, kFeatures, {}},
-       .up = {up.data(), up.dtype(), kFfn, kFeatures, {}},
-       .activation = Activation::silu,
-       .y = y.data(),
-       .y_stride = kFfn});
+  linear_gate({.x = {x.data(), kRows, kFeatures, kFeatures},
+               .norm = {},
+               .gate = {gate.data(), gate.dtype(), kFfn, kFeatures, {}},
+               .up = {up.data(), up.dtype(), kFfn, kFeatures, {}},
+               .activation = Activation::silu,
+               .y = y.data(),
+               .y_stride = kFfn});
   for (int64_t i = 0; i < kRows * kFfn; ++i) {
     double g = 0, u = 0;
     for (int64_t k = 0; k < kFeatures; ++k) {
@@ -123,7 +123,7 @@ TEST_P(MlpKernel, GateAndUpOfDifferentTypes) {
   }
 }
 
-TEST_P(MlpKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
+TEST_P(LinearGateKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
   constexpr int64_t kRows = 40, kFeatures = 72, kFfn = 149;
   const Stored gate(DType::bfloat16, random_floats(kFfn * kFeatures, 1));
   const Stored up(DType::bfloat16, random_floats(kFfn * kFeatures, 2));
@@ -133,13 +133,13 @@ TEST_P(MlpKernel, ARowIsTheSameToTheBitInAnyCompanyOnAnyThreads) {
     const auto run = [&](int64_t first, int64_t rows, int threads) {
       use_threads(threads);
       std::vector<float> y(static_cast<std::size_t>(rows * kFfn), NAN);
-      mlp({.x = {x.data() + first * kFeatures, rows, kFeatures, kFeatures},
-           .norm = {NormKind::rms, gain.vector(), {}, 1e-6f},
-           .gate = {gate.data(), DType::bfloat16, kFfn, kFeatures, {}},
-           .up = {up.data(), DType::bfloat16, kFfn, kFeatures, {}},
-           .activation = activation,
-           .y = y.data(),
-           .y_stride = kFfn});
+      linear_gate({.x = {x.data() + first * kFeatures, rows, kFeatures, kFeatures},
+                   .norm = {NormKind::rms, gain.vector(), {}, 1e-6f},
+                   .gate = {gate.data(), DType::bfloat16, kFfn, kFeatures, {}},
+                   .up = {up.data(), DType::bfloat16, kFfn, kFeatures, {}},
+                   .activation = activation,
+                   .y = y.data(),
+                   .y_stride = kFfn});
       return y;
     };
     const auto all = run(0, kRows, 1);

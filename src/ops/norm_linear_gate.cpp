@@ -1,4 +1,4 @@
-#include "ops/norm_mlp.h"
+#include "ops/norm_linear_gate.h"
 
 #include "core/throw.h"
 #include "ops/cpu/linear.h"
@@ -23,8 +23,8 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   fail(ErrorKind::internal, "unknown activation {}", static_cast<int>(activation));
 }
 
-at::Tensor norm_mlp_reference(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate,
-                              const LinearWeights& up, Activation activation) {
+at::Tensor norm_linear_gate_reference(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate,
+                                      const LinearWeights& up, Activation activation) {
   const auto normed = norm_reference(x, norm);
   const auto gated = activate(linear_reference(normed, gate), activation);
   return up.weight.defined() ? gated * linear_reference(normed, up) : gated;
@@ -52,13 +52,13 @@ at::Tensor gate(const at::Tensor& gates, const at::Tensor& factors, Activation a
   return y;
 }
 
-at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate, const LinearWeights& up,
-                    Activation activation) {
+at::Tensor norm_linear_gate(const at::Tensor& x, const NormWeights& norm, const LinearWeights& gate,
+                            const LinearWeights& up, Activation activation) {
   const bool gated = up.weight.defined();
   const bool fast = fast_path_allowed(x) && kernel_takes(norm, x.size(-1)) && kernel_takes(gate, x.size(-1)) &&
                     (!gated || (kernel_takes(up, x.size(-1)) && up.weight.rows == gate.weight.rows));
   if (!fast) {
-    return norm_mlp_reference(x, norm, gate, up, activation);
+    return norm_linear_gate_reference(x, norm, gate, up, activation);
   }
   const auto input = x.contiguous();
   const auto features = gate.weight.rows;
@@ -66,13 +66,13 @@ at::Tensor norm_mlp(const at::Tensor& x, const NormWeights& norm, const LinearWe
   if (y.is_meta()) {
     return y;
   }
-  cpu::mlp({.x = rows_of(input),
-            .norm = view_of(norm),
-            .gate = view_of(gate),
-            .up = gated ? view_of(up) : cpu::Matrix{},
-            .activation = activation,
-            .y = y.data_ptr<float>(),
-            .y_stride = features});
+  cpu::linear_gate({.x = rows_of(input),
+                    .norm = view_of(norm),
+                    .gate = view_of(gate),
+                    .up = gated ? view_of(up) : cpu::Matrix{},
+                    .activation = activation,
+                    .y = y.data_ptr<float>(),
+                    .y_stride = features});
   return y;
 }
 

@@ -1,4 +1,4 @@
-#include "engine/scoring.h"
+#include "engine/evaluate_tokens.h"
 
 #include <ATen/ATen.h>
 
@@ -13,7 +13,8 @@
 namespace dstorch::engine {
 namespace {
 
-/// Rows of logits made at a time: the vocabulary is wide, and the head reads its weights once per call.
+/// Rows of logits made at a time: few, as the vocabulary is large; more than one, as each call reads the head's
+/// weights.
 constexpr int64_t kHeadRows = 64;
 
 constexpr std::chrono::milliseconds kProgressInterval{50};
@@ -28,11 +29,11 @@ void check_numbers(const Numbers& numbers) {
       "float32");
 }
 
-/// A request whose answer is a value that somebody waits for.
+/// A request whose result is a value that a caller waits for.
 template <typename Value>
-class ScoringSequence : public Sequence {
+class EvaluatedSequence : public Sequence {
  public:
-  explicit ScoringSequence(std::span<const int64_t> tokens)
+  explicit EvaluatedSequence(std::span<const int64_t> tokens)
       : Sequence({tokens.begin(), tokens.end()}, static_cast<int64_t>(tokens.size())) {}
 
   [[nodiscard]] Wants wants() const override { return Wants::hidden; }
@@ -67,9 +68,9 @@ class ScoringSequence : public Sequence {
   std::atomic<bool> cancelled_{false};
 };
 
-class LogitsSequence : public ScoringSequence<std::vector<float>> {
+class LogitsSequence : public EvaluatedSequence<std::vector<float>> {
  public:
-  using ScoringSequence::ScoringSequence;
+  using EvaluatedSequence::EvaluatedSequence;
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
   void on_logits(std::span<float> logits, int64_t /*rows*/) override {
     check_numbers(logits);
@@ -77,16 +78,16 @@ class LogitsSequence : public ScoringSequence<std::vector<float>> {
   }
 };
 
-class PagesSequence : public ScoringSequence<std::vector<at::Tensor>> {
+class PagesSequence : public EvaluatedSequence<std::vector<at::Tensor>> {
  public:
-  using ScoringSequence::ScoringSequence;
+  using EvaluatedSequence::EvaluatedSequence;
   [[nodiscard]] Wants wants() const override { return Wants::last_logits; }
   void on_logits(std::span<float> /*logits*/, int64_t /*rows*/) override { set(pages->contents(length())); }
 };
 
-class MeanSequence : public ScoringSequence<std::vector<float>> {
+class MeanSequence : public EvaluatedSequence<std::vector<float>> {
  public:
-  using ScoringSequence::ScoringSequence;
+  using EvaluatedSequence::EvaluatedSequence;
   void on_hidden(models::LanguageModel& model, const at::Tensor& hidden, int64_t first) override {
     const auto part = model.final_norm(hidden).to(at::kDouble).sum(0);  // [hidden]
     sum_ = sum_.defined() ? sum_ + part : part;
@@ -103,12 +104,12 @@ class MeanSequence : public ScoringSequence<std::vector<float>> {
   at::Tensor sum_;
 };
 
-/// The loss of the tokens after a window's: token i + 1 is predicted by row i, from row `skip` on.
-class LossSequence : public ScoringSequence<double> {
+/// Sums the loss over a window: row i predicts token i + 1. Rows before `skip` are not counted.
+class LossSequence : public EvaluatedSequence<double> {
  public:
-  /// `window` has one token more than goes through the model.
+  /// The last token of `window` is only predicted and does not go through the model.
   LossSequence(std::span<const int64_t> window, int64_t skip)
-      : ScoringSequence(window.first(window.size() - 1)), window_(window.begin(), window.end()), skip_(skip) {}
+      : EvaluatedSequence(window.first(window.size() - 1)), window_(window.begin(), window.end()), skip_(skip) {}
 
   void on_hidden(models::LanguageModel& model, const at::Tensor& hidden, int64_t first) override {
     const auto begin = std::max<int64_t>(skip_ - first, 0);
@@ -160,7 +161,7 @@ auto ask(Engine& engine, std::span<const int64_t> tokens, std::shared_ptr<const 
   return result.get();
 }
 
-/// One window of a long text; tells of the rows that are done while it waits.
+/// The loss of one window of a long text. Reports progress while it waits.
 double loss_of_window(Engine& engine, std::span<const int64_t> window, int64_t skip,
                       const std::shared_ptr<const nn::Adapter>& adapter,
                       const std::function<bool(int64_t rows)>& on_rows) {
