@@ -9,11 +9,13 @@
 #include "device/torch_types.h"
 #include "device/webgl/webgl.h"
 #include "support/devices.h"
+#include "support/tolerances.h"
 
 namespace dstorch {
 namespace {
 
 using at::Tensor;
+using test::Compared;
 using Tensors = std::vector<Tensor>;
 
 /// Inputs are made in float64 and rounded to the dtype, so that every device sees the same numbers.
@@ -25,12 +27,7 @@ struct Case {
   bool differentiable = true;
 };
 
-/// Relative to the largest number of the expected result.
-struct Tolerance {
-  at::ScalarType dtype;
-  double value;
-};
-constexpr std::array<Tolerance, 3> kTolerances{{{at::kFloat, 4e-6}, {at::kHalf, 4e-3}, {at::kBFloat16, 3e-2}}};
+constexpr std::array<at::ScalarType, 3> kTypes{at::kFloat, at::kHalf, at::kBFloat16};
 
 Tensor numbers(at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); }
 Tensor positive(at::IntArrayRef sizes) { return numbers(sizes).abs().add_(0.2); }
@@ -332,24 +329,25 @@ void expect_close(const Tensor& got, const Tensor& expected, double tolerance, c
 
 TEST_P(Operation, SaysWhatTheCpuSaysInFloat64) {
   const auto device = to_torch(Device::parse(std::get<0>(GetParam())));
-  const auto& test = cases()[std::get<1>(GetParam())];
+  const auto& one = cases()[std::get<1>(GetParam())];
   webgl::reset_fallbacks();
-  for (const auto& [dtype, tolerance] : kTolerances) {
-    if (device.is_cpu() && dtype == at::kHalf) {
-      continue;  // the CPU of older versions does not compute in float16
+  for (const auto dtype : kTypes) {
+    const auto tolerance = test::find_tolerance(Compared::libtorch_op, from_torch(dtype), std::get<0>(GetParam()));
+    if (!tolerance) {
+      continue;
     }
-    const bool gradients = test.differentiable && dtype == at::kFloat;
+    const bool gradients = one.differentiable && dtype == at::kFloat;
     at::manual_seed(7);
-    auto inputs = test.inputs();
+    auto inputs = one.inputs();
     for (auto& input : inputs) {
       input = input.is_floating_point() ? input.to(dtype).to(at::kDouble) : input;
     }
     const auto exact_inputs = made_on(inputs, at::kCPU, at::kDouble, gradients);
     const auto device_inputs = made_on(inputs, device, dtype, gradients);
-    const auto exact = test.run(exact_inputs);
-    const auto got = test.run(device_inputs);
+    const auto exact = one.run(exact_inputs);
+    const auto got = one.run(device_inputs);
     EXPECT_EQ(got.device(), device);
-    expect_close(got, exact.detach(), tolerance, fmt::format("{} {}", test.name, at::toString(dtype)));
+    expect_close(got, exact.detach(), *tolerance, fmt::format("{} {}", one.name, at::toString(dtype)));
     if (!gradients) {
       continue;
     }
@@ -359,13 +357,14 @@ TEST_P(Operation, SaysWhatTheCpuSaysInFloat64) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (exact_inputs[i].requires_grad()) {
         EXPECT_EQ(device_inputs[i].grad().device(), device);
-        expect_close(device_inputs[i].grad(), exact_inputs[i].grad(), 10 * tolerance,
-                     fmt::format("gradient {} of {}", i, test.name));
+        expect_close(device_inputs[i].grad(), exact_inputs[i].grad(),
+                     test::tolerance(Compared::libtorch_op_gradient, from_torch(dtype), std::get<0>(GetParam())),
+                     fmt::format("gradient {} of {}", i, one.name));
       }
     }
   }
   for (const auto& [name, count] : webgl::fallbacks()) {
-    ADD_FAILURE() << test.name << " ran " << name << " on the CPU " << count << " times";
+    ADD_FAILURE() << one.name << " ran " << name << " on the CPU " << count << " times";
   }
 }
 

@@ -14,11 +14,13 @@
 #include "dstorch/finetune.h"
 #include "dstorch/torch_model.h"
 #include "support/paths.h"
+#include "support/tolerances.h"
 
 namespace dstorch {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Compared;
 using test::error_of;
 using test::greedy;
 using test::load;
@@ -31,7 +33,6 @@ fs::path model_of(const std::string& name) {
 
 fs::path fixture(const std::string& name) { return test::source_dir() / "tests/data/finetune" / name; }
 
-/// Within 1e-4 of the largest.
 void expect_logits(const std::vector<float>& got, const Checkpoint& file, const std::string& name) {
   const auto* view = file.find(name);
   ASSERT_NE(view, nullptr);
@@ -43,7 +44,7 @@ void expect_logits(const std::vector<float>& got, const Checkpoint& file, const 
     scale = std::max(scale, std::abs(wanted[i]));
     difference = std::max(difference, std::abs(wanted[i] - got[i]));
   }
-  EXPECT_LE(difference, 1e-4F * scale) << name;
+  EXPECT_LE(difference, test::tolerance(Compared::logits_of_adapter) * scale) << name;
 }
 
 class Folder : public testing::Test {
@@ -240,7 +241,7 @@ TEST_F(Adapters, ThatReplaceAModuleWholeAreOpenedWithTheModel) {
   const auto opened = model->logits(ids);
   ASSERT_EQ(opened.size(), merged.size());
   for (std::size_t i = 0; i < merged.size(); ++i) {
-    EXPECT_NEAR(opened[i], merged[i], 1e-4F);
+    EXPECT_NEAR(opened[i], merged[i], test::tolerance(Compared::logits_of_merged));
   }
   EXPECT_NE(opened, load({.model_path = model_of("llama"), .adapter = fixture("llama") / "adapter"})->logits(ids));
   const auto other = fixture("llama") / "adapter";

@@ -16,9 +16,8 @@ TEST_P(AttentionKernel, AgreesWithItsDefinition) {
       for (const int64_t head : {int64_t{0}, layer.heads - 1}) {
         for (const int64_t place : {int64_t{0}, layer.dim - 1}) {
           // A key that lies beside a tie may be rounded the other way.
-          const auto tolerance = layer.dtype == DType::float32 ? 3e-6 : layer.dtype == DType::float16 ? 4e-4 : 3e-3;
           ASSERT_NEAR(out[(row * layer.heads + head) * layer.dim + place], layer.definition(row, head, place, rounds),
-                      tolerance)
+                      test::tolerance(Compared::attention_kernel, layer.dtype))
               << to_string(layer.dtype) << " dim " << layer.dim << " row " << row << " head " << head;
         }
       }

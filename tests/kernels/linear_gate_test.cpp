@@ -90,7 +90,8 @@ TEST_P(LinearGateKernel, GatedAndPlainWithBiases) {
                 u += static_cast<double>(met(x[r * features + k], dtype)) * up[n * features + k];
               }
               const auto want = definition(Activation::gelu, g) * (gated ? u : 1.0);
-              ASSERT_NEAR(y[i], want, 2e-5) << to_string(dtype) << " " << features << " " << ffn << " row " << r;
+              ASSERT_NEAR(y[i], want, test::tolerance(Compared::gate_kernel, dtype))
+                  << to_string(dtype) << " " << features << " " << ffn << " row " << r;
             }
           }
         }
@@ -119,7 +120,7 @@ TEST_P(LinearGateKernel, GateAndUpOfDifferentTypes) {
       g += value * gate[i % kFfn * kFeatures + k];
       u += value * up[i % kFfn * kFeatures + k];
     }
-    ASSERT_NEAR(y[i], definition(Activation::silu, g) * u, 2e-5) << i;
+    ASSERT_NEAR(y[i], definition(Activation::silu, g) * u, test::tolerance(Compared::gate_kernel)) << i;
   }
 }
 

@@ -34,7 +34,9 @@ class LinearKernel : public EveryTarget {
 DSTORCH_EVERY_TARGET(LinearKernel);
 
 /// Sums of `features` products of standard normal numbers, in float32.
-double tolerance(int64_t features) { return 4e-7 * (2.0 + std::sqrt(static_cast<double>(features)) * 4); }
+double tolerance(int64_t features) {
+  return test::tolerance(Compared::linear_kernel) * (2.0 + std::sqrt(static_cast<double>(features)) * 4);
+}
 
 TEST_P(LinearKernel, AnySizeTypeAndAlignment) {
   for (const auto dtype : kStoredTypes) {
@@ -265,7 +267,8 @@ TEST_P(NormKernel, AgreesWithItsDefinition) {
           const auto scale = 1 / std::sqrt(squares / static_cast<double>(features) + 1e-3);
           for (int64_t i = 0; i < features; ++i) {
             const auto want = (row[i] - mean) * scale * gain[i] + (layer ? shift[i] : 0.0f);
-            ASSERT_NEAR(y[r * features + i], want, 3e-6 * (1 + std::abs(want))) << features << " " << i;
+            ASSERT_NEAR(y[r * features + i], want, test::tolerance(Compared::norm_kernel) * (1 + std::abs(want)))
+                << features << " " << i;
           }
         }
       }

@@ -17,8 +17,11 @@
 #include "ops/cpu/half.h"
 #include "ops/cpu/thread_pool.h"
 #include "ops/cpu/types.h"
+#include "support/tolerances.h"
 
 namespace dstorch::ops::cpu {
+
+using test::Compared;
 
 /// The kernels that this thread calls run on so many threads from here on.
 inline void use_threads(int threads) {

@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "models/checkpoint_weights.h"
 #include "models/registry.h"
+#include "support/tolerances.h"
 
 namespace dstorch::models {
 namespace {
@@ -142,7 +143,8 @@ TEST_P(BlockFormats, AModelRunsOnThem) {
   }
   const auto tokens = at::arange(12, at::kLong).view({1, 12});
   const auto want = dense.model->forward(tokens);
-  EXPECT_LT((blocks.model->forward(tokens) - want).abs().max().item<double>(), 1e-5 * want.abs().max().item<double>());
+  EXPECT_LT((blocks.model->forward(tokens) - want).abs().max().item<double>(),
+            test::tolerance(test::Compared::logits_from_blocks) * want.abs().max().item<double>());
   const auto converted = make(config(), true, at::kFloat);
   EXPECT_EQ(converted.bytes, dense.bytes);
   EXPECT_TRUE(converted.model->forward(tokens).equal(want));

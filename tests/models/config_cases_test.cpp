@@ -3,6 +3,7 @@
 
 #include "models/registry.h"
 #include "support/paths.h"
+#include "support/tolerances.h"
 
 namespace dstorch::models {
 namespace {
@@ -49,7 +50,7 @@ TEST_P(ConfigCase, MeansWhatItMeansThere) {
   const auto expected = at::tensor(GetParam()["logits"].get<std::vector<float>>());
   const auto logits = last_logits(config, GetParam()["ids"].get<std::vector<int64_t>>());
   ASSERT_EQ(logits.sizes(), expected.sizes());
-  EXPECT_LT((logits - expected).abs().max().item<double>(), 2e-4);
+  EXPECT_LT((logits - expected).abs().max().item<double>(), test::tolerance(test::Compared::logits_of_config));
 }
 
 std::vector<Json> all_cases() {

@@ -6,18 +6,21 @@
 
 #include <string>
 
+#include "device/torch_types.h"
 #include "ops/cpu/bf16_product.h"
 #include "ops/norm.h"
 #include "ops/types.h"
+#include "support/tolerances.h"
 
 namespace dstorch::ops {
 
-/// How far a fused op may be from its reference computed in float64, of the largest value of the result. The weights'
-/// type does not matter: both use the values as they are stored and meet the same input, and sums are float32.
-constexpr double kTolerance = 3e-6;
-/// Where values pass through a cache of the type and are rounded there at another place of the computation.
-inline double cache_tolerance(at::ScalarType type) {
-  return type == at::kBFloat16 ? 1.5e-2 : type == at::kHalf ? 2e-3 : kTolerance;
+using test::Compared;
+
+/// How far a fused op may be from its reference in float64; the weights' type does not matter.
+constexpr double kTolerance = test::tolerance(Compared::op);
+/// The same where numbers pass through pages of `type`.
+inline double page_tolerance(at::ScalarType type) {
+  return test::tolerance(Compared::op_through_pages, from_torch(type));
 }
 
 constexpr at::ScalarType kWeightTypes[] = {at::kFloat, at::kBFloat16, at::kHalf};

@@ -15,11 +15,14 @@
 #include "ops/cpu/bf16_product.h"
 #include "parity/fixture.h"
 #include "support/devices.h"
+#include "support/tolerances.h"
 #include "train/loss.h"
 #include "train/step.h"
 
 namespace dstorch::parity {
 namespace {
+
+using test::Compared;
 
 std::unique_ptr<TorchModel> open_on(const std::string& device, const std::filesystem::path& path,
                                     std::optional<DType> dtype = {}, std::optional<KvDType> kv_dtype = {},
@@ -55,19 +58,12 @@ TEST_P(Accelerator, SaysWhatTransformersSaysWithoutTheCpu) {
   EXPECT_EQ(result.tokens, fixture.greedy);
   for (std::size_t i = 0; i < fixture.positions.size(); i += 3) {
     const auto logits = model->logits(fixture.ids(fixture.positions[i] + 1));
-    EXPECT_LE(largest_difference(logits, fixture.logits[i]), 1e-4 * fixture.range) << fixture.positions[i];
+    EXPECT_LE(largest_difference(logits, fixture.logits[i]),
+              test::tolerance(Compared::logits, DType::float32, device()) * fixture.range)
+        << fixture.positions[i];
   }
   expect_no_fallbacks();
 }
-
-/// Weights and cache of 16 bits, and how far the logits may be from the CPU's in the same dtype, as a share of their
-/// range. Both compute in float32 (the CPU when it is kept from multiplying in bfloat16), so that sums come out in
-/// another order and, here and there, a key or value is rounded to the neighbour.
-struct Narrow {
-  DType dtype;
-  double tolerance;
-};
-constexpr Narrow kNarrow[] = {{DType::float16, 5e-4}, {DType::bfloat16, 5e-4}};
 
 class WithoutBf16Products {
  public:
@@ -77,7 +73,7 @@ class WithoutBf16Products {
 
 TEST_P(Accelerator, NarrowWeightsSayWhatTheySayOnTheCpu) {
   const WithoutBf16Products unrounded;
-  for (const auto& [dtype, tolerance] : kNarrow) {
+  for (const auto dtype : {DType::float16, DType::bfloat16}) {
     SCOPED_TRACE(to_string(dtype));
     const auto here = open_on("cpu", fixture.model, dtype);
     const auto there = open_on(device(), fixture.model, dtype);
@@ -89,7 +85,7 @@ TEST_P(Accelerator, NarrowWeightsSayWhatTheySayOnTheCpu) {
       const auto ids = fixture.ids(fixture.positions[i] + 1);
       most = std::max(most, largest_difference(there->logits(ids), here->logits(ids)) / fixture.range);
     }
-    EXPECT_LE(most, tolerance);
+    EXPECT_LE(most, test::tolerance(Compared::logits_of_cpu, dtype, device()));
     EXPECT_EQ(there->complete(fixture.prompt, greedy_options(16)).tokens,
               here->complete(fixture.prompt, greedy_options(16)).tokens);
     expect_no_fallbacks();
@@ -124,7 +120,9 @@ TEST_P(Accelerator, GradientsAndAnAdamWStepEqualTheCpus) {
     const auto gradient = expected[entry.key()].grad();
     ASSERT_TRUE(entry.value().grad().defined()) << entry.key();
     const double scale = std::max(gradient.abs().max().item<double>(), 1e-3);
-    EXPECT_LE((entry.value().grad().cpu() - gradient).abs().max().item<double>(), 1e-4 * scale) << entry.key();
+    EXPECT_LE((entry.value().grad().cpu() - gradient).abs().max().item<double>(),
+              test::tolerance(Compared::gradient_of_cpu, DType::float32, device()) * scale)
+        << entry.key();
   }
   std::map<std::string, at::Tensor> gradients;
   for (const auto& entry : here->named_parameters()) {
@@ -151,7 +149,9 @@ TEST_P(Accelerator, GradientsAndAnAdamWStepEqualTheCpus) {
     const auto& gradient = gradients[entry.key()];
     const auto sure = gradient.abs() > std::max(1e-3 * gradient.abs().max().item<double>(), 1e-6);
     const auto difference = (entry.value().detach().cpu() - expected[entry.key()].detach()).abs();
-    EXPECT_LE(difference.masked_fill(sure.logical_not(), 0).max().item<double>(), 2e-5) << entry.key();
+    EXPECT_LE(difference.masked_fill(sure.logical_not(), 0).max().item<double>(),
+              test::tolerance(Compared::weight_of_cpu, DType::float32, device()))
+        << entry.key();
   }
   expect_no_fallbacks();
 }

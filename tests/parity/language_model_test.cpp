@@ -5,45 +5,25 @@
 #include <fstream>
 
 #include "parity/fixture.h"
+#include "support/tolerances.h"
 
 namespace dstorch::parity {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Largest difference of a logit, as a share of the range of the reference's logits, by the dtype of the weights.
-// `exact`: against a float32 run on the same (rounded) weights. We keep activations in float32, so that only the order
-// of sums differs, except that keys and values are cached in the dtype of the weights: these are rounded once, bfloat16
-// to 8 bits. `same_dtype`: against transformers running in bfloat16, which rounds after each step. Its own distance
-// from float32 is 0.5 to 2 % on these models.
-struct Tolerance {
-  const char* weights_dtype;
-  double exact;
-  double same_dtype;
-};
-constexpr Tolerance kTolerances[] = {{"float32", 1e-4, 0}, {"float16", 5e-4, 0}, {"bfloat16", 1e-2, 3e-2}};
-
-Tolerance tolerance_of(const std::string& weights_dtype) {
-  for (const Tolerance& tolerance : kTolerances) {
-    if (weights_dtype == tolerance.weights_dtype) {
-      return tolerance;
-    }
-  }
-  ADD_FAILURE() << "no tolerance for " << weights_dtype;
-  return {"", 0, 0};
-}
+using test::Compared;
 
 void expect_parity(TorchModel& model, const Fixture& fixture) {
-  const Tolerance tolerance = tolerance_of(fixture.weights_dtype);
+  const auto dtype = parse_dtype(fixture.weights_dtype).value();
   double exact = 0;
   double same_dtype = 0;
   for (std::size_t i = 0; i < fixture.positions.size(); ++i) {
     const auto logits = model.logits(fixture.ids(fixture.positions[i] + 1));
     exact = std::max(exact, largest_difference(logits, fixture.logits[i]) / fixture.range);
-    ASSERT_LE(exact, tolerance.exact) << "position " << fixture.positions[i];
+    ASSERT_LE(exact, test::tolerance(Compared::logits, dtype)) << "position " << fixture.positions[i];
     if (!fixture.logits_bf16.empty()) {
       same_dtype = std::max(same_dtype, largest_difference(logits, fixture.logits_bf16[i]) / fixture.range);
-      ASSERT_LE(same_dtype, tolerance.same_dtype) << "position " << fixture.positions[i];
+      ASSERT_LE(same_dtype, test::tolerance(Compared::logits_of_dtype, dtype)) << "position " << fixture.positions[i];
     }
   }
   ::testing::Test::RecordProperty("largest_difference_ppm", static_cast<int>(exact * 1e6));

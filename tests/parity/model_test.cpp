@@ -8,9 +8,12 @@
 #include "models/registry.h"
 #include "nn/kv_pool.h"
 #include "parity/fixture.h"
+#include "support/tolerances.h"
 
 namespace dstorch::parity {
 namespace {
+
+using test::Compared;
 
 std::shared_ptr<models::LanguageModel> build(const Fixture& fixture, std::optional<at::ScalarType> dtype) {
   models::CheckpointWeights::Options options;
@@ -41,7 +44,8 @@ TEST_P(Model, ComposedPathSaysWhatTransformersSays) {
   const auto logits = model->forward(to_tensor(fixture.ids(fixture.positions.back() + 1)));
   EXPECT_TRUE(logits.requires_grad());
   for (std::size_t i = 0; i < fixture.positions.size(); ++i) {
-    EXPECT_LE(largest_difference(row(logits, fixture.positions[i]), fixture.logits[i]), 1e-4 * fixture.range)
+    EXPECT_LE(largest_difference(row(logits, fixture.positions[i]), fixture.logits[i]),
+              test::tolerance(Compared::logits) * fixture.range)
         << "position " << fixture.positions[i];
   }
   logits.sum().backward();
@@ -96,8 +100,9 @@ TEST_P(Model, BatchedSequencesAreApart) {
   const auto first = to_tensor(fixture.ids(30));
   const auto second = first.flip(1);
   const auto together = model->forward(at::cat({first, second}, 0));
-  EXPECT_TRUE(at::allclose(together[0], model->forward(first)[0], 1e-4, 1e-4));
-  EXPECT_TRUE(at::allclose(together[1], model->forward(second)[0], 1e-4, 1e-4));
+  const auto apart = test::tolerance(Compared::sequences_apart);
+  EXPECT_TRUE(at::allclose(together[0], model->forward(first)[0], apart, apart));
+  EXPECT_TRUE(at::allclose(together[1], model->forward(second)[0], apart, apart));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Model, ::testing::ValuesIn(fixture_names()), [](const auto& name) { return name.param; });

@@ -4,9 +4,12 @@
 #include <sstream>
 
 #include "parity/fixture.h"
+#include "support/tolerances.h"
 
 namespace dstorch::parity {
 namespace {
+
+using test::Compared;
 
 struct SimpleCase {
   std::string file;
@@ -53,8 +56,8 @@ void expect_outputs(TorchModel& model, const Json& cases, int64_t output_size) {
     const Output output = parse_output(model.generate(prompt));
     EXPECT_EQ(output.shape, "1x" + std::to_string(output_size));
     const auto expected = one["output"].get<std::vector<float>>();
-    EXPECT_LE(largest_difference(output.values, expected), 1e-4) << prompt;
-    EXPECT_LE(largest_difference(model.logits(prompt), expected), 1e-4) << prompt;
+    EXPECT_LE(largest_difference(output.values, expected), test::tolerance(Compared::logits_of_plain)) << prompt;
+    EXPECT_LE(largest_difference(model.logits(prompt), expected), test::tolerance(Compared::logits_of_plain)) << prompt;
   }
 }
 
@@ -119,7 +122,9 @@ TEST(TorchScript, LanguageModelSaysWhatPyTorchSays) {
   const auto lengths = json["lengths"].get<std::vector<std::size_t>>();
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const auto logits = model->logits(std::span(prompt).first(lengths[i]));
-    EXPECT_LE(largest_difference(logits, json["logits"][i].get<std::vector<float>>()), 1e-4) << lengths[i];
+    EXPECT_LE(largest_difference(logits, json["logits"][i].get<std::vector<float>>()),
+              test::tolerance(Compared::logits_of_plain))
+        << lengths[i];
   }
   const auto greedy = json["greedy"].get<std::vector<int64_t>>();
   EXPECT_EQ(model->complete(prompt, greedy_options(static_cast<int64_t>(greedy.size()))).tokens, greedy);

@@ -4,9 +4,12 @@
 #include <cmath>
 
 #include "parity/fixture.h"
+#include "support/tolerances.h"
 
 namespace dstorch::parity {
 namespace {
+
+using test::Compared;
 
 class Text : public ::testing::Test {
  protected:
@@ -40,17 +43,19 @@ TEST_F(Text, PerplexityIsTheCrossEntropy) {
   const auto result = open(0)->perplexity(string_of("text"));
   const double nll = expected_["nll"].get<double>();
   const auto predicted = static_cast<double>(ids_of("ids").size() - 1);
-  EXPECT_NEAR(result.nll, nll, 1e-4 * nll);
-  EXPECT_NEAR(result.perplexity, std::exp(nll / predicted), 1e-4 * std::exp(nll / predicted));
+  EXPECT_NEAR(result.nll, nll, test::tolerance(Compared::likelihood) * nll);
+  EXPECT_NEAR(result.perplexity, std::exp(nll / predicted),
+              test::tolerance(Compared::likelihood) * std::exp(nll / predicted));
   EXPECT_EQ(result.tokens, static_cast<int64_t>(predicted));
   EXPECT_EQ(result.bytes, static_cast<int64_t>(string_of("text").size()));
-  EXPECT_NEAR(result.bits_per_byte, nll / std::log(2.0) / static_cast<double>(string_of("text").size()), 1e-4);
+  EXPECT_NEAR(result.bits_per_byte, nll / std::log(2.0) / static_cast<double>(string_of("text").size()),
+              test::tolerance(Compared::likelihood));
 }
 
 TEST_F(Text, PerplexityOfALongTextGoesByWindows) {
   const auto result = open(expected_["window"].get<int64_t>())->perplexity(string_of("text"));
   const double nll = expected_["windowed_nll"].get<double>();
-  EXPECT_NEAR(result.nll, nll, 1e-4 * nll);
+  EXPECT_NEAR(result.nll, nll, test::tolerance(Compared::likelihood) * nll);
   EXPECT_GT(std::abs(nll - expected_["nll"].get<double>()), 1e-2 * nll);  // else this test could not fail
   EXPECT_EQ(result.tokens, static_cast<int64_t>(ids_of("ids").size()) - 1);
 }
@@ -58,7 +63,7 @@ TEST_F(Text, PerplexityOfALongTextGoesByWindows) {
 TEST_F(Text, EmbeddingIsTheMeanOfTheLastHiddenStates) {
   const auto model = open(0);
   const auto expected = expected_["embedded"].get<std::vector<float>>();
-  EXPECT_LE(largest_difference(model->embed(string_of("prompt")), expected), 1e-4);
+  EXPECT_LE(largest_difference(model->embed(string_of("prompt")), expected), test::tolerance(Compared::hidden_mean));
   EXPECT_GT(largest_difference(model->embed(string_of("text")), expected), 1e-2);
 }
 

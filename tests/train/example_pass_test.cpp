@@ -10,11 +10,14 @@
 #include "models/registry.h"
 #include "ops/pass_threads.h"
 #include "support/paths.h"
+#include "support/tolerances.h"
 #include "train/step.h"
 #include "train/trainable_adapter.h"
 
 namespace dstorch::training {
 namespace {
+
+using test::Compared;
 
 constexpr std::size_t kExamples = 12;
 // Two of them are more rows than go through the head together.
@@ -121,10 +124,11 @@ TEST_P(ExamplePass, PartsAddUpToTheExamples) {
   }
   const auto [loss, gradients] = learn(2, {all_});
   const auto [wanted_loss, wanted] = learn(1, singly);
-  EXPECT_NEAR(loss, wanted_loss, 1e-5 * wanted_loss);
+  EXPECT_NEAR(loss, wanted_loss, test::tolerance(Compared::parts) * wanted_loss);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const auto scale = wanted[i].abs().max().item<double>();
-    EXPECT_LE((gradients[i] - wanted[i]).abs().max().item<double>(), 1e-5 * scale + 1e-9) << parameters_[i].first;
+    EXPECT_LE((gradients[i] - wanted[i]).abs().max().item<double>(), test::tolerance(Compared::parts) * scale + 1e-9)
+        << parameters_[i].first;
   }
 }
 

@@ -15,6 +15,7 @@
 #include "models/classes.h"
 #include "models/registry.h"
 #include "support/paths.h"
+#include "support/tolerances.h"
 #include "train/example_pass.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -24,9 +25,9 @@ namespace dstorch::training {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Compared;
 
-/// Of the difference to the reference, over the tensor's largest value.
-constexpr double kTolerance = 1e-4;
+constexpr double kTolerance = test::tolerance(Compared::finetuned);
 /// What the names of the classifiers' fixtures end with.
 constexpr std::string_view kClasses = "_classes";
 
@@ -123,7 +124,7 @@ class FinetuneParity : public testing::TestWithParam<Case> {
       const auto norm = update(parameters, *optimizer, rate, expected_["clip_norm"], loss, 1);
       EXPECT_NEAR(loss, losses[step].get<double>(), kTolerance * losses[step].get<double>()) << "step " << step;
       const auto wanted = expected_[prefix + "_norms"][step].get<double>();
-      EXPECT_NEAR(norm, wanted, 5 * kTolerance * wanted) << "step " << step;
+      EXPECT_NEAR(norm, wanted, test::tolerance(Compared::finetuned_norm) * wanted) << "step " << step;
     }
   }
 
@@ -192,7 +193,9 @@ TEST_P(FinetuneParity, LoraGradientsAndTenLosses) {
   EXPECT_EQ(saved.weights->tensors().size(), trained.weights->tensors().size() - trained.base.size());
   for (const auto& view : saved.weights->tensors()) {
     const auto wanted = read(*trained.weights, view.name);
-    EXPECT_LE((read(*saved.weights, view.name) - wanted).abs().max().item<double>(), 1e-3) << view.name;
+    EXPECT_LE((read(*saved.weights, view.name) - wanted).abs().max().item<double>(),
+              test::tolerance(Compared::finetuned_weight))
+        << view.name;
   }
   for (const auto& [module, pair] : trained.linear) {
     EXPECT_DOUBLE_EQ(saved.config.scale_of(module), trained.config.scale_of(module)) << module;

@@ -10,12 +10,15 @@
 #include "dstorch/checkpoint.h"
 #include "models/registry.h"
 #include "support/paths.h"
+#include "support/tolerances.h"
 #include "train/loss.h"
 #include "train/schedule.h"
 #include "train/step.h"
 
 namespace dstorch::training {
 namespace {
+
+using test::Compared;
 
 const std::filesystem::path kFixture = test::source_dir() / "tests/data/training";
 
@@ -61,7 +64,7 @@ TEST_F(TrainingParity, EveryGradientOfTheFirstStep) {
     const auto scale = wanted.abs().max().item<double>();
     const auto difference = (entry.value().grad() - wanted).abs().max().item<double>();
     EXPECT_GT(scale, 0) << entry.key();
-    EXPECT_LE(difference, 1e-5 * scale) << entry.key();
+    EXPECT_LE(difference, test::tolerance(Compared::gradient) * scale) << entry.key();
     ++compared;
   }
   EXPECT_EQ(compared, 20);  // Two layers of nine, the tied embedding, the last norm.
@@ -81,13 +84,16 @@ TEST_F(TrainingParity, TenStepsOfAdamW) {
     EXPECT_NEAR(schedule.at(step), expected_["learning_rates"][index].get<double>(), 1e-12);
     const auto result =
         train_step(*model_, *optimizer, batch(step), schedule.at(step), expected_["clip_norm"], false, step + 1);
-    EXPECT_NEAR(result.loss, expected_["losses"][index].get<double>(), 2e-5) << "step " << step;
-    EXPECT_NEAR(result.grad_norm, expected_["grad_norms"][index].get<double>(), 5e-5) << "step " << step;
+    EXPECT_NEAR(result.loss, expected_["losses"][index].get<double>(), test::tolerance(Compared::loss))
+        << "step " << step;
+    EXPECT_NEAR(result.grad_norm, expected_["grad_norms"][index].get<double>(),
+                test::tolerance(Compared::gradient_norm))
+        << "step " << step;
   }
   for (const std::string name : {"model.layers.1.mlp.up_proj.weight", "model.norm.weight"}) {
     const auto wanted = read(*file_, "final:" + name);
     const auto got = model_->named_parameters()[name];
-    EXPECT_LE((got - wanted).abs().max().item<double>(), 5e-5) << name;
+    EXPECT_LE((got - wanted).abs().max().item<double>(), test::tolerance(Compared::trained_weight)) << name;
   }
 }
 

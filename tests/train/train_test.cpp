@@ -17,6 +17,7 @@
 #include "dstorch/error.h"
 #include "dstorch/tokenizer.h"
 #include "support/devices.h"
+#include "support/tolerances.h"
 #include "train/bfloat16.h"
 #include "train/training_plan.h"
 
@@ -24,6 +25,7 @@ namespace dstorch {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Compared;
 
 class Train : public testing::Test {
  protected:
@@ -617,10 +619,12 @@ TEST_F(Train, OnEveryDeviceAsOnTheCpu) {
     const auto& loss = losses[device];
     ASSERT_EQ(loss.size(), 12U);
     for (std::size_t i = 0; i < 12; ++i) {
-      EXPECT_NEAR(loss[i], losses["cpu"][i], 2e-3) << "step " << i + 1;
+      EXPECT_NEAR(loss[i], losses["cpu"][i], test::tolerance(Compared::loss_of_cpu, DType::float32, device))
+          << "step " << i + 1;
     }
     EXPECT_LT(loss.back(), loss.front() - 1);
-    EXPECT_NEAR(*results[device].held_out_loss, *results["cpu"].held_out_loss, 2e-3);
+    EXPECT_NEAR(*results[device].held_out_loss, *results["cpu"].held_out_loss,
+                test::tolerance(Compared::loss_of_cpu, DType::float32, device));
     const auto& there = results[device].memory;
     EXPECT_EQ(there.device, Device::parse(device));
     for (const auto kind : {MemoryKind::weights, MemoryKind::gradients, MemoryKind::optimizer}) {
