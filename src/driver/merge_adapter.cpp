@@ -32,9 +32,9 @@ class MergedWeights {
         file_(AdapterFile::open(options.adapter)),
         config_(file_.config_on(read_ordered_json(options.model / "config.json"))) {
     base_ = Checkpoint::open(options.model);
-    names_.emplace(*base_);
     models::PlannedWeights planned(base_, DType::float32, /*convert=*/false);
     model_ = models::create_model(Json::parse(config_.dump()), planned, {at::kMeta});
+    names_.emplace(*base_, model_->parts().body);
     engine::require_fits(file_, *model_);
     find_changes();
   }

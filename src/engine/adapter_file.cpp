@@ -140,6 +140,7 @@ std::map<std::string, const nn::Embedding*> embedding_tables(const torch::nn::Mo
 
 void require_fits(const AdapterFile& file, const models::LanguageModel& model) {
   const auto where = file.directory.string();
+  const auto parts = model.parts();
   const auto layers = linear_layers(model);
   for (const auto& [module, pair] : file.linear) {
     const auto it = layers.find(module);
@@ -170,11 +171,11 @@ void require_fits(const AdapterFile& file, const models::LanguageModel& model) {
     const auto module = parameter.substr(0, parameter.rfind('.'));
     require(parameters.contains(parameter), ErrorKind::format,
             "{}: the model has no weight {}: the adapter is of another one", where, parameter);
-    require(!model.sizes().tied || !(is_head(module) || tables.contains(module)), ErrorKind::unsupported,
+    require(!model.sizes().tied || !(parts.is_head(module) || tables.contains(module)), ErrorKind::unsupported,
             "{}: modules_to_save has {}, and in this model the head and the table of tokens are one", where, module);
   }
   for (const auto& [module, layer] : layers) {
-    const bool wanted = file.config.changes(module);
+    const bool wanted = file.config.changes(module, parts);
     require(wanted == file.linear.contains(module), ErrorKind::format,
             "{}: adapter_config.json {} {}, and the weights {} matrices for it", where,
             wanted ? "targets" : "leaves out", module, wanted ? "have no" : "have");

@@ -138,10 +138,6 @@ std::optional<int64_t> layer_of(const std::string& module, const std::vector<std
 
 }  // namespace
 
-bool is_head(std::string_view module) {
-  return module == "lm_head" || module == "embed_out" || module == models::kClassHead;
-}
-
 bool matches_whole(const std::string& pattern, std::string_view text) {
   const text::Regex regex("\\A(?:" + pattern + ")\\z");
   text::Span match;
@@ -192,7 +188,7 @@ bool LoraConfig::replaces(const std::string& module) const {
                      [&](const std::string& name) { return matches_whole("(|.*\\.)" + name + "(|\\..*)", module); });
 }
 
-bool LoraConfig::changes(const std::string& module) const {
+bool LoraConfig::changes(const std::string& module, const models::ModelParts& parts) const {
   const bool excluded = exclude_pattern ? matches_whole(*exclude_pattern, module) : named(excludes, module);
   if (excluded || replaces(module)) {
     return false;
@@ -202,7 +198,7 @@ bool LoraConfig::changes(const std::string& module) const {
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
       return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
     });
-    return lower == kAllLinear ? !is_head(module) : matches_whole(*target_pattern, module);
+    return lower == kAllLinear ? !parts.is_head(module) : matches_whole(*target_pattern, module);
   }
   if (std::find(targets.begin(), targets.end(), module) != targets.end()) {
     return true;

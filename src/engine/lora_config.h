@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "models/language_model.h"
 
 namespace dstorch::engine {
 
@@ -45,8 +46,8 @@ struct LoraConfig {
   /// naming what it uses beyond LoRA (DoRA, biases, ...).
   static LoraConfig from_json(std::string_view text, const std::string& where);
 
-  /// Whether the linear layer of this name is changed.
-  [[nodiscard]] bool changes(const std::string& module) const;
+  /// Whether the linear layer of this name is changed in a model of these parts: "all-linear" leaves its head out.
+  [[nodiscard]] bool changes(const std::string& module, const models::ModelParts& parts) const;
   /// Whether the module is replaced whole.
   [[nodiscard]] bool replaces(const std::string& module) const;
   [[nodiscard]] int64_t rank_of(const std::string& module) const;
@@ -54,9 +55,6 @@ struct LoraConfig {
   /// The factor of the product of the two matrices.
   [[nodiscard]] double scale_of(const std::string& module) const;
 };
-
-/// Whether the linear layer of this name makes a model's logits. "all-linear" leaves that one out.
-bool is_head(std::string_view module);
 
 /// The adapter_config.json of an adapter that changes `modules`. `conv1d`: whether the base model stores their weights
 /// as [in, out].

@@ -18,23 +18,25 @@ constexpr std::size_t kListed = 20;
 /// How many names a line of the log lists.
 constexpr std::size_t kNamed = 5;
 
-/// Tensors that checkpoints contain and these models do not use: masks, frequencies and position ids that older
-/// versions saved, scales of a quantized cache, layers that predict further tokens.
+/// Whether any of `endings` is what `name` ends with.
+template <typename Endings>
+bool ends_with_any(std::string_view name, const Endings& endings) {
+  return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+/// Tensors that checkpoints of any family may contain and no model uses: rotation tables, masks and position ids that
+/// older versions saved, scales of a quantized cache, layers that predict further tokens. Those of one family are in
+/// its DecoderConfig::unused.
 bool is_left_out(std::string_view name) {
-  constexpr std::array<std::string_view, 12> endings{".attn.bias",
-                                                     ".attention.bias",
-                                                     ".attention.masked_bias",
-                                                     ".attn.masked_bias",
-                                                     "rotary_emb.inv_freq",
-                                                     "rotary_emb.original_inv_freq",
-                                                     "rotary_emb.cos_cached",
-                                                     "rotary_emb.sin_cached",
-                                                     ".k_scale",
-                                                     ".v_scale",
-                                                     "causal_mask",
-                                                     "position_ids"};
-  return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return name.ends_with(ending); }) ||
-         name.starts_with("mtp.") || name.find(".mtp.") != std::string_view::npos;
+  constexpr std::array<std::string_view, 8> endings{"rotary_emb.inv_freq",
+                                                    "rotary_emb.original_inv_freq",
+                                                    "rotary_emb.cos_cached",
+                                                    "rotary_emb.sin_cached",
+                                                    ".k_scale",
+                                                    ".v_scale",
+                                                    "causal_mask",
+                                                    "position_ids"};
+  return ends_with_any(name, endings) || name.starts_with("mtp.") || name.find(".mtp.") != std::string_view::npos;
 }
 
 /// How the ops read the blocks of `view`. Throws LMError{unsupported} for a format they do not know.
@@ -242,7 +244,7 @@ void CheckpointWeights::finish() const {
     if (used_.contains(view.name)) {
       continue;
     }
-    if (is_left_out(view.name) || unneeded_.contains(view.name)) {
+    if (is_left_out(view.name) || unneeded_.contains(view.name) || ends_with_any(view.name, unneeded_endings_)) {
       left_out.push_back(view.name);
     } else {
       problems.push_back(fmt::format("unexpected: {} [{}]", view.name, fmt::join(view.shape, ", ")));

@@ -46,7 +46,9 @@ class CheckpointWeights : public nn::WeightSource {
   [[nodiscard]] bool has(const std::string& name) const override;
   /// Logs a warning where the two differ.
   nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
+  void names_begin_with(const std::string& body) override { names_ = WeightNames(*checkpoint_, body); }
   void leave_out(const std::string& name) override;
+  void leave_out_ending(const std::string& ending) override { unneeded_endings_.push_back(ending); }
   [[nodiscard]] bool trainable() const override { return false; }
 
   /// Throws LMError{format} that lists every weight that was missing or had the wrong shape, and every one that no
@@ -70,6 +72,7 @@ class CheckpointWeights : public nn::WeightSource {
   Options options_;
   std::set<std::string> used_;
   std::set<std::string> unneeded_;
+  std::vector<std::string> unneeded_endings_;
   std::vector<std::string> problems_;
   int64_t bytes_ = 0;
   int64_t numel_ = 0;

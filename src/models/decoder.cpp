@@ -22,9 +22,14 @@ int64_t end_of(const ops::Batch& batch) {
 Decoder::Decoder(DecoderConfig config, nn::WeightSource& weights, const BlockFactory& make_block,
                  std::vector<std::unique_ptr<nn::Rope>> ropes)
     : config_(std::move(config)),
-      parts_{config_.body + "." + config_.token_table, config_.head, config_.residual_layers, 1 - config_.norm_offset},
+      parts_{config_.body, config_.body + "." + config_.token_table, config_.head, config_.residual_layers,
+             1 - config_.norm_offset},
       ropes_(std::move(ropes)) {
   auto& sizes = config_.sizes;
+  weights.names_begin_with(config_.body);
+  for (const auto& ending : config_.unused) {
+    weights.leave_out_ending(ending);
+  }
   const nn::WeightScope all(weights);
   const auto scope = all / config_.body;
   if (sizes.num_classes > 0) {

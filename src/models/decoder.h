@@ -48,6 +48,8 @@ struct DecoderConfig {
   std::string head = "lm_head";
   /// The endings of the names of layers whose output is added to the residual stream.
   std::vector<std::string> residual_layers{"o_proj", "down_proj"};
+  /// The endings of the names of tensors that the family's checkpoints may contain and the model does not use.
+  std::vector<std::string> unused;
 };
 
 /// Makes the block number `index` from its weights.

@@ -139,6 +139,7 @@ std::shared_ptr<LanguageModel> create_gpt2(const Json& json, nn::WeightSource& w
   decoder.layers = "h";
   decoder.final_norm = "ln_f";
   decoder.residual_layers = {"c_proj"};
+  decoder.unused = {".attn.bias", ".attn.masked_bias"};  // masks
   const auto make_block = [&](const nn::WeightScope& scope, int64_t index) {
     return std::make_shared<Gpt2Block>(config, scope, index);
   };

@@ -131,6 +131,7 @@ std::shared_ptr<LanguageModel> create_gpt_neox(const Json& json, nn::WeightSourc
   decoder.final_norm = "final_layer_norm";
   decoder.head = "embed_out";
   decoder.residual_layers = {"attention.dense", "mlp.dense_4h_to_h"};
+  decoder.unused = {".attention.bias", ".attention.masked_bias"};  // masks
   const auto make_block = [&](const nn::WeightScope& scope, int64_t /*index*/) {
     return std::make_shared<GptNeoxLayer>(config, scope);
   };

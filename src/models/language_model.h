@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "models/classes.h"
 #include "nn/kv_pool.h"
 #include "nn/rope.h"
 #include "ops/batch.h"
@@ -39,6 +41,8 @@ struct ModelSizes {
 /// The names of a model's parts in checkpoints, and how fresh weights begin; empty for models that do not say
 /// (TorchScript).
 struct ModelParts {
+  /// The module that all others are in, but for the head: what their names begin with.
+  std::string body;
   /// The module with the vectors of the tokens.
   std::string token_table;
   /// The module of the head for tokens, also where the table is the head too, and where a head of classes stands in its
@@ -48,6 +52,9 @@ struct ModelParts {
   std::vector<std::string> residual_layers;
   /// A norm's weights before training.
   double first_norm_weight = 1;
+
+  /// Whether `module` makes the model's logits, of tokens or of classes.
+  [[nodiscard]] bool is_head(std::string_view module) const { return module == head || module == kClassHead; }
 };
 
 /// A language model that predicts the next token. The same definition trains (gradients on, composed ops) and generates

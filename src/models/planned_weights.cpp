@@ -53,6 +53,12 @@ ops::Weight PlannedWeights::get_weight(const std::string& name, int64_t rows, in
 
 bool PlannedWeights::has(const std::string& name) const { return !names_ || names_->find(name) != nullptr; }
 
+void PlannedWeights::names_begin_with(const std::string& body) {
+  if (checkpoint_) {
+    names_.emplace(*checkpoint_, body);
+  }
+}
+
 nn::TiedPair PlannedWeights::tied_pair(const std::string& first, const std::string& second) {
   return names_ ? models::tied_pair(checkpoint_, *names_, first, second) : nn::TiedPair::same;
 }

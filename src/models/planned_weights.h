@@ -23,6 +23,7 @@ class PlannedWeights : public nn::WeightSource {
   ops::Weight get_weight(const std::string& name, int64_t rows, int64_t columns) override;
   [[nodiscard]] bool has(const std::string& name) const override;
   nn::TiedPair tied_pair(const std::string& first, const std::string& second) override;
+  void names_begin_with(const std::string& body) override;
   [[nodiscard]] bool trainable() const override { return false; }
 
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }

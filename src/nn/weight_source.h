@@ -32,8 +32,13 @@ class WeightSource {
   [[nodiscard]] virtual bool has(const std::string& name) const = 0;
   /// Which of the matrices `first` and `second` there are, which a config declares to be one.
   virtual TiedPair tied_pair(const std::string& /*first*/, const std::string& /*second*/) { return TiedPair::same; }
+  /// Tells the source what the model's names begin with ("model", "transformer"), which programs that save models leave
+  /// out or write twice. Called before anything is asked for.
+  virtual void names_begin_with(const std::string& /*body*/) {}
   /// Tells the source that a weight of this name may exist and is not used.
   virtual void leave_out(const std::string& /*name*/) {}
+  /// The same for all names with this ending.
+  virtual void leave_out_ending(const std::string& /*ending*/) {}
   /// Whether the weights will be trained.
   [[nodiscard]] virtual bool trainable() const = 0;
 };

@@ -304,7 +304,7 @@ void FinetuneModel::write(const fs::path& directory) const {
     return;
   }
   std::vector<DeferredTensor> tensors;
-  const models::WeightNames names(*checkpoint_);
+  const models::WeightNames names(*checkpoint_, model_->parts().body);
   for (const auto& [name, parameter] : parameters_) {
     const auto* view = names.find(name);
     const auto dtype =

@@ -52,7 +52,7 @@ std::vector<std::string> target_layers(const models::LanguageModel& model, const
   for (const auto& [name, layer] : engine::linear_layers(model)) {
     known.push_back(name);
     ends.insert(name.substr(name.rfind('.') + 1));
-    if (!engine::is_head(name)) {
+    if (!model.parts().is_head(name)) {
       linear.push_back(name);
     }
   }

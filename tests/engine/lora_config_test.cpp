@@ -15,7 +15,11 @@ LoraConfig parse(const std::string& more) {
   return LoraConfig::from_json(R"({"peft_type": "LORA", "r": 8, "lora_alpha": 16, )" + more + "}", "the config");
 }
 
-bool changes(const LoraConfig& config, const std::string& module) { return config.changes(module); }
+bool changes(const LoraConfig& config, const std::string& module) {
+  models::ModelParts parts;
+  parts.head = "lm_head";
+  return config.changes(module, parts);
+}
 
 TEST(LoraConfig, AListNamesWholeModulesOrWhatTheyEndWith) {
   const auto config = parse(R"("target_modules": ["q_proj", "model.layers.1.mlp.up_proj"])");
