@@ -29,15 +29,13 @@ void AdapterShelf::add(const std::string& name, const engine::AdapterFile& file)
   const std::lock_guard lock(mutex_);
   require(adapters_.try_emplace(name, std::move(adapter)).second, ErrorKind::invalid_argument,
           "there is an adapter \"{}\" already; detach it first, or choose another name", name);
-  *count_ = static_cast<int>(adapters_.size());
 }
 
 void AdapterShelf::detach(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto it = adapters_.find(name);
   require(it != adapters_.end(), ErrorKind::not_found, "there is no adapter \"{}\" to detach", name);
-  adapters_.erase(it);  // calls that run keep it, and what was set aside for them
-  *count_ = static_cast<int>(adapters_.size());
+  adapters_.erase(it);  // calls that run keep it
 }
 
 std::vector<std::string> AdapterShelf::names() const {

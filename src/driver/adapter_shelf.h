@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -19,10 +18,8 @@ namespace dstorch::driver {
 /// The adapters that calls of one model can name. Thread-safe. A call keeps the adapter it began with.
 class AdapterShelf {
  public:
-  /// `count`: told how many there are.
-  AdapterShelf(const engine::Engine& engine, std::shared_ptr<MemoryAccount> account,
-               std::shared_ptr<std::atomic<int>> count)
-      : engine_(engine), account_(std::move(account)), count_(std::move(count)) {}
+  AdapterShelf(const engine::Engine& engine, std::shared_ptr<MemoryAccount> account)
+      : engine_(engine), account_(std::move(account)) {}
 
   /// Throws LMError: invalid_argument for a name that is taken, unsupported for an adapter that replaces modules whole,
   /// and what reading and fitting the files throws.
@@ -40,7 +37,6 @@ class AdapterShelf {
 
   const engine::Engine& engine_;
   std::shared_ptr<MemoryAccount> account_;
-  std::shared_ptr<std::atomic<int>> count_;
   bool replaced_ = false;  // the default adapter replaces modules whole: other calls would go through them too
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const nn::Adapter>, std::less<>> adapters_;

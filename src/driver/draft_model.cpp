@@ -1,7 +1,6 @@
 #include "driver/draft_model.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "core/json.h"
 #include "core/throw.h"
@@ -69,10 +68,9 @@ DraftModel load_draft_model(const TorchModelConfig& config, const engine::Engine
   require(sizes.num_classes == 0, ErrorKind::invalid_argument,
           "a draft model must predict tokens; {} tells classes apart", directory.string());
   require_same_vocabulary(directory, sizes, target);
-  const auto adapters = std::make_shared<std::atomic<int>>(0);
-  draft.pass = [pass = memory_bounds(outline(own, json, draft.checkpoint), own, 0, adapters).pass,
+  draft.pass = [pass = memory_bounds(outline(own, json, draft.checkpoint), own, nullptr).pass,
                 most = sizes.max_positions](int64_t rows, int64_t positions, int64_t sequences) {
-    return pass(rows, std::min(positions, most), sequences);
+    return pass(rows, std::min(positions, most), sequences, /*rank=*/0);
   };
   return draft;
 }

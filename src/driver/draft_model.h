@@ -13,7 +13,7 @@ namespace dstorch::driver {
 struct DraftModel {
   engine::DraftModelConfig engine;
   std::shared_ptr<const Checkpoint> checkpoint;
-  /// What a pass of it takes, as `MemoryBounds::pass`.
+  /// What a pass of it takes, as `MemoryBounds::pass` without adapters.
   std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences)> pass;
 };
 

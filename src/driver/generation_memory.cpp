@@ -22,9 +22,6 @@ constexpr int64_t kSmallTensors = 8192;
 /// A model that nobody asks keeps prefixes in this part of the memory that was free.
 constexpr int64_t kIdleShare = 8;
 
-/// Of the adapters that passes are planned with. What else they take is as wide as the layers, whatever their rank.
-constexpr int64_t kPlannedRank = 64;
-
 /// A pass of `rows` rows, the longest of whose `sequences` has so many positions.
 int64_t pass_bytes(const models::ModelOutline& model, const TorchModelConfig& config, int64_t rows, int64_t positions,
                    int64_t sequences, const nn::Adapter* adapter = nullptr) {
@@ -36,14 +33,14 @@ int64_t pass_bytes(const models::ModelOutline& model, const TorchModelConfig& co
                                             .adapter = adapter});
 }
 
-/// An adapter of every linear layer, without memory.
-nn::Adapter wide_adapter(const models::LanguageModel& model) {
+/// An adapter of this rank on every linear layer, without memory.
+nn::Adapter adapter_of_rank(const models::LanguageModel& model, int64_t rank) {
   const auto matrix = [](int64_t rows, int64_t columns) {
     return at::empty({rows, columns}, at::TensorOptions(at::kFloat).device(at::kMeta));
   };
   nn::Adapter adapter;
   for (const auto& [name, layer] : engine::linear_layers(model)) {
-    adapter.add(*layer, {matrix(kPlannedRank, layer->in_features()), matrix(layer->out_features(), kPlannedRank)});
+    adapter.add(*layer, {matrix(rank, layer->in_features()), matrix(layer->out_features(), rank)});
   }
   return adapter;
 }
@@ -76,16 +73,17 @@ int64_t largest_pass(const models::ModelOutline& model, const TorchModelConfig& 
 class KnownPasses {
  public:
   KnownPasses(models::ModelOutline model, TorchModelConfig config)
-      : model_(std::move(model)), config_(std::move(config)), adapter_(wide_adapter(*model_.model)) {}
+      : model_(std::move(model)), config_(std::move(config)) {}
 
-  /// `adapted`: rows may go through adapters.
-  int64_t bytes(int64_t rows, int64_t positions, int64_t sequences, bool adapted) {
-    const std::array<int64_t, 4> key{rows, positions, sequences, adapted ? 1 : 0};
+  /// `rank`: of the adapters that rows go through, the largest; 0 without any.
+  int64_t bytes(int64_t rows, int64_t positions, int64_t sequences, int64_t rank) {
+    const std::array<int64_t, 4> key{rows, positions, sequences, rank};
     const std::lock_guard lock(mutex_);
     if (const auto place = known_.find(key); place != known_.end()) {
       return place->second;
     }
-    const auto found = pass_bytes(model_, config_, rows, positions, sequences, adapted ? &adapter_ : nullptr);
+    const auto adapter = adapter_of_rank(*model_.model, rank);
+    const auto found = pass_bytes(model_, config_, rows, positions, sequences, rank > 0 ? &adapter : nullptr);
     if (known_.size() >= kMost) {
       known_.clear();
     }
@@ -98,7 +96,6 @@ class KnownPasses {
 
   models::ModelOutline model_;
   TorchModelConfig config_;
-  nn::Adapter adapter_;
   std::mutex mutex_;
   std::map<std::array<int64_t, 4>, int64_t> known_;
 };
@@ -148,8 +145,8 @@ MemoryPlan plan_generation(const models::ModelOutline& model, const TorchModelCo
   return plan;
 }
 
-engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config, int64_t taken,
-                                   std::shared_ptr<const std::atomic<int>> adapters) {
+engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const TorchModelConfig& config,
+                                   const std::shared_ptr<const MemoryAccount>& account) {
   require(config.kv_memory >= 0, ErrorKind::invalid_argument,
           "kv_memory must be at least 0 bytes (0 is no bound of its own), got {}", config.kv_memory);
   engine::MemoryBounds bounds;
@@ -158,8 +155,9 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
   }
   bounds.kv = config.kv_memory;
   auto idle = bounds.kv;  // what prefixes may take while nothing runs
+  const auto taken = account ? account->use(config.device) : MemoryUse{};
   if (config.memory_limit > 0) {
-    bounds.together = std::max<int64_t>(1, config.memory_limit - taken);
+    bounds.together = std::max<int64_t>(1, config.memory_limit - taken.total.bytes);
     idle = idle > 0 ? std::min(idle, bounds.together) : bounds.together;
   } else if (bounds.kv == 0) {
     const auto available = machine_memory(config.device).available;
@@ -168,11 +166,13 @@ engine::MemoryBounds memory_bounds(const models::ModelOutline& model, const Torc
   }
   bounds.prefixes = config.prefix_cache ? idle : 0;
   const auto passes = std::make_shared<KnownPasses>(model, config);
-  bounds.pass = [model = model.model, passes, adapters = std::move(adapters)](int64_t rows, int64_t positions,
-                                                                              int64_t sequences) {
+  bounds.pass = [model = model.model, device = config.device, passes, account,
+                 weights = taken[MemoryKind::weights].bytes](int64_t rows, int64_t positions, int64_t sequences,
+                                                             int64_t rank) {
     const auto tables = model->tables(positions);
-    const auto pass = passes->bytes(rows, positions, sequences, adapters->load(std::memory_order_relaxed) > 0);
-    return tables.kept + std::max(pass, tables.peak - tables.kept) + kSmallTensors;
+    const auto pass = passes->bytes(rows, positions, sequences, rank);
+    const auto attached = account ? account->use(device)[MemoryKind::weights].bytes - weights : 0;  // adapters
+    return tables.kept + std::max(pass, tables.peak - tables.kept) + std::max<int64_t>(attached, 0) + kSmallTensors;
   };
   bounds.plan = [model, config](int64_t positions) { return to_string(plan_generation(model, config, positions, 1)); };
   return bounds;

@@ -1,6 +1,5 @@
 #include <fmt/ranges.h>
 
-#include <atomic>
 #include <set>
 
 #include "core/json.h"
@@ -139,13 +138,11 @@ void load_language_model(const TorchModelConfig& config, const ModelSource& sour
     draft = load_draft_model(config, parts);
     parts.draft = draft->engine;
   }
-  const auto adapters = std::make_shared<std::atomic<int>>(0);
-  parts.memory =
-      memory_bounds(outline(config, json, checkpoint), config, account->use(config.device).total.bytes, adapters);
+  parts.memory = memory_bounds(outline(config, json, checkpoint), config, account);
   if (draft) {
     parts.memory.pass = [model = parts.memory.pass, guesses = draft->pass](int64_t rows, int64_t positions,
-                                                                           int64_t sequences) {
-      return std::max(model(rows, positions, sequences), guesses(rows, positions, sequences));
+                                                                           int64_t sequences, int64_t rank) {
+      return std::max(model(rows, positions, sequences, rank), guesses(rows, positions, sequences));
     };
   }
   const auto& sizes = model->sizes();
@@ -167,7 +164,7 @@ void load_language_model(const TorchModelConfig& config, const ModelSource& sour
   }
   loaded.config_text = json.dump();
   loaded.model = DecoderModel{std::make_unique<engine::Engine>(std::move(parts))};
-  loaded.adapters = std::make_shared<AdapterShelf>(*loaded.engine(), account, adapters);
+  loaded.adapters = std::make_shared<AdapterShelf>(*loaded.engine(), account);
   if (adapter) {
     loaded.adapters->attach_default(*adapter);
   }

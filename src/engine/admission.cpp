@@ -31,10 +31,12 @@ int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running
   int64_t rows = 0;
   int64_t positions = 0;
   int64_t sequences = 0;
+  int64_t rank = 0;
   const auto add = [&](const Sequence& sequence) {
     rows += std::min(sequence.prompt_length(), prompt_rows_);
     positions = std::max(positions, sequence.capacity());
     ++sequences;
+    rank = std::max(rank, sequence.adapter ? sequence.adapter->largest_rank() : 0);
   };
   for (const auto& sequence : running) {
     add(*sequence);
@@ -45,7 +47,7 @@ int64_t Admission::pass_bytes(std::span<const std::shared_ptr<Sequence>> running
   if (sequences == 0) {
     return 0;
   }
-  return bounds_.pass(std::min(rows, prompt_rows_ + sequences - 1) + drafts, positions, sequences + drafts);
+  return bounds_.pass(std::min(rows, prompt_rows_ + sequences - 1) + drafts, positions, sequences + drafts, rank);
 }
 
 bool Admission::admits(std::span<const std::shared_ptr<Sequence>> running, const Sequence& next) const {

@@ -24,8 +24,8 @@ struct MemoryBounds {
   /// How much of pages may be held by the prefix cache alone, until sequences need the room; 0 here means no cache.
   int64_t prefixes = 0;
   /// Bytes that a pass of `rows` rows takes, whose longest sequence has `positions` positions and after which
-  /// `sequences` rows want logits.
-  std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences)> pass;
+  /// `sequences` rows want logits. `rank`: of the adapters that its rows go through, the largest; 0 without any.
+  std::function<int64_t(int64_t rows, int64_t positions, int64_t sequences, int64_t rank)> pass;
   /// A text, for errors, that says what one sequence of `positions` positions needs.
   std::function<std::string(int64_t positions)> plan;
 };

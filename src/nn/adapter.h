@@ -2,8 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
+#include <utility>
 
 #include "nn/layers.h"
 
@@ -26,15 +28,21 @@ struct LowRank {
 class Adapter {
  public:
   /// `layer`: a Linear or an Embedding.
-  void add(const torch::nn::Module& layer, LowRank change) { changes_[&layer] = std::move(change); }
+  void add(const torch::nn::Module& layer, LowRank change) {
+    largest_rank_ = std::max(largest_rank_, change.a.size(0));
+    changes_[&layer] = std::move(change);
+  }
   /// Null for a layer that stays as it is.
   [[nodiscard]] const LowRank* find(const torch::nn::Module& layer) const {
     const auto it = changes_.find(&layer);
     return it == changes_.end() ? nullptr : &it->second;
   }
+  /// Of all changes; 0 when there are none.
+  [[nodiscard]] int64_t largest_rank() const noexcept { return largest_rank_; }
 
  private:
   std::unordered_map<const torch::nn::Module*, LowRank> changes_;
+  int64_t largest_rank_ = 0;
 };
 
 }  // namespace dstorch::nn

@@ -356,7 +356,9 @@ TEST(Speculation, StaysWithinTheMemoryBounds) {
   };
   for (const auto& [rows, guesses] : {Limit{0, false}, Limit{1, true}, Limit{40, true}}) {
     auto config = reference.config;
-    config.memory.pass = [](int64_t pass_rows, int64_t /*positions*/, int64_t wanted) { return pass_rows + wanted; };
+    config.memory.pass = [](int64_t pass_rows, int64_t /*positions*/, int64_t wanted, int64_t /*rank*/) {
+      return pass_rows + wanted;
+    };
     config.memory.together = kv + 10 + 1 + 2 * rows;
     Engine engine(std::move(config));
     auto asked = ask(engine, question);
