@@ -123,14 +123,16 @@ TEST(NormLinear, NoRows) {
   EXPECT_EQ(norm_linear(torch::empty({1, 0, 16}), {}, {&linear, 1}).sizes(), (at::IntArrayRef{1, 0, 8}));
 }
 
-TEST(NormLinear, GradientsFlow) {
+TEST(NormLinear, ItsGradientsAreSlopes) {
+  torch::manual_seed(11);
   auto linear = random_linear(8, 16, at::kFloat, true);
   auto norm = random_norm(NormKind::rms, 16, at::kFloat);
-  for (auto* parameter : {&linear.weight.data, &linear.bias, &norm.weight}) parameter->requires_grad_();
-  norm_linear(torch::randn({3, 16}), norm, {&linear, 1}).square().sum().backward();
-  for (const auto& parameter : {linear.weight.data, linear.bias, norm.weight}) {
-    ASSERT_TRUE(parameter.grad().defined());
-    EXPECT_GT(parameter.grad().abs().sum().item<double>(), 0);
+  const auto x = torch::randn({3, 16});
+  for (const auto& parameter : {x, linear.weight.data, linear.bias, norm.weight}) {
+    parameter.requires_grad_();
+  }
+  for (const auto& parameter : {x, linear.weight.data, linear.bias, norm.weight}) {
+    expect_gradient(parameter, [&] { return norm_linear(x, norm, {&linear, 1}); });
   }
 }
 
@@ -151,14 +153,21 @@ TEST(LinearResidual, AgreesWithReferenceAndWritesInPlace) {
   }
 }
 
-TEST(LinearResidual, GradientsFlowAndTheResidualStays) {
+TEST(LinearResidual, ItsGradientsAreSlopesAndTheResidualStays) {
+  torch::manual_seed(12);
   auto linear = random_linear(8, 16, at::kFloat, true);
-  linear.weight.data.requires_grad_();
+  const auto x = torch::randn({3, 16});
   const auto residual = torch::randn({3, 8});
+  for (const auto& parameter : {x, linear.weight.data, linear.bias}) {
+    parameter.requires_grad_();
+  }
   const auto before = residual.clone();
-  linear_residual(torch::randn({3, 16}), linear, residual).square().sum().backward();
-  EXPECT_GT(linear.weight.data.grad().abs().sum().item<double>(), 0);
+  for (const auto& parameter : {x, linear.weight.data, linear.bias}) {
+    expect_gradient(parameter, [&] { return linear_residual(x, linear, residual); });
+  }
   EXPECT_TRUE(residual.equal(before));
+  residual.requires_grad_();
+  expect_gradient(residual, [&] { return linear_residual(x, linear, residual); });
 }
 
 TEST(NormLinearGate, AgreesWithReference) {
@@ -184,13 +193,19 @@ TEST(NormLinearGate, AgreesWithReference) {
   }
 }
 
-TEST(NormLinearGate, GradientsFlow) {
-  auto gate = random_linear(8, 16, at::kFloat, true), up = random_linear(8, 16, at::kFloat, false);
-  gate.weight.data.requires_grad_();
-  up.weight.data.requires_grad_();
-  norm_linear_gate(torch::randn({3, 16}), {}, gate, up, Activation::silu).square().sum().backward();
-  EXPECT_GT(gate.weight.data.grad().abs().sum().item<double>(), 0);
-  EXPECT_GT(up.weight.data.grad().abs().sum().item<double>(), 0);
+TEST(NormLinearGate, ItsGradientsAreSlopes) {
+  torch::manual_seed(13);
+  const auto gate = random_linear(8, 16, at::kFloat, true), up = random_linear(8, 16, at::kFloat, false);
+  const auto norm = random_norm(NormKind::layer, 16, at::kFloat);
+  const auto x = torch::randn({3, 16});
+  for (const auto& parameter : {x, gate.weight.data, gate.bias, up.weight.data, norm.bias}) {
+    parameter.requires_grad_();
+  }
+  for (const auto activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh}) {
+    for (const auto& parameter : {x, gate.weight.data, gate.bias, up.weight.data, norm.bias}) {
+      expect_gradient(parameter, [&] { return norm_linear_gate(x, norm, gate, up, activation); });
+    }
+  }
 }
 
 TEST(Ops, TheReferenceServesOtherTypesOfX) {

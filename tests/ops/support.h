@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <string>
 
 #include "device/torch_types.h"
@@ -63,6 +64,30 @@ struct Input {
     }
   }
 };
+
+/// Checks the gradient of sum(result()²) by `parameter`, a leaf, against a difference quotient along a random
+/// direction. `result` computes from it with gradients on.
+template <typename Result>
+void expect_gradient(at::Tensor parameter, const Result& result) {
+  constexpr double kStep = 1e-2;
+  const auto loss = [&] { return result().to(at::kDouble).square().sum(); };
+  const auto direction = torch::randn(parameter.sizes()).to(parameter.scalar_type());
+  const auto move = [&](double by) {
+    const torch::NoGradGuard no_grad;
+    parameter.add_(direction, by);
+  };
+  parameter.mutable_grad() = at::Tensor();
+  loss().backward();
+  ASSERT_TRUE(parameter.grad().defined());
+  const auto slope = (parameter.grad() * direction).to(at::kDouble).sum().template item<double>();
+  move(kStep);
+  const auto above = loss().template item<double>();
+  move(-2 * kStep);
+  const auto below = loss().template item<double>();
+  move(kStep);
+  const auto difference = (above - below) / (2 * kStep);
+  EXPECT_NEAR(slope, difference, test::tolerance(Compared::difference_quotient) * std::abs(difference));
+}
 
 constexpr NormKind kNormKinds[] = {NormKind::none, NormKind::rms, NormKind::layer};
 

@@ -18,8 +18,9 @@ enum class Compared {
   attention_kernel,  ///< with the formula over rounded keys and values; absolute. The dtype is that of the pages.
 
   // tests/ops
-  op,                ///< a fused op with its composed reference; share of the largest number
-  op_through_pages,  ///< attention with its composed reference in the same dtype; the same. The dtype is the pages'.
+  op,                   ///< a fused op with its composed reference; share of the largest number
+  op_through_pages,     ///< attention with its composed reference in the same dtype; the same. The dtype is the pages'.
+  difference_quotient,  ///< the slope by a gradient with a difference quotient; share of the latter
 
   // tests/device
   libtorch_op,           ///< an operation of LibTorch with itself on the CPU; share of the largest number, 1 at least
@@ -79,6 +80,7 @@ inline constexpr Tolerance kTolerances[] = {
     {Compared::op_through_pages, DType::float16, 2e-3, kNot},
     {Compared::op_through_pages, DType::bfloat16, 1.5e-2, kNot},
     {Compared::op_through_pages, DType::int8, 1.5e-2, kNot},
+    {Compared::difference_quotient, {}, 1e-2, kNot},
 
     {Compared::libtorch_op, DType::float32, 4e-6, 4e-6},
     {Compared::libtorch_op, DType::float16, kNot, 4e-3},  // the CPU of older LibTorch does not compute in it
