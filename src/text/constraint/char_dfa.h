@@ -26,8 +26,11 @@ struct CharDfa {
     std::vector<Edge> edges;  ///< by range; they do not overlap
     bool accepts = false;
   };
+  static constexpr uint32_t kNoState = UINT32_MAX;
   std::vector<State> states = std::vector<State>(1);
 
+  /// Where `c` leads to from `state`, or kNoState.
+  [[nodiscard]] uint32_t target(uint32_t state, char32_t c) const;
   [[nodiscard]] bool empty() const { return !states[0].accepts && states[0].edges.empty(); }
   [[nodiscard]] bool accepts(std::string_view text) const;
   /// Whether so many texts are accepted that there is no longest.
@@ -41,10 +44,15 @@ struct CharDfa {
 CharDfa make_dfa(const Expr& expression, std::string_view where);
 /// The texts in which an expression of `parse_regex` is found.
 CharDfa find_dfa(const Expr& pattern, std::string_view where);
+/// Without the states from which nothing is accepted, and those that nothing leads to.
+CharDfa trimmed(const CharDfa& dfa);
 CharDfa intersect(const CharDfa& a, const CharDfa& b, std::string_view where);
 /// All other texts.
 CharDfa complement(const CharDfa& dfa);
 /// From `least` to `most` characters.
 CharDfa length_dfa(int64_t least, int64_t most);
+
+/// Throws the LMError of automata that become too large, naming `where`.
+[[noreturn]] void fail_dfa_too_large(std::string_view where);
 
 }  // namespace dstorch::text::constraint

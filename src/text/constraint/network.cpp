@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "core/throw.h"
 #include "text/constraint/effort.h"
 #include "text/constraint/inlining.h"
+#include "text/constraint/left_recursion.h"
 
 namespace dstorch::text::constraint {
 namespace {
@@ -45,7 +44,7 @@ class NetworkBuilder {
     network_.unique_keys_ = grammar_.unique_keys;
     network_.has_chains_ = chains_ > 0;
     network_.narrow_keys_ = grammar_.narrow_keys;
-    check_left_recursion();
+    check_left_recursion(network_, names_);
     return std::move(network_);
   }
 
@@ -310,81 +309,6 @@ class NetworkBuilder {
       network_.byte_class_[byte] = number;
     }
     network_.byte_classes_ = static_cast<uint32_t>(number) + 1;
-  }
-
-  // Whether the rule of each state may end from there without a byte.
-  [[nodiscard]] std::vector<char> find_nullable() const {
-    std::vector<char> nullable(network_.size(), 0);
-    for (bool changed = true; changed;) {
-      changed = false;
-      spend(network_.size());
-      for (uint32_t state = 0; state < network_.size(); ++state) {
-        if (nullable[state] != 0) {
-          continue;
-        }
-        const auto calls = network_.calls(state);
-        if (network_.final(state) || std::any_of(calls.begin(), calls.end(), [&](const auto& edge) {
-              return nullable[network_.start(edge.rule)] != 0 && nullable[edge.target] != 0;
-            })) {
-          nullable[state] = 1;
-          changed = true;
-        }
-      }
-    }
-    return nullable;
-  }
-
-  // A rule that begins with itself would have to be called without end before the first byte.
-  void check_left_recursion() const {
-    const auto nullable = find_nullable();
-    std::vector<std::set<uint32_t>> begins_with(network_.rules());
-    for (uint32_t rule = 0; rule < network_.rules(); ++rule) {
-      std::vector<uint32_t> open = {network_.start(rule)};
-      std::set<uint32_t> seen(open.begin(), open.end());
-      while (!open.empty()) {
-        const auto state = open.back();
-        open.pop_back();
-        spend(10 * static_cast<int64_t>(1 + network_.calls(state).size()));
-        for (const auto& edge : network_.calls(state)) {
-          begins_with[rule].insert(edge.rule);
-          if (nullable[network_.start(edge.rule)] != 0 && seen.insert(edge.target).second) {
-            open.push_back(edge.target);
-          }
-        }
-      }
-    }
-    // What begins with nothing is taken away, until nothing more can be: what is left is in a circle or leads to one.
-    std::vector<uint32_t> missing(network_.rules());
-    std::vector<std::vector<uint32_t>> begun_by(network_.rules());
-    std::vector<uint32_t> open;
-    for (uint32_t rule = 0; rule < network_.rules(); ++rule) {
-      missing[rule] = static_cast<uint32_t>(begins_with[rule].size());
-      for (const auto used : begins_with[rule]) {
-        begun_by[used].push_back(rule);
-      }
-      if (missing[rule] == 0) {
-        open.push_back(rule);
-      }
-    }
-    std::size_t taken = 0;
-    for (; taken < open.size(); ++taken) {
-      for (const auto user : begun_by[open[taken]]) {
-        if (--missing[user] == 0) {
-          open.push_back(user);
-        }
-      }
-    }
-    if (taken == network_.rules()) {
-      return;
-    }
-    auto rule = static_cast<uint32_t>(std::find_if(missing.begin(), missing.end(), [](auto n) { return n > 0; }) -
-                                      missing.begin());
-    for (uint32_t i = 0; i < network_.rules(); ++i) {  // walks into the circle
-      rule = *std::find_if(begins_with[rule].begin(), begins_with[rule].end(), [&](auto r) { return missing[r] > 0; });
-    }
-    fail(ErrorKind::unsupported,
-         "the rule \"{}\" begins with itself (left recursion); write it as a repetition, or with itself at the end",
-         names_[rule]);
   }
 
   const Grammar& grammar_;
