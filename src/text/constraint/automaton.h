@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -20,6 +21,12 @@ class Automaton {
   using Position = uint32_t;
   /// No text that begins so is complete, nor can it become so.
   static constexpr Position kDead = 0;
+  /// A state, and what may be returned to from its rule's end.
+  struct Item {
+    uint32_t state = 0;
+    Stacks::Id stacks = 0;
+    auto operator<=>(const Item&) const = default;  // NOLINT(modernize-use-nullptr)
+  };
 
   Automaton(std::shared_ptr<const Network> network, std::vector<Distance> distances);
   Automaton(const Automaton&) = delete;
@@ -35,6 +42,10 @@ class Automaton {
   [[nodiscard]] bool accepts(Position position) const noexcept { return positions_[position].accepts; }
   /// Nothing can follow.
   [[nodiscard]] bool ends(Position position) const noexcept { return positions_[position].item_count == 0; }
+  /// Where the next byte is taken from.
+  [[nodiscard]] std::span<const Item> items(Position position) const noexcept {
+    return std::span(items_).subspan(positions_[position].first_item, positions_[position].item_count);
+  }
   /// Tokens that are enough to complete the text.
   [[nodiscard]] Distance distance(Position position) const noexcept { return positions_[position].distance; }
   /// The one byte that must follow, where there is just one and the text is not complete.
@@ -47,11 +58,6 @@ class Automaton {
  private:
   static constexpr uint32_t kUnknown = UINT32_MAX;
 
-  struct Item {
-    uint32_t state = 0;
-    Stacks::Id stacks = 0;
-    auto operator<=>(const Item&) const = default;  // NOLINT(modernize-use-nullptr)
-  };
   struct Known {
     uint32_t first_item = 0;
     uint32_t item_count = 0;

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "text/constraint/byte_kinds.h"
 #include "text/constraint/effort.h"
 
 namespace dstorch::text::constraint {
@@ -14,6 +15,10 @@ constexpr std::size_t kMostKept = std::size_t{48} << 20U;
 /// Steps of looking at where one character leads, and positions that are looked at for one mask.
 constexpr int kMostMaskWork = 4000;
 constexpr std::size_t kMostPlainPositions = 80;
+/// Regions whose tokens are merged.
+constexpr std::size_t kMostRegions = 4;
+/// A merged tree is worth keeping where it has so many times fewer nodes.
+constexpr std::size_t kWorthMerging = 2;
 
 }  // namespace
 
@@ -25,7 +30,9 @@ Masks::Masks(const std::shared_ptr<const Network>& network, std::shared_ptr<cons
     : vocabulary_(std::move(vocabulary)),
       automaton_(network, find_distances(*network, *vocabulary_)),
       plain_(utf8_sequences(negate({{0, 0x1F}, {'"', '"'}, {'\\', '\\'}}))),
-      path_(vocabulary_->all().depth() + 1) {}
+      path_(vocabulary_->all().depth() + 1) {
+  merge_tokens();
+}
 
 std::shared_ptr<const Mask> Masks::at(Position position) {
   if (const auto kept = kept_.find(position); kept != kept_.end()) {
@@ -39,26 +46,76 @@ std::shared_ptr<const Mask> Masks::at(Position position) {
   return mask;
 }
 
-// What many plain characters lead to is looked at once for all of a group's tokens; the others are walked through.
+// Only trees that are much smaller than those they are made of: a network may tell all letters apart.
+void Masks::merge_tokens() {
+  const auto& network = automaton_.network();
+  std::vector<uint64_t> plain((vocabulary_->size() + 63) / 64, 0);
+  std::size_t plain_nodes = 0;
+  for (const auto& group : vocabulary_->plain_groups()) {
+    plain_nodes += group.tree.nodes().size();
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      plain[i] |= group.bits[i];
+    }
+  }
+  for (auto& region : find_regions(network, kMostRegions)) {
+    PlainTree merged{std::move(region.holds), MergedTree(*vocabulary_, vocabulary_->all(), region.kinds, plain)};
+    if (merged.tree.nodes().size() * kWorthMerging < plain_nodes) {
+      plain_trees_.push_back(std::move(merged));
+    }
+  }
+  std::stable_sort(plain_trees_.begin(), plain_trees_.end(), [](const PlainTree& a, const PlainTree& b) {
+    return a.tree.nodes().size() < b.tree.nodes().size();
+  });
+  if (const auto kinds = kinds_everywhere(network)) {
+    const auto& others = vocabulary_->others();
+    MergedTree merged(*vocabulary_, others, *kinds, std::vector<uint64_t>(plain.size(), ~uint64_t{0}));
+    if (merged.nodes().size() * kWorthMerging < others.nodes().size()) {
+      others_ = std::move(merged);
+    }
+  }
+}
+
+const MergedTree* Masks::plain_tree(Position position) const {
+  const auto items = automaton_.items(position);
+  const auto found = std::find_if(plain_trees_.begin(), plain_trees_.end(), [&](const PlainTree& plain) {
+    return std::all_of(items.begin(), items.end(), [&](const auto& item) { return plain.holds[item.state] != 0; });
+  });
+  return found == plain_trees_.end() ? nullptr : &found->tree;
+}
+
+// What many plain characters lead to is looked at once for all of a group's tokens; the others are walked through, in
+// a tree where those that lead to the same are one where there is such a tree.
 Mask Masks::within(Position position, Distance most) {
   const EffortLimit limit;
   Mask mask(vocabulary_->size());
   const auto reach = plain_reach(position);
+  std::vector<const Vocabulary::PlainGroup*> whole;
+  std::vector<const Vocabulary::PlainGroup*> parts;
   for (const auto& group : vocabulary_->plain_groups()) {
     const bool fits = group.most_chars <= reach.chars;
     if ((fits && reach.nearest > most) || (reach.ends && group.least_chars > reach.chars)) {
       continue;
     }
-    if (!fits || reach.farthest > most) {
-      add_from(group.tree, position, most, mask);
-      continue;
-    }
-    for (std::size_t i = 0; i < mask.bits.size(); ++i) {
-      mask.bits[i] |= group.bits[i];
-    }
-    mask.farthest = std::max(mask.farthest, reach.farthest);
+    (fits && reach.farthest <= most ? whole : parts).push_back(&group);
   }
-  add_from(vocabulary_->others(), position, most, mask);
+  if (const auto* const tree = parts.empty() ? nullptr : plain_tree(position)) {
+    add_from(*tree, position, most, mask);  // which has all groups
+  } else {
+    for (const auto* group : whole) {
+      for (std::size_t i = 0; i < mask.bits.size(); ++i) {
+        mask.bits[i] |= group->bits[i];
+      }
+      mask.farthest = std::max(mask.farthest, reach.farthest);
+    }
+    for (const auto* group : parts) {
+      add_from(group->tree, position, most, mask);
+    }
+  }
+  if (others_) {
+    add_from(*others_, position, most, mask);
+  } else {
+    add_from(vocabulary_->others(), position, most, mask);
+  }
   return mask;
 }
 
@@ -70,12 +127,17 @@ Automaton::Position Masks::walk(Position position, std::string_view text) {
 }
 
 std::size_t Masks::memory() const {
-  return automaton_.memory() + kept_.size() * (vocabulary_->size() / 8) + plain_steps_.size() * 100;
+  std::size_t trees = others_ ? others_->memory() : 0;
+  for (const auto& plain : plain_trees_) {
+    trees += plain.holds.size() + plain.tree.memory();
+  }
+  return automaton_.memory() + kept_.size() * (vocabulary_->size() / 8) + plain_steps_.size() * 100 + trees;
 }
 
 // One pass over the tree: below a byte that leads to nothing, all is left out at once.
-void Masks::add_from(const TokenTree& tree, Position position, Distance most, Mask& mask) {
-  const auto& nodes = tree.nodes();
+template <typename Node, typename AddTokens>
+void Masks::walk_all(const std::vector<Node>& nodes, Position position, Distance most, Mask& mask,
+                     AddTokens add_tokens) {
   path_[0] = position;
   for (std::size_t i = 1; i < nodes.size();) {
     const auto& node = nodes[i];
@@ -85,15 +147,25 @@ void Masks::add_from(const TokenTree& tree, Position position, Distance most, Ma
       continue;
     }
     path_[node.depth] = next;
-    if (const auto distance = automaton_.distance(next); node.token >= 0 && distance <= most) {
+    if (const auto distance = automaton_.distance(next); node.has_tokens() && distance <= most) {
       mask.farthest = std::max(mask.farthest, distance);
-      mask.set(static_cast<std::size_t>(node.token));
-      for (auto token = node.token; node.more && token >= 0; token = vocabulary_->next_same(token)) {
-        mask.set(static_cast<std::size_t>(token));
-      }
+      add_tokens(node);
     }
     ++i;
   }
+}
+
+void Masks::add_from(const TokenTree& tree, Position position, Distance most, Mask& mask) {
+  walk_all(tree.nodes(), position, most, mask, [&](const TokenTree::Node& node) {
+    mask.set(static_cast<std::size_t>(node.token));
+    for (auto token = node.token; node.more && token >= 0; token = vocabulary_->next_same(token)) {
+      mask.set(static_cast<std::size_t>(token));
+    }
+  });
+}
+
+void Masks::add_from(const MergedTree& tree, Position position, Distance most, Mask& mask) {
+  walk_all(tree.nodes(), position, most, mask, [&](const MergedTree::Node& node) { tree.add_tokens(node, mask.bits); });
 }
 
 bool Masks::plain_sequences(std::span<const ByteRange> rest, Position position, PlainStep& step, int& work) {

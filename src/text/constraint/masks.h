@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "text/constraint/automaton.h"
+#include "text/constraint/merged_tree.h"
 #include "text/constraint/vocabulary.h"
 
 namespace dstorch::text::constraint {
@@ -67,7 +69,18 @@ class Masks {
     Distance farthest = 0;
   };
 
+  /// All plain tokens, for positions in states of a region.
+  struct PlainTree {
+    std::vector<char> holds;  // each state
+    MergedTree tree;
+  };
+
+  void merge_tokens();
+  [[nodiscard]] const MergedTree* plain_tree(Position position) const;
   void add_from(const TokenTree& tree, Position position, Distance most, Mask& mask);
+  void add_from(const MergedTree& tree, Position position, Distance most, Mask& mask);
+  template <typename Node, typename AddTokens>
+  void walk_all(const std::vector<Node>& nodes, Position position, Distance most, Mask& mask, AddTokens add_tokens);
   const PlainStep& plain_step(Position position);
   bool plain_sequences(std::span<const ByteRange> rest, Position position, PlainStep& step, int& work);
   PlainReach plain_reach(Position position);
@@ -78,6 +91,8 @@ class Masks {
   std::unordered_map<Position, std::shared_ptr<const Mask>> kept_;
   std::unordered_map<Position, PlainStep> plain_steps_;
   std::vector<std::vector<ByteRange>> plain_;  // the UTF-8 of plain characters
+  std::vector<PlainTree> plain_trees_;         // the smallest first
+  std::optional<MergedTree> others_;           // the tokens that are not plain, for all positions
   std::vector<Position> path_;                 // by depth, while walking through a tree
 };
 

@@ -69,7 +69,7 @@ int plain_chars(std::string_view text) noexcept {
   int count = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || c == '"' || c == '\\') {
+    if (!is_plain(byte)) {
       return -1;
     }
     count += (byte & 0xC0U) == 0x80U ? 0 : 1;

@@ -21,6 +21,8 @@ class TokenTree {
     uint16_t depth = 0;  ///< Bytes up to here.
     uint8_t byte = 0;
     bool more = false;  ///< Other tokens have the same bytes.
+
+    [[nodiscard]] bool has_tokens() const noexcept { return token >= 0; }
   };
 
   TokenTree() = default;
@@ -89,6 +91,9 @@ class Vocabulary {
   std::bitset<256> single_;
   TokenTree unsplittable_;
 };
+
+/// Whether a JSON string may hold the byte as it is, alone or within a character of several.
+constexpr bool is_plain(uint8_t byte) noexcept { return byte >= 0x20 && byte != '"' && byte != '\\'; }
 
 /// The bytes of each token of a tokenizer.
 std::vector<std::string> bytes_of_tokens(const Tokenizer& tokenizer);
