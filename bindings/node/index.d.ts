@@ -390,10 +390,10 @@ export interface PlanOptions {
   context?: number;
   /** Sequences at once. */
   batch?: number;
-  training?: 'none' | 'full' | 'lora';
+  training?: 'none' | 'full' | 'full-finetune' | 'lora';
   loraRank?: number;
   bfloat16?: boolean;
-  /** lora: keeps less of a pass and computes it again. */
+  /** full-finetune, lora: keeps less of a pass and computes it again. */
   checkpointing?: boolean;
 }
 

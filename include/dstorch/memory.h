@@ -88,7 +88,8 @@ struct MemoryPlan {
 /// In one line: "weights 256.6 MiB, KV cache 180.0 MiB, ..., together 440.3 MiB; available 8.0 GiB; ...".
 std::string to_string(const MemoryPlan& plan);
 
-enum class Training { none, full, lora };
+/// What is trained, and how: see PlanOptions.
+enum class Training { none, full, full_finetune, lora };
 
 /// What to plan for.
 struct PlanOptions {
@@ -96,14 +97,15 @@ struct PlanOptions {
   int64_t context = 0;
   /// Sequences at once: concurrent calls of `generate`, or the batch of a training step. 0 is 1; in training 8.
   int64_t batch = 0;
-  /// full: as `train` does it, in float32 with AdamW. lora: as `finetune` does it, with adapters of `lora_rank` on
-  /// every linear layer of the blocks, beside weights in the format of the passes; the config's `threads` learn parts
-  /// of the batch side by side.
+  /// full: as `train` does it, from nothing, in float32 with AdamW. full_finetune: as `finetune` does it with `full`,
+  /// the model's weights as float32. lora: as `finetune` does it, with adapters of `lora_rank` on every linear layer of
+  /// the blocks, beside weights in the format of the passes. In fine-tuning the config's `threads` learn parts of the
+  /// batch side by side.
   Training training = Training::none;
   int64_t lora_rank = 8;
   /// Passes in bfloat16. Unset: as `train` and `finetune` decide.
   std::optional<bool> bfloat16{};
-  /// lora: as `FinetuneOptions::checkpointing`.
+  /// full_finetune, lora: as `FinetuneOptions::checkpointing`.
   bool checkpointing = false;
 };
 

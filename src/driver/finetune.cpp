@@ -11,7 +11,9 @@
 #include "driver/finetune_report.h"
 #include "driver/model_files.h"
 #include "dstorch/log.h"
+#include "dstorch/memory.h"
 #include "dstorch/model_source.h"
+#include "dstorch/torch_model.h"
 #include "ops/pass_threads.h"
 #include "train/check_options.h"
 #include "train/finetune_model.h"
@@ -218,7 +220,28 @@ FinetuneResult train(FinetuneOptions options, Kind& trainee,
   return result;
 }
 
+/// Throws LMError{out_of_memory}, with the plan, when all weights shall learn and these, their gradients and what the
+/// optimizer remembers alone pass the limit: before anything is loaded. What the examples take besides shows while they
+/// are learned.
+void check_limit(const FinetuneOptions& options) {
+  if (!options.full || options.memory_limit == 0) {
+    return;
+  }
+  const auto least = plan_memory({.model_path = options.model, .threads = 1, .memory_limit = options.memory_limit},
+                                 {.context = 1,
+                                  .batch = 1,
+                                  .training = Training::full_finetune,
+                                  .bfloat16 = options.bfloat16,
+                                  .checkpointing = options.checkpointing});
+  const auto certain = least[MemoryKind::weights] + least[MemoryKind::gradients] + least[MemoryKind::optimizer];
+  require(certain <= options.memory_limit, ErrorKind::out_of_memory,
+          "fine-tuning all weights does not fit into the memory limit of {}: {}. Train adapters instead (without "
+          "--full), or raise the limit",
+          format_bytes(options.memory_limit), to_string(least));
+}
+
 FinetuneResult finetune_model(const FinetuneOptions& options) {
+  check_limit(options);
   training::FinetuneModel trainee(options);
   log(LogLevel::info, fmt::format("learning from {} examples, evaluating on {}; {}", trainee.data().train.size(),
                                   trainee.data().held_out.size(), trainee.bfloat16() ? "bfloat16" : "float32"));

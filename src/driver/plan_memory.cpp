@@ -39,18 +39,20 @@ MemoryPlan plan_language_model(const TorchModelConfig& config, const PlanOptions
   if (options.training == Training::none) {
     return plan_generation(model, config, options.context, std::max<int64_t>(1, options.batch));
   }
-  require(model.sizes.num_classes == 0 || options.training == Training::lora, ErrorKind::unsupported,
-          "of models that tell classes apart adapters alone are planned (--train lora)");
+  require(model.sizes.num_classes == 0 || options.training != Training::full, ErrorKind::unsupported,
+          "models that tell classes apart are not trained from nothing; plan for fine-tuning (--train lora or "
+          "full-finetune)");
   training::PlannedRun run;
   run.device = config.device;
   run.memory_limit = config.memory_limit;
   run.batch = options.batch > 0 ? options.batch : run.batch;
   run.sequence = options.context > 0 ? options.context : std::min(limit, run.sequence);
-  run.lora_rank = options.training == Training::lora ? options.lora_rank : 0;
+  run.training = options.training;
+  run.lora_rank = options.lora_rank;
   run.checkpointing = options.checkpointing;
   run.threads = config.threads > 0 ? config.threads : ops::cpu::available_processors();
-  require(run.lora_rank > 0 || !run.checkpointing, ErrorKind::invalid_argument,
-          "checkpointing is planned for adapters alone (--train lora)");
+  require(run.training != Training::full || !run.checkpointing, ErrorKind::invalid_argument,
+          "checkpointing is fine-tuning's (--train lora or full-finetune)");
   run.bfloat16 = training::trains_in_bfloat16(options.bfloat16, config.device);
   return training::plan_training(json, checkpoint, run);
 }

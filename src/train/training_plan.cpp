@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/throw.h"
 #include "device/dry_run.h"
 #include "device/memory_fit.h"
 #include "device/torch_types.h"
@@ -63,6 +64,13 @@ class FrozenWeights : public models::PlannedWeights {
   }
 };
 
+/// Weights that learn.
+class PlannedTrainableWeights : public models::PlannedWeights {
+ public:
+  using PlannedWeights::PlannedWeights;
+  [[nodiscard]] bool trainable() const override { return true; }
+};
+
 /// Examples that learn all of their `sequence` tokens, or the first class.
 std::vector<Example> whole_examples(int64_t count, int64_t sequence, bool classifies) {
   Example one;
@@ -74,8 +82,32 @@ std::vector<Example> whole_examples(int64_t count, int64_t sequence, bool classi
   return std::vector<Example>(static_cast<std::size_t>(count), one);
 }
 
-/// As FinetuneOptions has it: adapters learn beside frozen weights. One part of the examples is run, and as many
-/// counted as there are threads to take one each.
+/// A step of `parameters`, those of `model` or of `adapter` (null: no adapter), as finetune takes it. Its parts are
+/// alike, so that few of them are run: one that each thread takes stands for those beside it, and a second one comes
+/// after it where there are more parts than threads. Then all gradients are there already while it is learned.
+Found learn_step(models::LanguageModel& model, const Parameters& parameters, const nn::Adapter* adapter,
+                 const PlannedRun& run, int64_t sequence, const MemoryAccount& account, DType dtype) {
+  count_gradients(parameters);
+  const auto optimizer = make_optimizer(parameters, {});
+  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
+  const auto parts = models::part_count(run.batch * sequence, run.batch);
+  const auto threads = std::clamp<int64_t>(run.threads, 1, parts);
+  const auto examples =
+      whole_examples((run.batch + parts - 1) / parts, sequence, /*classifies=*/model.sizes().num_classes > 0);
+  MicroBatch all(examples.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  ops::cpu::ThreadPool this_thread(1);  // the one that counts
+  const ops::cpu::ThreadPool::Use alone(this_thread);
+  for (auto begun = int64_t{0}; begun < parts && begun < 2 * threads; begun += threads) {
+    learn_examples(model, parameters, examples, all, 1, 0, {adapter, run.bfloat16, run.checkpointing});
+  }
+  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
+  Found found{account.use({}), dtype, model.sizes().max_positions, 0};
+  found.beside = (threads - 1) * found.most[MemoryKind::activations].peak;
+  return found;
+}
+
+/// As finetune has it: adapters learn beside frozen weights.
 Found learn_adapters(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
                      int64_t sequence) {
   const auto account = std::make_shared<MemoryAccount>();
@@ -83,35 +115,43 @@ Found learn_adapters(const Json& config, const std::shared_ptr<const Checkpoint>
   const auto dtype = run.bfloat16 ? DType::bfloat16 : DType::float32;
   FrozenWeights weights(checkpoint, dtype, /*convert=*/true);
   const auto model = models::create_model(config, weights, {at::kMeta});
-  const bool classifies = model->sizes().num_classes > 0;
   engine::LoraConfig lora;
   lora.rank = run.lora_rank;
   TrainableAdapter adapter(*model, lora, target_layers(*model, {"all-linear"}), 0);
-  if (classifies) {
+  if (model->sizes().num_classes > 0) {
     adapter.keep_whole(models::kClassHead, *model->named_parameters().find(models::kClassWeight));
   }
-  const auto& parameters = adapter.parameters();
-  count_gradients(parameters);
-  const auto optimizer = make_optimizer(parameters, {});
-  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
-  const auto parts = models::part_count(run.batch * sequence, run.batch);
-  const auto examples = whole_examples((run.batch + parts - 1) / parts, sequence, classifies);
-  MicroBatch all(examples.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  ops::cpu::ThreadPool this_thread(1);  // the one that counts
-  const ops::cpu::ThreadPool::Use alone(this_thread);
-  learn_examples(*model, parameters, examples, all, 1, 0, {&adapter.adapter(), run.bfloat16, run.checkpointing});
-  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
-  Found found{account->use({}), dtype, model->sizes().max_positions, 0};
-  const auto threads = std::clamp<int64_t>(run.threads, 1, parts);
-  found.beside = (threads - 1) * found.most[MemoryKind::activations].peak;
-  return found;
+  return learn_step(*model, adapter.parameters(), &adapter.adapter(), run, sequence, *account, dtype);
+}
+
+/// As finetune has it with `full`: all weights learn, as float32 copies of the checkpoint's.
+Found learn_weights(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
+                    int64_t sequence) {
+  const auto account = std::make_shared<MemoryAccount>();
+  const DryRun dry(account, to_torch(run.device));
+  PlannedTrainableWeights weights(checkpoint, DType::float32, /*convert=*/true);
+  const auto model = models::create_model(config, weights, {at::kMeta});
+  return learn_step(*model, parameters_of(*model), nullptr, run, sequence, *account, DType::float32);
+}
+
+Found learn(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
+            int64_t sequence) {
+  switch (run.training) {
+    case Training::lora:
+      return learn_adapters(config, checkpoint, run, sequence);
+    case Training::full_finetune:
+      return learn_weights(config, checkpoint, run, sequence);
+    case Training::full:
+      return learn_all(config, run, sequence);
+    case Training::none:
+      break;
+  }
+  fail(ErrorKind::internal, "a plan for training must be for some training");
 }
 
 MemoryPlan plan_sequence(const Json& config, const std::shared_ptr<const Checkpoint>& checkpoint, const PlannedRun& run,
                          int64_t sequence) {
-  const auto found =
-      run.lora_rank > 0 ? learn_adapters(config, checkpoint, run, sequence) : learn_all(config, run, sequence);
+  const auto found = learn(config, checkpoint, run, sequence);
   MemoryPlan plan;
   plan.device = run.device;
   plan.dtype = found.dtype;

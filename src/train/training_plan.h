@@ -17,10 +17,14 @@ struct PlannedRun {
   int64_t sequence = 256;
   /// Forward passes under bfloat16 autocast.
   bool bfloat16 = false;
-  /// Adapters of this rank on every product of the blocks are trained; 0 trains the weights themselves.
-  int64_t lora_rank = 0;
+  /// What learns: all weights from nothing, as `train` does it; all weights of a model that is there, or adapters
+  /// beside them, as `finetune` does it.
+  Training training = Training::full;
+  /// Of the adapters, which are on every linear layer of the blocks.
+  int64_t lora_rank = 8;
+  /// Fine-tuning alone: see FinetuneOptions::checkpointing.
   bool checkpointing = false;
-  /// Of adapters: they learn side by side.
+  /// Fine-tuning alone: how many parts of a batch are learned side by side.
   int64_t threads = 1;
 };
 

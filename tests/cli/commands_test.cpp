@@ -418,6 +418,9 @@ TEST(Command, PlanAddsUp) {
   const auto training = json_of(dstorch({"plan", model(), "--train", "full", "--json"}));
   EXPECT_EQ(training["gradients"], training["weights"]);
   EXPECT_EQ(training["optimizer"], 2 * training["weights"].get<int64_t>());
+  const auto tuning = json_of(dstorch({"plan", model(), "--train", "full-finetune", "--json"}));
+  EXPECT_EQ(tuning["weights"], training["weights"]) << "in float32, though the model is bfloat16";
+  EXPECT_EQ(tuning["optimizer"], 2 * tuning["weights"].get<int64_t>());
   const auto adapters = json_of(dstorch({"plan", model(), "--train", "lora", "--lora-rank", "4", "--json"}));
   const auto larger = json_of(dstorch({"plan", model(), "--train", "lora", "--lora-rank", "8", "--json"}));
   EXPECT_EQ(2 * adapters["gradients"].get<int64_t>(), larger["gradients"]);

@@ -303,6 +303,26 @@ TEST_F(FinetuneClasses, InFullAndOnFromThere) {
   EXPECT_THAT(refusal(again), HasSubstr("must have at least two different labels"));
 }
 
+TEST_F(Finetune, AllWeightsThatCannotFitAreRefusedBeforeTheyAreLoaded) {
+  auto how = options("limited");
+  how.full = true;
+  how.steps = 1;
+  const auto plan = plan_memory({.model_path = kModel},
+                                {.context = 1, .batch = 1, .training = Training::full_finetune, .bfloat16 = false});
+  const auto least = plan[MemoryKind::weights] + plan[MemoryKind::gradients] + plan[MemoryKind::optimizer];
+  EXPECT_EQ(least, 4 * plan[MemoryKind::weights]);
+  how.memory_limit = least - 1;
+  const auto error = error_of([&] { finetune(how); });
+  EXPECT_EQ(error.kind(), ErrorKind::out_of_memory);
+  EXPECT_THAT(error.what(), HasSubstr("fine-tuning all weights does not fit into the memory limit of"));
+  EXPECT_THAT(error.what(), HasSubstr("optimizer"));
+  EXPECT_FALSE(fs::exists(how.output)) << "nothing was begun";
+  how.memory_limit = 3 * least;
+  const auto result = finetune(how);
+  EXPECT_TRUE(result.finished);
+  EXPECT_GE(result.memory.total.peak, least);
+}
+
 TEST_F(Finetune, EndsEarlyWithTheBestWeights) {
   auto how = options("early");
   how.steps = 400;

@@ -64,9 +64,10 @@ void run(const PlanArguments& arguments) {
   what.batch = arguments.batch;
   what.lora_rank = arguments.lora_rank;
   what.checkpointing = arguments.checkpointing;
-  what.training = arguments.train.empty()     ? Training::none
-                  : arguments.train == "full" ? Training::full
-                                              : Training::lora;
+  what.training = arguments.train.empty()              ? Training::none
+                  : arguments.train == "full"          ? Training::full
+                  : arguments.train == "full-finetune" ? Training::full_finetune
+                                                       : Training::lora;
   if (arguments.bfloat16 != "auto") {
     what.bfloat16 = arguments.bfloat16 == "on";
   }

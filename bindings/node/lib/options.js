@@ -70,7 +70,7 @@ const detokenizing = { skipSpecialTokens: kinds.boolean };
 const planning = {
   context: kinds.integer,
   batch: kinds.integer,
-  training: kinds.oneOf('none', 'full', 'lora'),
+  training: kinds.oneOf('none', 'full', 'full-finetune', 'lora'),
   loraRank: kinds.integer,
   bfloat16: kinds.boolean,
   checkpointing: kinds.boolean,

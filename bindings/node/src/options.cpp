@@ -194,7 +194,10 @@ PlanOptions plan_options_from(const Napi::Object& object) {
   read_into<bool>(options.bfloat16, object, "bfloat16");
   read_into<bool>(options.checkpointing, object, "checkpointing");
   const auto training = read<std::string>(object, "training").value_or("none");
-  options.training = training == "full" ? Training::full : training == "lora" ? Training::lora : Training::none;
+  options.training = training == "full"            ? Training::full
+                     : training == "full-finetune" ? Training::full_finetune
+                     : training == "lora"          ? Training::lora
+                                                   : Training::none;
   return options;
 }
 

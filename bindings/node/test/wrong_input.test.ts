@@ -115,7 +115,7 @@ test('other calls', async () => {
     [() => model.tokenize('x', { addSpecial: true } as never), /did you mean addSpecialTokens\?/],
     [() => model.detokenize('x' as never), /ids must be an array of token ids, got "x"/],
     [() => model.detokenize(new DataView(new ArrayBuffer(8)) as never), /ids must be an array of token ids/],
-    [() => model.plan({ training: 'half' } as never), /training must be "none" or "full" or "lora", got "half"/],
+    [() => model.plan({ training: 'half' } as never), /training must be "none" or "full" or "full-finetune" or "lora", got "half"/],
     [() => model.init({ signal: 1 } as never), /signal must be an AbortSignal, got 1/],
   ];
   for (const [attempt, message] of wrong) await assert.rejects(attempt, { name: 'TypeError', message });
