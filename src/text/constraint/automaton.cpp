@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "core/throw.h"
 #include "text/constraint/effort.h"
@@ -12,6 +13,9 @@ namespace {
 /// Items that one automaton may hold, and one position.
 constexpr std::size_t kMostItems = 20'000'000;
 constexpr std::size_t kMostItemsAtOnce = 20'000;
+/// Items that are kept in one piece of memory, unless one position has more.
+constexpr std::size_t kItemBlock = 4096;
+constexpr std::size_t kFirstBuckets = 1024;
 
 uint64_t mix(uint64_t hash, uint64_t value) {
   hash ^= value + 0x9E3779B97F4A7C15ULL + (hash << 6U) + (hash >> 2U);
@@ -24,11 +28,12 @@ Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distanc
     : network_(std::move(network)),
       distances_(std::move(distances)),
       stacks_(*network_, distances_),
+      by_hash_(kFirstBuckets, kDead),
       slot_(network_->size(), 0),
       slot_round_(network_->size(), 0) {
   const EffortLimit limit;
-  positions_.push_back({});
-  next_.assign(network_->byte_classes(), kDead);
+  add_position({});
+  std::fill_n(rows_[0].get(), network_->byte_classes(), kDead);
   ++round_;
   add(network_->start(0), Stacks::kBottom);
   close();
@@ -36,16 +41,13 @@ Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distanc
 }
 
 std::size_t Automaton::memory() const noexcept {
-  constexpr std::size_t kHashEntry = 48;
-  return positions_.size() * (sizeof(Known) + kHashEntry) + items_.size() * sizeof(Item) +
-         next_.size() * sizeof(Position) + stacks_.memory();
+  return positions_.size() * sizeof(Known) + item_count_ * sizeof(Item) + by_hash_.size() * sizeof(Position) +
+         rows_.size() * kRows * network_->byte_classes() * sizeof(Position) + stacks_.memory();
 }
 
 Automaton::Position Automaton::compute(Position position, uint8_t byte) {
   ++round_;
-  const auto known = positions_[position];
-  for (uint32_t i = 0; i < known.item_count; ++i) {
-    const auto item = items_[known.first_item + i];
+  for (const auto& item : items(position)) {
     spend(1 + static_cast<int64_t>(network_->edges(item.state).size()));
     for (const auto& edge : network_->edges(item.state)) {
       if (edge.first <= byte && byte <= edge.last) {
@@ -55,7 +57,7 @@ Automaton::Position Automaton::compute(Position position, uint8_t byte) {
   }
   close();
   const auto next = intern();
-  next_[row(position) + network_->byte_class(byte)] = next;
+  next_of(position, byte) = next;
   return next;
 }
 
@@ -94,9 +96,8 @@ void Automaton::close() {
     if (network_->final(item.state)) {
       accepts_ = accepts_ || stacks_.has_empty(item.stacks);
       const auto tops = stacks_.tops(item.stacks);
-      const std::vector<Stacks::Frame> frames(tops.begin(), tops.end());
-      spend(10 * static_cast<int64_t>(frames.size()));
-      for (const auto& frame : frames) {
+      spend(10 * static_cast<int64_t>(tops.size()));
+      for (const auto& frame : tops) {
         add(frame.state, frame.below);
       }
     }
@@ -143,38 +144,70 @@ Automaton::Position Automaton::intern() {
   for (const auto& item : draft_) {
     hash = mix(hash, (static_cast<uint64_t>(item.state) << 32U) | item.stacks);
   }
+  hash ^= hash >> 32U;  // its lower bits say the bucket
   Position found = kDead;
-  bool is_known = draft_.empty() && !accepts_;
-  const auto range = by_hash_.equal_range(hash);
-  for (auto it = range.first; it != range.second && !is_known; ++it) {
-    const auto& known = positions_[it->second];
-    is_known = known.accepts == accepts_ && std::equal(draft_.begin(), draft_.end(), items_.begin() + known.first_item,
-                                                       items_.begin() + known.first_item + known.item_count);
-    found = it->second;
-  }
-  if (!is_known) {
-    require(items_.size() < kMostItems, ErrorKind::unsupported,
-            "the constraint needs too much memory: it has more than {} states", kMostItems);
-    found = static_cast<Position>(positions_.size());
-    positions_.push_back(
-        {static_cast<uint32_t>(items_.size()), static_cast<uint32_t>(draft_.size()), nearest, accepts_});
-    items_.insert(items_.end(), draft_.begin(), draft_.end());
-    next_.resize(next_.size() + network_->byte_classes(), kUnknown);
-    by_hash_.emplace(hash, found);
+  if (accepts_ || !draft_.empty()) {
+    found = find(hash);
+    if (found == kDead) {
+      found = static_cast<Position>(positions_.size());
+      add_position({nullptr, 0, nearest, accepts_, kDead, hash});
+    }
   }
   draft_.clear();
   queued_.clear();
   return found;
 }
 
+Automaton::Position Automaton::find(uint64_t hash) const {
+  auto found = by_hash_[hash % by_hash_.size()];
+  while (found != kDead) {
+    const auto& known = positions_[found];
+    if (known.hash == hash && known.accepts == accepts_ &&
+        std::equal(draft_.begin(), draft_.end(), known.items, known.items + known.item_count)) {
+      break;
+    }
+    found = known.other;
+  }
+  return found;
+}
+
+// With the items of the draft.
+void Automaton::add_position(Known known) {
+  require(item_count_ < kMostItems, ErrorKind::unsupported,
+          "the constraint needs too much memory: it has more than {} states", kMostItems);
+  if (items_.empty() || items_.back().capacity() - items_.back().size() < draft_.size()) {
+    items_.emplace_back().reserve(std::max(kItemBlock, draft_.size()));
+  }
+  auto& items = items_.back();
+  known.items = items.data() + items.size();
+  known.item_count = static_cast<uint32_t>(draft_.size());
+  items.insert(items.end(), draft_.begin(), draft_.end());
+  item_count_ += draft_.size();
+  if (positions_.size() == by_hash_.size()) {
+    by_hash_.assign(4 * by_hash_.size(), kDead);
+    for (Position position = 1; position < positions_.size(); ++position) {
+      auto& bucket = by_hash_[positions_[position].hash % by_hash_.size()];
+      positions_[position].other = std::exchange(bucket, position);
+    }
+  }
+  if (positions_.size() % kRows == 0) {
+    const auto entries = kRows * network_->byte_classes();
+    rows_.push_back(std::make_unique<Position[]>(entries));
+    std::fill_n(rows_.back().get(), entries, kUnknown);
+  }
+  if (positions_.size() > 0) {  // the first one is kDead
+    known.other = std::exchange(by_hash_[known.hash % by_hash_.size()], static_cast<Position>(positions_.size()));
+  }
+  positions_.push_back(known);
+}
+
 std::optional<uint8_t> Automaton::forced(Position position) {
   if (accepts(position)) {
     return std::nullopt;
   }
-  const auto known = positions_[position];
   std::optional<uint8_t> only;
-  for (uint32_t i = 0; i < known.item_count; ++i) {
-    for (const auto& edge : network_->edges(items_[known.first_item + i].state)) {
+  for (const auto& item : items(position)) {
+    for (const auto& edge : network_->edges(item.state)) {
       for (int byte = edge.first; byte <= edge.last; ++byte) {
         const auto candidate = static_cast<uint8_t>(byte);
         if (only == candidate || step(position, candidate) == kDead) {

@@ -4,10 +4,10 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "text/constraint/distances.h"
+#include "text/constraint/growing_list.h"
 #include "text/constraint/network.h"
 #include "text/constraint/stacks.h"
 
@@ -35,7 +35,7 @@ class Automaton {
   /// kDead when no text at all can be made.
   [[nodiscard]] Position start() const noexcept { return start_; }
   [[nodiscard]] Position step(Position position, uint8_t byte) {
-    const auto next = next_[row(position) + network_->byte_class(byte)];
+    const auto next = next_of(position, byte);
     return next != kUnknown ? next : compute(position, byte);
   }
   /// The text is complete.
@@ -44,7 +44,7 @@ class Automaton {
   [[nodiscard]] bool ends(Position position) const noexcept { return positions_[position].item_count == 0; }
   /// Where the next byte is taken from.
   [[nodiscard]] std::span<const Item> items(Position position) const noexcept {
-    return std::span(items_).subspan(positions_[position].first_item, positions_[position].item_count);
+    return {positions_[position].items, positions_[position].item_count};
   }
   /// Tokens that are enough to complete the text.
   [[nodiscard]] Distance distance(Position position) const noexcept { return positions_[position].distance; }
@@ -59,29 +59,37 @@ class Automaton {
   static constexpr uint32_t kUnknown = UINT32_MAX;
 
   struct Known {
-    uint32_t first_item = 0;
+    const Item* items = nullptr;
     uint32_t item_count = 0;
     Distance distance = kNoWay;
     bool accepts = false;
+    Position other = kDead;  ///< The next one whose hash begins so.
+    uint64_t hash = 0;
   };
+  /// Positions whose rows are made together.
+  static constexpr std::size_t kRows = 64;
 
-  /// Where next_ has what `position` leads to, one for each class of bytes.
-  [[nodiscard]] std::size_t row(Position position) const noexcept {
-    return std::size_t{position} * network_->byte_classes();
+  /// Where `byte` leads to from `position`, as far as it is known.
+  [[nodiscard]] Position& next_of(Position position, uint8_t byte) noexcept {
+    return rows_[position / kRows][position % kRows * network_->byte_classes() + network_->byte_class(byte)];
   }
   Position compute(Position position, uint8_t byte);
   void add(uint32_t state, Stacks::Id stacks);
   void close();
   void drop_needless();
   Position intern();
+  [[nodiscard]] Position find(uint64_t hash) const;
+  void add_position(Known known);
 
   std::shared_ptr<const Network> network_;
   std::vector<Distance> distances_;
   Stacks stacks_;
-  std::vector<Known> positions_;
-  std::vector<Item> items_;
-  std::vector<Position> next_;
-  std::unordered_multimap<uint64_t, Position> by_hash_;
+  // Nothing of what there is for each position is moved when another one is added.
+  GrowingList<Known> positions_;
+  std::vector<std::vector<Item>> items_;
+  std::size_t item_count_ = 0;
+  std::vector<std::unique_ptr<Position[]>> rows_;  // of `kRows` positions each: one entry for each class of bytes
+  std::vector<Position> by_hash_;                  // the last one whose hash begins so, or kDead
   Position start_ = kDead;
 
   // What is being put together.

@@ -91,14 +91,20 @@ Mask Masks::within(Position position, Distance most) {
   const auto reach = plain_reach(position);
   std::vector<const Vocabulary::PlainGroup*> whole;
   std::vector<const Vocabulary::PlainGroup*> parts;
+  std::size_t nodes = 0;  // of the parts
   for (const auto& group : vocabulary_->plain_groups()) {
     const bool fits = group.most_chars <= reach.chars;
     if ((fits && reach.nearest > most) || (reach.ends && group.least_chars > reach.chars)) {
       continue;
     }
-    (fits && reach.farthest <= most ? whole : parts).push_back(&group);
+    if (fits && reach.farthest <= most) {
+      whole.push_back(&group);
+    } else {
+      parts.push_back(&group);
+      nodes += group.tree.nodes().size();
+    }
   }
-  if (const auto* const tree = parts.empty() ? nullptr : plain_tree(position)) {
+  if (const auto* const tree = plain_tree(position); tree != nullptr && tree->nodes().size() < nodes) {
     add_from(*tree, position, most, mask);  // which has all groups
   } else {
     for (const auto* group : whole) {
@@ -131,7 +137,8 @@ std::size_t Masks::memory() const {
   for (const auto& plain : plain_trees_) {
     trees += plain.holds.size() + plain.tree.memory();
   }
-  return automaton_.memory() + kept_.size() * (vocabulary_->size() / 8) + plain_steps_.size() * 100 + trees;
+  return automaton_.memory() + kept_.size() * (vocabulary_->size() / 8) + plain_steps_.size() * sizeof(PlainStep) +
+         trees;
 }
 
 // One pass over the tree: below a byte that leads to nothing, all is left out at once.
@@ -191,10 +198,13 @@ bool Masks::plain_sequences(std::span<const ByteRange> rest, Position position, 
 }
 
 const Masks::PlainStep& Masks::plain_step(Position position) {
-  const auto [known, added] = plain_steps_.try_emplace(position);
-  auto& step = known->second;
-  if (added) {
+  while (plain_steps_.size() <= position) {
+    plain_steps_.push_back({});
+  }
+  auto& step = plain_steps_[position];
+  if (!step.known) {
     int work = kMostMaskWork;
+    step.known = true;
     step.all = true;
     for (const auto& sequence : plain_) {
       step.all = plain_sequences(sequence, position, step, work) && step.all;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "text/constraint/automaton.h"
+#include "text/constraint/growing_list.h"
 #include "text/constraint/merged_tree.h"
 #include "text/constraint/vocabulary.h"
 
@@ -56,8 +57,9 @@ class Masks {
 
   /// What characters that a JSON string may hold as they are lead to.
   struct PlainStep {
-    bool all = false;   ///< None of them leads to nothing.
-    bool none = false;  ///< All of them do.
+    bool known = false;  ///< It has been looked at.
+    bool all = false;    ///< None of them leads to nothing.
+    bool none = false;   ///< All of them do.
     std::vector<Position> next;
   };
   /// What texts of plain characters lead to, whichever they are.
@@ -89,7 +91,7 @@ class Masks {
   std::shared_ptr<const Vocabulary> vocabulary_;
   Automaton automaton_;
   std::unordered_map<Position, std::shared_ptr<const Mask>> kept_;
-  std::unordered_map<Position, PlainStep> plain_steps_;
+  GrowingList<PlainStep> plain_steps_;         // of each position
   std::vector<std::vector<ByteRange>> plain_;  // the UTF-8 of plain characters
   std::vector<PlainTree> plain_trees_;         // the smallest first
   std::optional<MergedTree> others_;           // the tokens that are not plain, for all positions

@@ -73,22 +73,22 @@ Stacks::Id Stacks::unite(Id a, Id b) {
     return known->second;
   }
   spend(20 + 10 * static_cast<int64_t>(sets_[a].tops.size() + sets_[b].tops.size()));
-  const auto first = sets_[a].tops;  // copies: making sets moves them
-  const auto second = sets_[b].tops;
-  std::vector<Frame> tops;
+  const auto first = tops(a);
+  const auto second = tops(b);
+  std::vector<Frame> both;
   for (std::size_t i = 0, j = 0; i < first.size() || j < second.size();) {
     if (j == second.size() || (i < first.size() && first[i].state < second[j].state)) {
-      tops.push_back(first[i++]);
+      both.push_back(first[i++]);
     } else if (i == first.size() || second[j].state < first[i].state) {
-      tops.push_back(second[j++]);
+      both.push_back(second[j++]);
     } else {
-      tops.push_back({first[i].state, unite(first[i].below, second[j].below)});
+      both.push_back({first[i].state, unite(first[i].below, second[j].below)});
       ++i;
       ++j;
     }
   }
-  drop_needless(tops);
-  const auto united = intern(sets_[a].has_empty || sets_[b].has_empty, std::move(tops));
+  drop_needless(both);
+  const auto united = intern(sets_[a].has_empty || sets_[b].has_empty, std::move(both));
   united_.emplace(key, united);
   return united;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "text/constraint/distances.h"
+#include "text/constraint/growing_list.h"
 
 namespace dstorch::text::constraint {
 
@@ -31,6 +32,7 @@ class Stacks {
   /// All stacks of `below` with `state` on top.
   Id push(uint32_t state, Id below);
   Id unite(Id a, Id b);
+  /// Stay as they are, whatever is made after them.
   [[nodiscard]] std::span<const Frame> tops(Id set) const { return sets_[set].tops; }
   [[nodiscard]] bool has_empty(Id set) const { return sets_[set].has_empty; }
   /// Of the stack from which it is nearest to the end.
@@ -49,7 +51,7 @@ class Stacks {
 
   const Network& network_;
   const std::vector<Distance>& distances_;
-  std::vector<Set> sets_;
+  GrowingList<Set> sets_;
   std::map<std::pair<bool, std::vector<Frame>>, Id> known_;
   std::unordered_map<uint64_t, Id> united_;
   std::size_t frames_ = 0;  // of all sets
