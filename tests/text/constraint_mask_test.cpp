@@ -144,6 +144,33 @@ TEST(ConstraintMasks, AreWhatEachTokenByItselfLeadsTo) {
   EXPECT_GT(full, 500U);  // many tokens at once, not just a few
 }
 
+// However a text came to a position, it is the same one: else nothing that is kept by position would be found again.
+TEST(ConstraintPositions, AreEachThereOnce) {
+  const auto network = Constraint::regex("((ax|bx|acx|(?:a|c|ac)?(?:x|cx)){0,60}y){0,60}").network();
+  Automaton automaton(network, find_distances(*network, Vocabulary::bytes()));
+  // All positions between two parts, by a way of its own for each round: the later ones find what the first one made.
+  const auto walk = [&](const char* part) {
+    std::vector<Automaton::Position> met;
+    auto line = automaton.start();
+    for (int i = 0; i < 60; ++i) {
+      auto position = line;
+      for (int j = 0; j < 60; ++j) {
+        for (const char* c = part; *c != '\0'; ++c) {
+          position = automaton.step(position, static_cast<uint8_t>(*c));
+        }
+        met.push_back(position);
+      }
+      line = automaton.step(line, 'y');
+    }
+    return met;
+  };
+  const auto first = walk("bx");
+  EXPECT_EQ(std::set<Automaton::Position>(first.begin(), first.end()).size(), 3600U);
+  EXPECT_EQ(walk("cx"), first);
+  EXPECT_EQ(walk("acx"), first);
+  EXPECT_EQ(automaton.step(Automaton::kDead, 'a'), Automaton::kDead);
+}
+
 TEST(ConstraintMasks, TellBytesApartWhereTheyLeadElsewhereAndNowhereElse) {
   // Within the text that the quotes hold, small letters are one kind, whatever the words before and after tell apart.
   const auto network =

@@ -33,7 +33,6 @@ Automaton::Automaton(std::shared_ptr<const Network> network, std::vector<Distanc
       slot_round_(network_->size(), 0) {
   const EffortLimit limit;
   add_position({});
-  std::fill_n(rows_[0].get(), network_->byte_classes(), kDead);
   ++round_;
   add(network_->start(0), Stacks::kBottom);
   close();
