@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "core/rng.h"
@@ -213,6 +214,48 @@ TEST(Engine, DrainingTakesNoMoreAndFinishesWhatItHas) {
   Asked late(std::vector<int64_t>(8, 5), sampled(), 60, 1);
   EXPECT_EQ(error_of([&] { engine.submit(late.sequence()); }).kind(), ErrorKind::not_initialized);
   EXPECT_EQ(running.wait().size(), 60U);
+}
+
+/// Asks for hidden states and is cancelled once it was asked about that so many times.
+class StopsWhenAsked : public Sequence {
+ public:
+  StopsWhenAsked(std::vector<int64_t> tokens, int times)
+      : Sequence(tokens, static_cast<int64_t>(tokens.size())), times_(times) {}
+  [[nodiscard]] Wants wants() const override { return Wants::hidden; }
+  void on_hidden(models::LanguageModel& /*model*/, const at::Tensor& hidden, int64_t /*first*/) override {
+    rows += hidden.size(0);
+  }
+  void on_cancelled() override { ended_ = true; }
+  void on_error(std::exception_ptr /*error*/) noexcept override { ended_ = true; }
+  [[nodiscard]] bool finished() const override { return ended_ || pending() == 0; }
+  void deliver() override {
+    if (finished()) {
+      over.set_value();
+    }
+  }
+  [[nodiscard]] bool cancelled() const noexcept override { return asked_++ >= times_; }
+
+  int64_t rows = 0;  // that the model has shown
+  std::promise<void> over;
+
+ private:
+  int times_;
+  mutable std::atomic<int> asked_{0};
+  bool ended_ = false;
+};
+
+// A pass stops between two layers when nobody wants it any more: what it was about is as if it had not begun.
+TEST(Engine, CancellingStopsAPassInside) {
+  for (const int times : {1, 2, 100}) {
+    Engine engine(engine_config("llama"));
+    const auto sequence = std::make_shared<StopsWhenAsked>(std::vector<int64_t>(30, 5), times);
+    auto over = sequence->over.get_future();
+    engine.submit(sequence);
+    over.wait();
+    const auto whole = times == 100 ? 30 : 0;
+    EXPECT_EQ(sequence->rows, whole) << times;
+    EXPECT_EQ(sequence->done(), whole) << times;
+  }
 }
 
 TEST(Engine, AnErrorOfOneSequenceLeavesTheOthersAlone) {
