@@ -6,6 +6,8 @@
 #define DSTORCH_OPS_CPU_ATTENTION_TILE_INL_H
 #endif
 
+#include <hwy/cache_control.h>
+
 #include <type_traits>
 
 #include "ops/cpu/attention_plan.h"
@@ -46,37 +48,62 @@ HWY_INLINE Seen visible(const AttentionCall& call, const Sequence& sequence, int
           HWY_MIN(position + last + 1 - start, kTileKeys)};
 }
 
-/// Scores of `rows` queries with the tile whose key at place j begins at key_of(j), as its numbers are stored.
-template <class T, class KeyOf>
-HWY_INLINE void scores_as_stored(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
+/// One head's keys and values of a tile, as they are stored.
+template <class T>
+struct TileRows {
+  const T* keys;    // that of place 0; the next is `stride` further
+  const T* values;  // likewise
+  int64_t stride;
+  Seen seen;  // places that somebody sees; there is nothing to be read at the others
+
+  /// Every place has a key, whoever sees it.
+  HWY_INLINE const T* key(int64_t place) const { return keys + near(place) * stride; }
+  /// load(a key's elements from `at` on). Its value is wanted next: the elements there are fetched meanwhile.
+  template <class Load>
+  HWY_INLINE V load_key(int64_t place, int64_t at, const Load& load) const {
+    hwy::Prefetch(values + near(place) * stride + at);
+    return load(key(place) + at);
+  }
+
+ private:
+  HWY_INLINE int64_t near(int64_t place) const { return HWY_MIN(HWY_MAX(place, seen.begin), seen.end - 1); }
+};
+
+/// Scores of `rows` queries with a tile's keys, in units of their scales.
+template <class T>
+HWY_INLINE void scores_as_stored(const AttentionPlan& plan, bool rounds, const TileRows<T>& tile, const float* queries,
                                  int64_t rows, int64_t dim, const Room& room) {
   if constexpr (kMayRound && (std::is_same_v<T, Bf16> || std::is_same_v<T, Q8>)) {
     if (rounds) {
       const auto pairs = dim / 2;  // of features, as long as a float each
       transpose_tile(pairs, room.keys, [&](int64_t j, int64_t at) HWY_ATTR {
-        if constexpr (std::is_same_v<T, Q8>) {
-          return load_bf16_pairs(key_of(j) + 2 * at, pairs - at);
-        } else {
-          return load_upto<float>(key_of(j), at, pairs - at);
-        }
+        return tile.load_key(j, 2 * at, [&](const T* from) HWY_ATTR {
+          if constexpr (std::is_same_v<T, Q8>) {
+            return load_bf16_pairs(from, pairs - at);
+          } else {
+            return load_upto<float>(from, 0, pairs - at);
+          }
+        });
       });
       bf16_scores(reinterpret_cast<const Bf16*>(queries), rows, 2 * plan.width,
                   reinterpret_cast<const Bf16*>(room.keys), pairs, room.scores);
       return;
     }
   }
-  transpose_tile(dim, room.keys, [&](int64_t j, int64_t at) HWY_ATTR { return load_upto<T>(key_of(j), at, dim - at); });
+  transpose_tile(dim, room.keys, [&](int64_t j, int64_t at) HWY_ATTR {
+    return tile.load_key(j, at, [&](const T* from) HWY_ATTR { return load_upto<T>(from, 0, dim - at); });
+  });
   scores_of(queries, rows, plan.width, room.keys, dim, room.scores);
 }
 
-template <class T, class KeyOf>
-HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const KeyOf& key_of, const float* queries,
+template <class T>
+HWY_INLINE void scores_of_tile(const AttentionPlan& plan, bool rounds, const TileRows<T>& tile, const float* queries,
                                int64_t rows, int64_t dim, const Room& room) {
-  scores_as_stored<T>(plan, rounds, key_of, queries, rows, dim, room);
+  scores_as_stored(plan, rounds, tile, queries, rows, dim, room);
   if constexpr (std::is_same_v<T, Q8>) {
     float scales[kTileKeys];
     for (int64_t j = 0; j < kTileKeys; ++j) {
-      scales[j] = q8_scale(key_of(j), dim);
+      scales[j] = q8_scale(tile.key(j), dim);
     }
     for (int64_t i = 0; i < rows * kTileKeys; i += kLanes) {
       hn::StoreU(hn::Mul(load(room.scores + i), load(scales + i % kTileKeys)), DF(), room.scores + i);
@@ -107,14 +134,16 @@ HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, 
   const auto keys = visible(call, sequence, tile, first, last);
   const auto queries = (last - first + 1) * plan.group;
   const std::byte* page = sequence.page(call, tile);
-  const auto* first_key_row = reinterpret_cast<const T*>(page) + kv_head * sequence.head_stride;
-  const auto* first_value = reinterpret_cast<const T*>(page + sequence.values_offset) + kv_head * sequence.head_stride;
-  // Every key has its place in the tile, whoever sees it.
-  const auto stride = sequence.row_stride;
-  const auto key_of = [&](int64_t j) { return first_key_row + HWY_MIN(HWY_MAX(j, keys.begin), keys.end - 1) * stride; };
-  scores_of_tile<T>(plan, sequence.rounds, key_of, plan.query(kv_head, sequence.row + first), queries, dim, room);
-  for (auto j = keys.begin; j < keys.end; ++j) {
-    load_row(first_value + j * stride, dim, room.values + j * plan.width);
+  const auto head = kv_head * sequence.head_stride;
+  const TileRows<T> stored{reinterpret_cast<const T*>(page) + head,
+                           reinterpret_cast<const T*>(page + sequence.values_offset) + head, sequence.row_stride, keys};
+  scores_of_tile(plan, sequence.rounds, stored, plan.query(kv_head, sequence.row + first), queries, dim, room);
+  // A few queries take values as they are stored; many would turn each into float32 again and again.
+  const bool as_stored = !std::is_same_v<T, Q8> && queries <= kBlockRows && dim == plan.width;
+  if (!as_stored) {
+    for (auto j = keys.begin; j < keys.end; ++j) {
+      load_row(stored.values + j * stored.stride, dim, room.values + j * plan.width);
+    }
   }
   const auto seen_by = [&](int64_t query) {
     const auto row = first + query / plan.group;
@@ -128,8 +157,15 @@ HWY_INLINE void with_tile(const AttentionCall& call, const AttentionPlan& plan, 
     for (; run < kBlockRows && query + run < queries && seen_by(query + run) == seen; ++run) {
       partials[run] = place(query + run, run);
     }
-    partial_results(room.scores + query * kTileKeys, run, seen.begin, seen.end, {call.scale, call.cap}, room.values,
-                    plan.width, partials);
+    const auto mix_values = [&](const auto* values, int64_t stride) HWY_ATTR {
+      partial_results(room.scores + query * kTileKeys, run, seen.begin, seen.end, {call.scale, call.cap}, values,
+                      stride, plan.width, partials);
+    };
+    if (as_stored) {
+      mix_values(stored.values, stored.stride);
+    } else {
+      mix_values(room.values, plan.width);
+    }
     for (int64_t i = 0; i < run; ++i) {
       done(query + i, partials[i]);
     }

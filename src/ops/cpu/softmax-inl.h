@@ -77,8 +77,8 @@ HWY_INLINE void softmax(float* scores, int64_t begin, int64_t end, ScoreRange ra
 }
 
 /// out[r][d] = sum over j of weights[r][j] * values[j][d] for kRows queries and kVectors vectors of d, j ascending.
-template <int kRows, int kVectors>
-HWY_INLINE void mix_vectors(const float* weights, int64_t begin, int64_t end, const float* values, int64_t width,
+template <int kRows, int kVectors, class T>
+HWY_INLINE void mix_vectors(const float* weights, int64_t begin, int64_t end, const T* values, int64_t stride,
                             float* const* out, int64_t at) {
   V sum[kRows][kVectors];
   for (int r = 0; r < kRows; ++r) {
@@ -89,7 +89,7 @@ HWY_INLINE void mix_vectors(const float* weights, int64_t begin, int64_t end, co
   for (int64_t j = begin; j < end; ++j) {
     V value[kVectors];
     for (int i = 0; i < kVectors; ++i) {
-      value[i] = load(values + j * width + at + i * kLanes);
+      value[i] = load(values + j * stride + at + i * kLanes);
     }
     for (int r = 0; r < kRows; ++r) {
       const auto weight = hn::Set(DF(), weights[r * kTileKeys + j]);
@@ -105,29 +105,31 @@ HWY_INLINE void mix_vectors(const float* weights, int64_t begin, int64_t end, co
   }
 }
 
-/// The same for `rows` <= kBlockRows queries and all of the width.
-HWY_INLINE void mix(const float* weights, int64_t rows, int64_t begin, int64_t end, const float* values, int64_t width,
-                    float* const* out) {
+/// The same for `rows` <= kBlockRows queries and all of the width, whole vectors. Values are `stride` apart.
+template <class T>
+HWY_INLINE void mix(const float* weights, int64_t rows, int64_t begin, int64_t end, const T* values, int64_t stride,
+                    int64_t width, float* const* out) {
   constexpr int kVectors = 4;
   with_rows(rows, [&](auto constant) HWY_ATTR {
     int64_t at = 0;
     for (; at + kVectors * kLanes <= width; at += kVectors * kLanes) {
-      mix_vectors<constant(), kVectors>(weights, begin, end, values, width, out, at);
+      mix_vectors<constant(), kVectors>(weights, begin, end, values, stride, out, at);
     }
     for (; at < width; at += kLanes) {
-      mix_vectors<constant(), 1>(weights, begin, end, values, width, out, at);
+      mix_vectors<constant(), 1>(weights, begin, end, values, stride, out, at);
     }
   });
 }
 
 /// The partial results of `rows` <= kBlockRows queries whose scores for keys begin .. end of a tile are in `scores`
 /// (then overwritten).
+template <class T>
 HWY_INLINE void partial_results(float* scores, int64_t rows, int64_t begin, int64_t end, ScoreRange range,
-                                const float* values, int64_t width, float* const* partials) {
+                                const T* values, int64_t stride, int64_t width, float* const* partials) {
   for (int64_t r = 0; r < rows; ++r) {
     softmax(scores + r * kTileKeys, begin, end, range, partials[r][width], partials[r][width + 1]);
   }
-  mix(scores, rows, begin, end, values, width, partials);
+  mix(scores, rows, begin, end, values, stride, width, partials);
 }
 
 /// Adds a later tile's partial result to an earlier one.
