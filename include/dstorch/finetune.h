@@ -138,8 +138,8 @@ struct FinetuneResult {
 };
 
 /// Trains, and writes `options.output`. A run that was stopped or killed goes on when it is called again with the same
-/// options, and ends with the same weights to the bit, on the same machine with the same number of threads. Only one
-/// run at a time in a directory. Throws LMError: invalid_argument for options outside their range, data that cannot be
+/// options, and ends with the same weights to the bit, on the same machine with any number of threads. Only one run
+/// at a time in a directory. Throws LMError: invalid_argument for options outside their range, data that cannot be
 /// learned from (each line is named), a directory of another run (what differs is named) or that another run is
 /// training into; not_found, format, unsupported, io, inference when a loss is not finite.
 FinetuneResult finetune(const FinetuneOptions& options);

@@ -310,7 +310,7 @@ FinetuneResult finetune(const FinetuneOptions& given) {
     FinetuneResult result;
     {
       const MemoryScope scope(memory, MemoryKind::other);
-      const ops::PassThreads threads(options.threads, ops::PassThreads::LibTorch::team);
+      const ops::PassThreads threads(options.threads);
       result = network ? driver::finetune_network(options) : driver::finetune_model(options);
     }
     result.memory = memory->use(Device{});

@@ -26,27 +26,18 @@ class LibTorchThreads {
 };
 
 /// The threads of one model's passes. While it lives, the kernels that its creating thread calls run on a pool of their
-/// own. To be destroyed on the same thread.
+/// own, and LibTorch's operations on that thread alone: no team of OpenMP is made. To be destroyed on the same thread.
 class PassThreads {
  public:
-  /// On which threads LibTorch's own operations run.
-  enum class LibTorch {
-    alone,  ///< The calling thread alone: no OpenMP team is made.
-    team,   ///< As many threads of OpenMP: for backward passes, which are LibTorch's.
-  };
-
   /// `threads` below 1: the processors this process may run on.
-  explicit PassThreads(int threads, LibTorch libtorch = LibTorch::alone)
-      : pool_(threads), use_(pool_), libtorch_(libtorch == LibTorch::team ? pool_.threads() : 1) {
-    keep_forks_working();
-  }
+  explicit PassThreads(int threads) : pool_(threads), use_(pool_) { keep_forks_working(); }
   PassThreads(const PassThreads&) = delete;
   PassThreads& operator=(const PassThreads&) = delete;
 
  private:
   cpu::ThreadPool pool_;
   cpu::ThreadPool::Use use_;
-  LibTorchThreads libtorch_;
+  LibTorchThreads libtorch_{1};
 };
 
 /// Calls body(index) for each index below `count`, on the threads of the PassThreads around. `body` must not throw.

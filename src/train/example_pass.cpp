@@ -4,15 +4,11 @@
 #include <torch/autograd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <numeric>
 
 #include "core/rng.h"
 #include "core/torch_compat.h"
 #include "device/memory_account.h"
 #include "models/training_parts.h"
-#include "ops/pass_threads.h"
 #include "ops/weight.h"
 #include "train/gradient_sum.h"
 #include "train/value_of.h"
@@ -214,31 +210,12 @@ double learn_examples(models::LanguageModel& model, const Parameters& parameters
   for (Rng rng(dropout_seed); seeds.size() < parts.size();) {
     seeds.push_back(rng.next());
   }
-  GradientSum sum(parameters, std::ssize(parts));
-  std::vector<double> losses(parts.size());
-  std::vector<std::exception_ptr> errors(parts.size());
-  const auto account = MemoryScope::current().account;
-  std::atomic<std::size_t> begun{0};
-  ops::for_each_in_parallel(std::ssize(parts), [&](int64_t /*call*/) {
-    const auto part = begun.fetch_add(1);  // they begin in order, whoever takes them
-    try {
-      const MemoryScope scope(account, MemoryKind::activations);
-      const BackwardMemoryScope backward(MemoryKind::activations);
-      const ops::LibTorchThreads alone(1);
-      auto all = gather(examples, parts[part], settings.adapter, parameters.front().second.device());
-      all.batch.dropout_seed = seeds[part];
-      losses[part] = PartPass(model, all, divisor, settings, sum, static_cast<int64_t>(part)).run();
-    } catch (...) {
-      errors[part] = std::current_exception();
-      sum.abandon();
-    }
+  return learn_parts(parameters, std::ssize(parts), [&](int64_t part, GradientSum& sum) {
+    const auto place = static_cast<std::size_t>(part);
+    auto all = gather(examples, parts[place], settings.adapter, parameters.front().second.device());
+    all.batch.dropout_seed = seeds[place];
+    return PartPass(model, all, divisor, settings, sum, part).run();
   });
-  for (const auto& error : errors) {
-    if (error) {
-      std::rethrow_exception(error);
-    }
-  }
-  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 ExampleScores score_examples(models::LanguageModel& model, const std::vector<Example>& examples,

@@ -1,6 +1,7 @@
 #include "train/finetune_network.h"
 
 #include <ATen/ATen.h>
+#include <torch/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +13,11 @@
 #include "io/crc32.h"
 #include "io/deferred_tensor.h"
 #include "models/plain_input.h"
+#include "models/training_parts.h"
+#include "ops/cpu/thread_pool.h"
 #include "train/data_lines.h"
 #include "train/finetune_model.h"
+#include "train/gradient_sum.h"
 #include "train/tensor_views.h"
 
 namespace dstorch::training {
@@ -146,10 +150,15 @@ double FinetuneNetwork::learn(int64_t step) {
   }
   double total = 0;
   for (const auto& batch : batches) {
-    const auto part = rows_of(train_, {batch.begin(), batch.end()});
-    const auto loss = loss_of(network_->forward(part.inputs), part, part.targets) / static_cast<double>(examples_);
-    total += loss.item<double>();
-    loss.backward();
+    const auto rows = std::ssize(batch);
+    const auto count = models::part_count(rows, rows);
+    total += learn_parts(parameters_, count, [&](int64_t part, GradientSum& sum) {
+      const auto share = ops::cpu::share(rows, 1, part, count);
+      const auto data = rows_of(train_, {batch.begin() + share.begin, batch.begin() + share.end});
+      const auto loss = loss_of(network_->forward(data.inputs), data, data.targets) / static_cast<double>(examples_);
+      sum.add(part, 0, torch::autograd::grad({loss}, sum.parameters()));
+      return loss.item<double>();
+    });
   }
   if (!std::isfinite(total)) {
     drop_gradients(parameters_);

@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <atomic>
+#include <numeric>
+
 #include "device/memory_account.h"
+#include "train/parallel.h"
 
 namespace dstorch::training {
 namespace {
@@ -54,6 +58,24 @@ void GradientSum::abandon() noexcept {
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
   changed_.notify_all();
+}
+
+double learn_parts(const Parameters& parameters, int64_t count,
+                   const std::function<double(int64_t part, GradientSum& sum)>& learn) {
+  GradientSum sum(parameters, count);
+  std::vector<double> losses(static_cast<std::size_t>(count));
+  std::atomic<int64_t> begun{0};
+  for_each_part(count, MemoryKind::activations, [&](int64_t /*call*/) {
+    const auto part = begun.fetch_add(1);  // they begin in order, whoever takes them
+    try {
+      const BackwardMemoryScope backward(MemoryKind::activations);
+      losses[static_cast<std::size_t>(part)] = learn(part, sum);
+    } catch (...) {
+      sum.abandon();
+      throw;
+    }
+  });
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 }  // namespace dstorch::training

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -36,5 +37,10 @@ class GradientSum {
   std::vector<int64_t> given_;  // the stages that each part has given, by count
   bool abandoned_ = false;
 };
+
+/// Learns the parts of a micro-batch on the threads of the PassThreads around: learn(part, sum) gives the sum its
+/// gradients and returns its loss, in nats. The sum of the losses. What the first part that fails throws is thrown on.
+double learn_parts(const Parameters& parameters, int64_t count,
+                   const std::function<double(int64_t part, GradientSum& sum)>& learn);
 
 }  // namespace dstorch::training

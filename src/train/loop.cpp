@@ -29,7 +29,7 @@ Loop::Loop(Trainee& trainee, const LoopOptions& options, const RunIdentity& iden
     : trainee_(trainee),
       options_(options),
       identity_(identity),
-      optimizer_(make_optimizer(trainee.parameters(), options.optimizer)),
+      optimizer_(trainee.parameters(), options.optimizer),
       metrics_(options.directory) {
   count_gradients(trainee.parameters());
 }
@@ -46,7 +46,7 @@ bool Loop::load(const fs::path& path) {
           "directory",
           path.string());
   best_.clear();
-  progress_ = load_training_state(path, trainee_.parameters(), *optimizer_, identity_, &best_);
+  progress_ = load_training_state(path, trainee_.parameters(), optimizer_, identity_, &best_);
   resumed_ = true;
   log(LogLevel::info, fmt::format("going on after step {}", progress_.step));
   return true;
@@ -78,7 +78,7 @@ void Loop::save() {
     std::error_code ignored;
     fs::rename(state, options_.directory / kPreviousStateFile, ignored);
   }
-  save_training_state(state, trainee_.parameters(), *optimizer_, progress_, identity_, best_);
+  save_training_state(state, trainee_.parameters(), optimizer_, progress_, identity_, best_);
   saved_ = progress_.step;
 }
 
@@ -120,7 +120,7 @@ void Loop::one_step() {
   report.learning_rate = options_.schedule.at(step);
   report.loss = trainee_.learn(step);
   report.grad_norm =
-      update(trainee_.parameters(), *optimizer_, report.learning_rate, options_.clip_norm, report.loss, step + 1);
+      update(trainee_.parameters(), optimizer_, report.learning_rate, options_.clip_norm, report.loss, step + 1);
   progress_.step = step + 1;
   progress_.loss = report.loss;
   const auto seconds = std::chrono::duration<double>(Clock::now() - start).count();

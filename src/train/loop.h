@@ -88,7 +88,7 @@ class Loop {
   const LoopOptions& options_;
   const RunIdentity& identity_;
   std::optional<RunLock> lock_;
-  std::unique_ptr<torch::optim::AdamW> optimizer_;
+  Optimizer optimizer_;
   Metrics metrics_;
   RunProgress progress_;
   bool resumed_ = false;

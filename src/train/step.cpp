@@ -30,27 +30,6 @@ std::vector<at::Tensor> tensors_of(const Parameters& parameters) {
 
 }  // namespace
 
-void make_moments(torch::optim::AdamW& optimizer, bool only_with_gradients) {
-  using StateMap = std::decay_t<decltype(optimizer.state())>;
-  const MemoryScope scope(MemoryKind::optimizer);
-  const at::NoGradGuard no_grad;
-  for (const auto& group : optimizer.param_groups()) {
-    for (const auto& parameter : group.params()) {
-      if (only_with_gradients && !parameter.grad().defined()) {
-        continue;
-      }
-      auto& state = optimizer.state()[compat::optimizer_state_key<StateMap>(parameter)];
-      if (state == nullptr) {
-        auto moments = std::make_unique<torch::optim::AdamWParamState>();
-        moments->step(0);
-        moments->exp_avg(at::zeros_like(parameter, at::MemoryFormat::Preserve));
-        moments->exp_avg_sq(at::zeros_like(parameter, at::MemoryFormat::Preserve));
-        state = std::move(moments);
-      }
-    }
-  }
-}
-
 void count_gradients(const Parameters& parameters) {
   for (const auto& [name, parameter] : parameters) {
     parameter.register_hook([](const at::Tensor& gradient) { retag(gradient, MemoryKind::gradients); });
@@ -65,38 +44,13 @@ void drop_gradients(const Parameters& parameters) {
   }
 }
 
-std::unique_ptr<torch::optim::AdamW> make_optimizer(const torch::nn::Module& model, const AdamWSettings& settings) {
-  return make_optimizer(parameters_of(model), settings);
-}
-
-std::unique_ptr<torch::optim::AdamW> make_optimizer(const Parameters& parameters, const AdamWSettings& settings) {
-  std::vector<at::Tensor> matrices;
-  std::vector<at::Tensor> others;
-  for (const auto& [name, parameter] : parameters) {
-    (parameter.dim() >= 2 ? matrices : others).push_back(parameter);
-  }
-  const auto options = [&](double weight_decay) {
-    auto result = std::make_unique<torch::optim::AdamWOptions>(0.0);
-    result->betas({settings.beta1, settings.beta2}).eps(settings.eps).weight_decay(weight_decay);
-    return result;
-  };
-  std::vector<torch::optim::OptimizerParamGroup> groups;
-  if (!matrices.empty()) {
-    groups.emplace_back(matrices, options(settings.weight_decay));
-  }
-  if (!others.empty()) {
-    groups.emplace_back(others, options(0.0));
-  }
-  return std::make_unique<torch::optim::AdamW>(groups);
-}
-
 void require_finite_loss(double loss, int64_t step) {
   require(std::isfinite(loss), ErrorKind::inference,
           "the loss of step {} is not finite ({}): try a lower learning rate or a longer warm-up", step, loss);
 }
 
-double update(const Parameters& parameters, torch::optim::AdamW& optimizer, double learning_rate, double clip_norm,
-              double loss, int64_t step) {
+double update(const Parameters& parameters, Optimizer& optimizer, double learning_rate, double clip_norm, double loss,
+              int64_t step) {
   const MemoryScope scope(MemoryKind::activations);
   for (const auto& [name, parameter] : parameters) {
     retag(parameter.grad(), MemoryKind::gradients);  // those that no hook saw
@@ -109,11 +63,7 @@ double update(const Parameters& parameters, torch::optim::AdamW& optimizer, doub
          "the gradients of step {} are not finite (loss {}): try a lower learning rate or a longer warm-up", step,
          loss);
   }
-  for (auto& group : optimizer.param_groups()) {
-    group.options().set_lr(learning_rate);
-  }
-  make_moments(optimizer);
-  optimizer.step();
+  optimizer.step(learning_rate);
   drop_gradients(parameters);
   return norm;
 }
@@ -130,14 +80,6 @@ double backward_pass(models::LanguageModel& model, const Batch& batch, bool bflo
   const BackwardMemoryScope backward(MemoryKind::activations);
   loss.backward();
   return value;
-}
-
-StepResult train_step(models::LanguageModel& model, torch::optim::AdamW& optimizer, const Batch& batch,
-                      double learning_rate, double clip_norm, bool bfloat16, int64_t step) {
-  StepResult result;
-  result.loss = backward_pass(model, batch, bfloat16, step);
-  result.grad_norm = update(parameters_of(model), optimizer, learning_rate, clip_norm, result.loss, step);
-  return result;
 }
 
 }  // namespace dstorch::training

@@ -20,6 +20,7 @@
 #include "train/text_data.h"
 #include "train/training_plan.h"
 #include "train/training_state.h"
+#include "train/window_pass.h"
 
 namespace dstorch {
 namespace training {
@@ -67,6 +68,7 @@ void check_limit(const TrainOptions& options, const Json& config, bool bfloat16)
   run.batch = options.batch_size;
   run.sequence = options.sequence_length;
   run.bfloat16 = bfloat16;
+  run.threads = ops::cpu::ThreadPool::current().threads();
   const auto plan = plan_training(config, nullptr, run);
   require(plan.total <= options.memory_limit, ErrorKind::out_of_memory,
           "training does not fit into the memory limit of {}: {}. Take a smaller batch or shorter sequences",
@@ -123,9 +125,7 @@ class Pretraining : public Trainee {
   [[nodiscard]] int64_t tokens() const override { return options_.batch_size * options_.sequence_length; }
 
   double learn(int64_t step) override {
-    const auto device = to_torch(options_.device);
-    auto made = sampler_.batch(step);
-    return backward_pass(*model_, {made.inputs.to(device), made.targets.to(device)}, bfloat16_, step + 1);
+    return learn_windows(*model_, parameters_, sampler_.batch(step), bfloat16_, step + 1);
   }
 
   std::optional<Scores> evaluate() override {
@@ -189,7 +189,7 @@ LoopOptions loop_options(const TrainOptions& options) {
 
 TrainResult run(const TrainOptions& options, const std::shared_ptr<MemoryAccount>& account) {
   const MemoryScope memory(account, MemoryKind::other);
-  const ops::PassThreads threads(options.threads, ops::PassThreads::LibTorch::team);
+  const ops::PassThreads threads(options.threads);
   Pretraining trainee(options, trains_in_bfloat16(options.bfloat16, options.device));
   advise(options);
   const auto how = loop_options(options);

@@ -33,27 +33,6 @@ struct Found {
   int64_t beside = 0;
 };
 
-/// As TrainOptions has it: the first weights are drawn, learn, and are saved.
-Found learn_all(const Json& config, const PlannedRun& run, int64_t sequence) {
-  const auto account = std::make_shared<MemoryAccount>();
-  const DryRun dry(account, to_torch(run.device));
-  nn::FreshWeights weights(kMeta.dtype(at::kFloat));
-  const auto model = models::create_model(config, weights, {at::kMeta});
-  initialize_parameters(*model, {});
-  model->train();
-  const auto parameters = parameters_of(*model);
-  count_gradients(parameters);
-  const auto optimizer = make_optimizer(parameters, {});
-  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
-  const auto tokens = [&] { return at::empty({run.batch, sequence}, kMeta.dtype(at::kLong)); };
-  const auto loss = backward_pass(*model, {tokens(), tokens()}, run.bfloat16, 1);
-  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, loss, 1);
-  for (const auto& [name, parameter] : parameters) {
-    const auto saved = parameter.detach().contiguous();  // a copy of what lies transposed
-  }
-  return {account->use({}), DType::float32, model->sizes().max_positions, 0};
-}
-
 /// Frozen weights in the format of the passes; a head of classes is trained, in float32.
 class FrozenWeights : public models::PlannedWeights {
  public:
@@ -88,8 +67,8 @@ std::vector<Example> whole_examples(int64_t count, int64_t sequence, bool classi
 Found learn_step(models::LanguageModel& model, const Parameters& parameters, const nn::Adapter* adapter,
                  const PlannedRun& run, int64_t sequence, const MemoryAccount& account, DType dtype) {
   count_gradients(parameters);
-  const auto optimizer = make_optimizer(parameters, {});
-  make_moments(*optimizer, /*only_with_gradients=*/false);  // from the second step on they are there
+  Optimizer optimizer(parameters, {});
+  optimizer.make_moments(/*only_with_gradients=*/false);  // from the second step on they are there
   const auto parts = models::part_count(run.batch * sequence, run.batch);
   const auto threads = std::clamp<int64_t>(run.threads, 1, parts);
   const auto examples =
@@ -101,9 +80,42 @@ Found learn_step(models::LanguageModel& model, const Parameters& parameters, con
   for (auto begun = int64_t{0}; begun < parts && begun < 2 * threads; begun += threads) {
     learn_examples(model, parameters, examples, all, 1, 0, {adapter, run.bfloat16, run.checkpointing});
   }
-  update(parameters, *optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
+  update(parameters, optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
   Found found{account.use({}), dtype, model.sizes().max_positions, 0};
   found.beside = (threads - 1) * found.most[MemoryKind::activations].peak;
+  return found;
+}
+
+/// A step that takes all windows at once, as a GPU does.
+void learn_at_once(models::LanguageModel& model, const Parameters& parameters, const PlannedRun& run,
+                   int64_t sequence) {
+  count_gradients(parameters);
+  Optimizer optimizer(parameters, {});
+  optimizer.make_moments(/*only_with_gradients=*/false);
+  const auto tokens = [&] { return at::empty({run.batch, sequence}, kMeta.dtype(at::kLong)); };
+  const auto loss = backward_pass(model, {tokens(), tokens()}, run.bfloat16, 1);
+  update(parameters, optimizer, /*learning_rate=*/0, /*clip_norm=*/1, loss, 1);
+}
+
+/// As train has it: the first weights are drawn, learn, and are saved.
+Found learn_all(const Json& config, const PlannedRun& run, int64_t sequence) {
+  const auto account = std::make_shared<MemoryAccount>();
+  const DryRun dry(account, to_torch(run.device));
+  nn::FreshWeights weights(kMeta.dtype(at::kFloat));
+  const auto model = models::create_model(config, weights, {at::kMeta});
+  initialize_parameters(*model, {});
+  model->train();
+  const auto parameters = parameters_of(*model);
+  Found found{{}, DType::float32, model->sizes().max_positions, 0};
+  if (run.device.type == DeviceType::cpu) {
+    found = learn_step(*model, parameters, nullptr, run, sequence, *account, DType::float32);
+  } else {
+    learn_at_once(*model, parameters, run, sequence);
+  }
+  for (const auto& [name, parameter] : parameters) {
+    const auto saved = parameter.detach().contiguous();  // a copy of what lies transposed
+  }
+  found.most = account->use({});
   return found;
 }
 

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/throw.h"
-#include "core/torch_compat.h"
 #include "device/memory_account.h"
 #include "dstorch/checkpoint.h"
 #include "io/crc32.h"
@@ -20,8 +19,6 @@ constexpr const char* kBest = "best:";
 constexpr const char* kSecondMoment = "exp_avg_sq:";
 /// A tensor, because only what comes last can tell of all that comes before it.
 constexpr const char* kChecksum = "checksum";
-
-using StateMap = std::decay_t<decltype(std::declval<torch::optim::AdamW>().state())>;
 
 const std::string& value_of(const std::map<std::string, std::string>& metadata, const std::string& key,
                             const std::filesystem::path& path) {
@@ -130,8 +127,8 @@ bool is_training_state_of(const std::filesystem::path& path, const RunIdentity& 
   }
 }
 
-void save_training_state(const std::filesystem::path& path, const Parameters& parameters,
-                         torch::optim::AdamW& optimizer, const RunProgress& progress, const RunIdentity& identity,
+void save_training_state(const std::filesystem::path& path, const Parameters& parameters, const Optimizer& optimizer,
+                         const RunProgress& progress, const RunIdentity& identity,
                          const std::vector<at::Tensor>& best) {
   std::vector<DeferredTensor> tensors;
   const auto add = [&](std::string name, const at::Tensor& tensor) {
@@ -140,11 +137,9 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& [name, parameter] = parameters[i];
     add(kWeight + name, parameter);
-    const auto it = optimizer.state().find(compat::optimizer_state_key<StateMap>(parameter));
-    if (it != optimizer.state().end()) {
-      const auto& moments = static_cast<const torch::optim::AdamWParamState&>(*it->second);
-      add(kFirstMoment + name, moments.exp_avg());
-      add(kSecondMoment + name, moments.exp_avg_sq());
+    if (const auto* moments = optimizer.moments(i)) {
+      add(kFirstMoment + name, moments->exp_avg());
+      add(kSecondMoment + name, moments->exp_avg_sq());
     }
     if (!best.empty()) {
       add(kBest + name, best[i]);
@@ -163,9 +158,8 @@ void save_training_state(const std::filesystem::path& path, const Parameters& pa
   save_deferred_safetensors(path, tensors, metadata);
 }
 
-RunProgress load_training_state(const std::filesystem::path& path, const Parameters& parameters,
-                                torch::optim::AdamW& optimizer, const RunIdentity& identity,
-                                std::vector<at::Tensor>* best) {
+RunProgress load_training_state(const std::filesystem::path& path, const Parameters& parameters, Optimizer& optimizer,
+                                const RunIdentity& identity, std::vector<at::Tensor>* best) {
   const auto file = open_state(path, identity);
   const auto& metadata = file->metadata();
   RunProgress progress;
@@ -179,7 +173,8 @@ RunProgress load_training_state(const std::filesystem::path& path, const Paramet
     progress.stopped = number_of<int>(metadata, "stopped", path) != 0;
   }
   const at::NoGradGuard no_grad;
-  for (const auto& [name, parameter] : parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto& [name, parameter] = parameters[i];
     const auto read = [&, &name = name, &parameter = parameter](const char* prefix) {
       return tensor_of(find_view(*file, prefix + name, path), parameter.sizes());
     };
@@ -200,7 +195,7 @@ RunProgress load_training_state(const std::filesystem::path& path, const Paramet
     };
     moments->exp_avg(read_moment(kFirstMoment));
     moments->exp_avg_sq(read_moment(kSecondMoment));
-    optimizer.state()[compat::optimizer_state_key<StateMap>(parameter)] = std::move(moments);
+    optimizer.set_moments(i, std::move(moments));
   }
   return progress;
 }

@@ -91,7 +91,7 @@ MemoryPlan plan_of(const Case& which, Training training) {
 void learn(const Case& which, models::LanguageModel& model, const training::Parameters& parameters,
            const nn::Adapter* adapter) {
   training::count_gradients(parameters);
-  const auto optimizer = training::make_optimizer(parameters, {});
+  training::Optimizer optimizer(parameters, {});
   std::vector<training::Example> examples(static_cast<std::size_t>(which.batch));
   training::MicroBatch all;
   for (std::size_t i = 0; i < examples.size(); ++i) {
@@ -112,7 +112,7 @@ void learn(const Case& which, models::LanguageModel& model, const training::Para
   for (int64_t step = 1; step <= 2; ++step) {
     last = training::learn_examples(model, parameters, examples, all, tokens, 0, settings) / tokens;
     first = step == 1 ? last : first;
-    training::update(parameters, *optimizer, 1e-4, 1.0, last, step);
+    training::update(parameters, optimizer, 1e-4, 1.0, last, step);
   }
   EXPECT_LT(last, first) << "it learns";
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "core/atomic_file.h"
 #include "core/json.h"
@@ -158,7 +159,8 @@ std::string name_of(const testing::TestParamInfo<TrainingCase>& info) { return i
 void PrintTo(const TrainingCase& which, std::ostream* out) { *out << which.name; }
 
 /// The plan for two steps, and what they take.
-void plan_and_train(const TrainingCase& which, const Device& device, bool bfloat16) {
+void plan_and_train(const TrainingCase& which, const Device& device, bool bfloat16, int threads,
+                    const std::function<void(const MemoryPlan&, const MemoryUse&)>& compare) {
   const auto& [name, config, batch, sequence] = which;
   const Folder folder;
   std::string text;
@@ -182,17 +184,31 @@ void plan_and_train(const TrainingCase& which, const Device& device, bool bfloat
   options.held_out_fraction = 0;
   options.bfloat16 = bfloat16;
   options.device = device;
+  options.threads = threads;
   const auto measured = train(options).memory;
   const auto plan =
-      plan_memory({.model_path = folder / "config.json", .device = device},
+      plan_memory({.model_path = folder / "config.json", .device = device, .threads = threads},
                   {.context = sequence, .batch = batch, .training = Training::full, .bfloat16 = bfloat16});
-  expect_close(plan, measured, 0.04);
+  compare(plan, measured);
   EXPECT_EQ(plan[MemoryKind::weights], measured[MemoryKind::weights].peak);
+}
+
+void plan_and_train_alone(const TrainingCase& which, const Device& device, bool bfloat16) {
+  plan_and_train(which, device, bfloat16, /*threads=*/1,
+                 [](const MemoryPlan& plan, const MemoryUse& measured) { expect_close(plan, measured, 0.04); });
 }
 
 class TrainingPlan : public testing::TestWithParam<TrainingCase> {};
 
-TEST_P(TrainingPlan, IsWhatTrainingTakes) { plan_and_train(GetParam(), {}, false); }
+TEST_P(TrainingPlan, IsWhatTrainingTakes) { plan_and_train_alone(GetParam(), {}, false); }
+
+/// Parts that are learned side by side need not reach their peaks together.
+TEST_P(TrainingPlan, HoldsForSeveralThreads) {
+  plan_and_train(GetParam(), {}, false, /*threads=*/3, [](const MemoryPlan& plan, const MemoryUse& measured) {
+    EXPECT_LE(static_cast<double>(measured.total.peak), 1.04 * static_cast<double>(plan.total));
+    EXPECT_LE(plan.total, 3 * measured.total.peak);
+  });
+}
 
 /// LibTorch's products by oneDNN or by its own loops, which is what processors without bfloat16 instructions get.
 class OneDnn {
@@ -212,11 +228,11 @@ TEST_P(TrainingPlan, IsWhatTrainingInBfloat16Takes) {
   for (const bool used : {true, false}) {
     SCOPED_TRACE(used);
     const OneDnn products(used);
-    plan_and_train(GetParam(), {}, true);
+    plan_and_train_alone(GetParam(), {}, true);
   }
 }
 
-TEST_P(TrainingPlan, IsWhatTrainingOnWebglTakes) { plan_and_train(GetParam(), Device::parse("webgl"), false); }
+TEST_P(TrainingPlan, IsWhatTrainingOnWebglTakes) { plan_and_train_alone(GetParam(), Device::parse("webgl"), false); }
 
 INSTANTIATE_TEST_SUITE_P(
     All, TrainingPlan,

@@ -16,18 +16,14 @@ int threads_of_libtorch() {
   return at::get_num_threads();
 }
 
-TEST(PassThreads, TeamAndAloneHoldFromTheFirstOperationOfAThread) {
-  std::thread([] {
-    const PassThreads threads(3, PassThreads::LibTorch::team);
-    EXPECT_EQ(threads_of_libtorch(), 3);
-    {
-      const LibTorchThreads alone(1);
-      EXPECT_EQ(threads_of_libtorch(), 1);
-    }
-    EXPECT_EQ(threads_of_libtorch(), 3);
-  }).join();
+TEST(PassThreads, LibTorchIsAloneFromTheFirstOperationOfAThread) {
   std::thread([] {
     const PassThreads threads(3);
+    EXPECT_EQ(threads_of_libtorch(), 1);
+    {
+      const LibTorchThreads two(2);
+      EXPECT_EQ(threads_of_libtorch(), 2);
+    }
     EXPECT_EQ(threads_of_libtorch(), 1);
   }).join();
 }
@@ -36,7 +32,7 @@ TEST(PassThreads, LeaveTheThreadAsItWas) {
   std::thread([] {
     at::get_num_threads();
     omp_set_num_threads(5);
-    { const PassThreads threads(3, PassThreads::LibTorch::team); }
+    { const PassThreads threads(3); }
     EXPECT_EQ(omp_get_max_threads(), 5);
   }).join();
 }

@@ -129,14 +129,16 @@ TEST_P(Accelerator, GradientsAndAnAdamWStepEqualTheCpus) {
     gradients[entry.key()] = entry.value().grad().clone();
   }
   for (const auto& model : {here, there}) {
-    auto optimizer = training::make_optimizer(*model, {});
+    const auto parameters = training::parameters_of(*model);
+    training::Optimizer optimizer(parameters, {});
     const auto where = model->parameters().front().device();
     for (auto& parameter : model->parameters()) {
       parameter.mutable_grad() = at::Tensor();
     }
     const training::Batch batch{inputs.to(where), targets.to(where)};
     webgl::reset_transfers();
-    training::train_step(*model, *optimizer, batch, 1e-3, 1.0, false, 1);
+    const auto loss = training::backward_pass(*model, batch, /*bfloat16=*/false, 1);
+    training::update(parameters, optimizer, 1e-3, 1.0, loss, 1);
   }
   if (device() == "webgl") {
     EXPECT_EQ(webgl::transfers().reads, 2) << "the loss and the norm of the gradients";

@@ -109,7 +109,7 @@ class FinetuneParity : public testing::TestWithParam<Case> {
   }
 
   void expect_gradients_and_losses(const Parameters& parameters, const std::string& prefix) {
-    const auto optimizer = make_optimizer(parameters, adamw_);
+    Optimizer optimizer(parameters, adamw_);
     const auto& losses = expected_[prefix + "_losses"];
     for (std::size_t step = 0; step < losses.size(); ++step) {
       const auto loss = learn(parameters, step);
@@ -121,7 +121,7 @@ class FinetuneParity : public testing::TestWithParam<Case> {
       }
       const auto rate = schedule_.at(static_cast<int64_t>(step));
       EXPECT_NEAR(rate, expected_["learning_rates"][step].get<double>(), 1e-12);
-      const auto norm = update(parameters, *optimizer, rate, expected_["clip_norm"], loss, 1);
+      const auto norm = update(parameters, optimizer, rate, expected_["clip_norm"], loss, 1);
       EXPECT_NEAR(loss, losses[step].get<double>(), kTolerance * losses[step].get<double>()) << "step " << step;
       const auto wanted = expected_[prefix + "_norms"][step].get<double>();
       EXPECT_NEAR(norm, wanted, test::tolerance(Compared::finetuned_norm) * wanted) << "step " << step;

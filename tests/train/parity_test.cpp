@@ -11,9 +11,9 @@
 #include "models/registry.h"
 #include "support/paths.h"
 #include "support/tolerances.h"
-#include "train/loss.h"
 #include "train/schedule.h"
 #include "train/step.h"
+#include "train/window_pass.h"
 
 namespace dstorch::training {
 namespace {
@@ -56,7 +56,7 @@ class TrainingParity : public testing::Test {
 
 TEST_F(TrainingParity, EveryGradientOfTheFirstStep) {
   const auto first = batch(0);
-  next_token_loss(model_->forward(first.inputs), first.targets).backward();
+  learn_windows(*model_, parameters_of(*model_), first, /*bfloat16=*/false, 1);
   int compared = 0;
   for (const auto& entry : model_->named_parameters()) {
     const auto wanted = read(*file_, "grad:" + entry.key());
@@ -78,16 +78,15 @@ TEST_F(TrainingParity, TenStepsOfAdamW) {
   settings.weight_decay = expected_["weight_decay"];
   const auto steps = static_cast<int64_t>(expected_["losses"].size());
   const Schedule schedule{expected_["peak"], expected_["minimum"], expected_["warmup_steps"], steps};
-  const auto optimizer = make_optimizer(*model_, settings);
+  const auto parameters = parameters_of(*model_);
+  Optimizer optimizer(parameters, settings);
   for (int64_t step = 0; step < steps; ++step) {
     const auto index = static_cast<std::size_t>(step);
     EXPECT_NEAR(schedule.at(step), expected_["learning_rates"][index].get<double>(), 1e-12);
-    const auto result =
-        train_step(*model_, *optimizer, batch(step), schedule.at(step), expected_["clip_norm"], false, step + 1);
-    EXPECT_NEAR(result.loss, expected_["losses"][index].get<double>(), test::tolerance(Compared::loss))
-        << "step " << step;
-    EXPECT_NEAR(result.grad_norm, expected_["grad_norms"][index].get<double>(),
-                test::tolerance(Compared::gradient_norm))
+    const auto loss = learn_windows(*model_, parameters, batch(step), /*bfloat16=*/false, step + 1);
+    const auto norm = update(parameters, optimizer, schedule.at(step), expected_["clip_norm"], loss, step + 1);
+    EXPECT_NEAR(loss, expected_["losses"][index].get<double>(), test::tolerance(Compared::loss)) << "step " << step;
+    EXPECT_NEAR(norm, expected_["grad_norms"][index].get<double>(), test::tolerance(Compared::gradient_norm))
         << "step " << step;
   }
   for (const std::string name : {"model.layers.1.mlp.up_proj.weight", "model.norm.weight"}) {

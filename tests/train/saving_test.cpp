@@ -72,12 +72,12 @@ TEST_P(Saving, TakesNoMoreThanOneTensor) {
 }
 
 TEST_P(Saving, AStateTakesNoMoreThanOneTensor) {
-  auto optimizer = make_optimizer(model_, {});
+  Optimizer optimizer(parameters_of(model_), {});
   for (auto& parameter : model_.parameters()) {
     parameter.mutable_grad() = at::ones_like(parameter);
   }
-  optimizer->step();
-  EXPECT_LE(most_on_the_cpu([&] { save_training_state(folder_ / "state", parameters_of(model_), *optimizer, {}, {}); }),
+  optimizer.step(0);
+  EXPECT_LE(most_on_the_cpu([&] { save_training_state(folder_ / "state", parameters_of(model_), optimizer, {}, {}); }),
             kInputs * kOutputs * int64_t{sizeof(float)});
   EXPECT_EQ(Checkpoint::open(folder_ / "state")->tensors().size(), 10U) << "and the checksum";
 }

@@ -119,6 +119,21 @@ TEST_F(Train, LearnsAndWritesAHuggingFaceDirectory) {
   EXPECT_EQ(read_file(how.output / "tokenizer.json"), read_file(folder_ / "tokenizer.json"));
 }
 
+TEST_F(Train, ThreadsChangeNoBit) {
+  auto how = options("one");
+  how.steps = 3;
+  how.batch_size = 16;  // in four parts
+  how.eval_every = 3;
+  const auto one = train(how);
+  const auto model = read_file(how.output / "model.safetensors");
+  how.output = folder_ / "three";
+  how.threads = 3;
+  const auto three = train(how);
+  EXPECT_EQ(three.loss, one.loss);
+  EXPECT_EQ(three.held_out_loss, one.held_out_loss);
+  EXPECT_EQ(read_file(how.output / "model.safetensors"), model);
+}
+
 TEST_F(Train, AStoppedRunGoesOnAsIfNeverStopped) {
   const auto whole = options("whole");
   const auto expected = train(whole);
