@@ -211,9 +211,29 @@ TEST(Engine, DrainingTakesNoMoreAndFinishesWhatItHas) {
   Asked running(std::vector<int64_t>(8, 5), sampled(), 60, 1);
   engine.submit(running.sequence());
   engine.drain();
+  EXPECT_TRUE(running.sequence()->finished());
   Asked late(std::vector<int64_t>(8, 5), sampled(), 60, 1);
   EXPECT_EQ(error_of([&] { engine.submit(late.sequence()); }).kind(), ErrorKind::not_initialized);
   EXPECT_EQ(running.wait().size(), 60U);
+}
+
+// The first half of a character, which nothing follows, is replaced at the end: a stop string may be there.
+TEST(Engine, AnAnswersEndMayBeText) {
+  const std::shared_ptr<const Tokenizer> tokenizer = Tokenizer::from_json(R"({
+    "decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {"\u00C3": 7}, "merges": []}})");
+  Engine engine(engine_config("llama"));
+  const auto answer = [&](const std::string& stop) {
+    GenerationOptions options;
+    options.temperature = 0;
+    options.logit_bias = {{7, 1000.0F}};
+    options.stop_sequences = {stop};
+    Asked asked({5}, options, 1, 0, tokenizer);
+    engine.submit(asked.sequence());
+    EXPECT_EQ(asked.wait(), std::vector<int64_t>{7});
+    return std::tuple(asked.text, asked.reason, asked.stop_sequence);
+  };
+  EXPECT_EQ(answer("\uFFFD."), std::tuple("\uFFFD", FinishReason::length, std::nullopt));
+  EXPECT_EQ(answer("\uFFFD"), std::tuple("", FinishReason::stop, "\uFFFD"));
 }
 
 /// Asks for hidden states and is cancelled once it was asked about that so many times.

@@ -58,5 +58,9 @@ TEST(TextOutput, SpecialTokensStayOutOfTheText) {
 /// A token that no stop string has in it parts nothing.
 TEST(TextOutput, OtherSpecialTokensAreNotSeen) { EXPECT_EQ(answer_of({"bc"}, {0, 1, 5, 2}), (Answer{"a", "bc"})); }
 
+TEST(TextOutput, WhatIsHeldBackComesAtTheEnd) {
+  EXPECT_EQ(answer_of({"abc"}, {2, 0, 1}), (Answer{"cab", std::nullopt}));
+}
+
 }  // namespace
 }  // namespace dstorch::engine

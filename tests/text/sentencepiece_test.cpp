@@ -106,6 +106,21 @@ std::string bytes_field(unsigned number, std::string_view content) {
   }
 }
 
+// SentencePiece writes one U+FFFD for each byte that is part of no character, not one for all of them.
+TEST(SentencePieceBytes, EachByteOfAnUnfinishedCharacterIsReplacedAlone) {
+  constexpr const char* kByte = "\x18\x06";
+  std::string model = bytes_field(1, bytes_field(1, "<unk>") + "\x18\x02");
+  for (const char* byte : {"<0xE2>", "<0x82>", "<0xAC>"}) {
+    model += bytes_field(1, bytes_field(1, byte) + kByte);
+  }
+  model += bytes_field(1, bytes_field(1, "z"));
+  const SentencePieceTokenizer tokenizer(model, TokenizerConfig{}, "bytes");
+  EXPECT_EQ(tokenizer.decode(std::vector<int64_t>{1, 2, 3, 4}, true), "\u20ACz");
+  EXPECT_EQ(tokenizer.decode(std::vector<int64_t>{1, 2, 4}, true), "\uFFFD\uFFFDz");
+  EXPECT_EQ(tokenizer.decode(std::vector<int64_t>{1, 2}, true), "\uFFFD\uFFFD");
+  EXPECT_EQ(tokenizer.decode(std::vector<int64_t>{2, 1, 2, 3}, true), "\uFFFD\u20AC");
+}
+
 TEST(SentencePieceRules, RefusesATrieWithoutARoot) {
   const auto model_with_root = [](uint32_t root) {
     std::vector<uint32_t> units(256, 0);

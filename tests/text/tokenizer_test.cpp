@@ -83,7 +83,7 @@ TEST(Tokenizer, StreamsWholeCharacters) {
 }
 
 /// A tokenizer from outside the library, which knows nothing of streaming.
-class ForeignTokenizer final : public Tokenizer {
+class ForeignTokenizer : public Tokenizer {
  public:
   explicit ForeignTokenizer(std::shared_ptr<const Tokenizer> inner) : inner_(std::move(inner)) {}
   [[nodiscard]] std::vector<int64_t> encode(std::string_view text, const EncodeOptions& options) const override {
@@ -125,6 +125,48 @@ TEST(Tokenizer, StreamsWholeCharactersOfATokenizerFromElsewhere) {
     }
   }
   EXPECT_EQ(decoded_piecewise(foreign, {0xE2, 0x82, 'z', 0xF0}), "\uFFFDz\uFFFD");
+}
+
+/// One that takes the space before a comma away, as clean-up of the decoded text does: what follows changes what was
+/// there.
+class TidyTokenizer final : public ForeignTokenizer {
+ public:
+  using ForeignTokenizer::ForeignTokenizer;
+  [[nodiscard]] std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const override {
+    auto text = ForeignTokenizer::decode(ids, skip_special_tokens);
+    for (auto at = text.find(" ,"); at != std::string::npos; at = text.find(" ,")) {
+      text.erase(at, 1);
+    }
+    return text;
+  }
+};
+
+TEST(Tokenizer, WhatWasShownOfATokenizerFromElsewhereIsNotTakenBack) {
+  StreamDecoder stream(std::make_shared<TidyTokenizer>(Tokenizer::from_json(byte_level_tokenizer().dump())), false);
+  std::string text;
+  for (const char c : std::string_view("a b")) {
+    text += stream.push(c);
+  }
+  EXPECT_EQ(text, "a b");
+  EXPECT_EQ(stream.push(' '), " ");
+  // "a b ," becomes "a b,": the space is shown already, and nothing fits behind it any more.
+  for (const char c : std::string_view(",cde")) {
+    EXPECT_EQ(stream.push(c), "") << c;
+  }
+  EXPECT_EQ(stream.finish(), "");
+  EXPECT_EQ(stream.push('f'), "f") << "and it starts anew";
+}
+
+/// A character of which the vocabulary has some bytes alone is unknown as a whole.
+TEST(Tokenizer, FallsBackToBytesForWholeCharactersOnly) {
+  const Json model{{"type", "BPE"},
+                   {"byte_fallback", true},
+                   {"unk_token", "<unk>"},
+                   {"vocab", {{"<unk>", 0}, {"a", 1}, {"<0xC3>", 2}, {"<0xA9>", 3}}},
+                   {"merges", Json::array()}};
+  const auto tokenizer = Tokenizer::from_json(Json{{"model", model}}.dump());
+  EXPECT_EQ(tokenizer->encode("a\u00E9a"), (std::vector<int64_t>{1, 2, 3, 1}));
+  EXPECT_EQ(tokenizer->encode("a\u00E8a"), (std::vector<int64_t>{1, 0, 1})) << "C3 A8";
 }
 
 TEST(Tokenizer, InvalidUtf8BecomesReplacements) {

@@ -22,11 +22,19 @@ class TreeMerger {
         tree_(tree.nodes()),
         kinds_(kinds),
         wanted_(wanted),
-        children_(tree.depth() + 2) {}
+        levels_(tree.depth() + 2) {}
 
   void run() {
     const Child root{0, 0};
-    merge_below({&root, 1}, 1);
+    look_below({&root, 1}, 1);
+    for (std::size_t depth = 1; depth > 0;) {
+      if (levels_[depth].next < levels_[depth].children.size()) {
+        begin_node(depth);
+        ++depth;
+      } else if (--depth > 0) {
+        end_node(depth);
+      }
+    }
     merged_.nodes_[0].end = static_cast<uint32_t>(merged_.nodes_.size());
     const auto words = (vocabulary_.size() + 63) / 64;
     for (auto& node : merged_.nodes_) {
@@ -45,10 +53,19 @@ class TreeMerger {
     uint32_t node;  // of the token tree
   };
 
-  // What is below all of `parents`, which become one node, at `depth`.
-  void merge_below(std::span<const Child> parents, std::size_t depth) {
-    auto& children = children_[depth];
+  /// Tokens may be long: what is under way is kept here, not on the thread's stack.
+  struct Level {
+    std::vector<Child> children;  // of the node above, those of one kind side by side
+    std::size_t next = 0;         // the first that has no node yet
+    std::size_t node = 0;         // under way
+    std::size_t first_token = 0;  // of that node
+  };
+
+  /// What is below all of `parents`, which become one node, at `depth`.
+  void look_below(std::span<const Child> parents, std::size_t depth) {
+    auto& children = levels_[depth].children;
     children.clear();
+    levels_[depth].next = 0;
     for (const auto& parent : parents) {
       for (auto child = parent.node + 1; child < tree_[parent.node].end; child = tree_[child].end) {
         if (const auto kind = kinds_.of[tree_[child].byte]; kind != ByteKinds::kNowhere) {
@@ -57,21 +74,20 @@ class TreeMerger {
       }
     }
     sort_by_kind(children);
-    for (std::size_t begin = 0; begin < children.size();) {
-      auto end = begin + 1;
-      while (end < children.size() && children[end].kind == children[begin].kind) {
-        ++end;
-      }
-      add_node(std::span<const Child>(children).subspan(begin, end - begin), depth);
-      begin = end;
-    }
   }
 
-  void add_node(std::span<const Child> same, std::size_t depth) {
-    auto& nodes = merged_.nodes_;
+  /// Makes one node of the next children that are of one kind.
+  void begin_node(std::size_t depth) {
+    auto& level = levels_[depth];
+    const auto& children = level.children;
+    const auto begin = level.next;
+    while (level.next < children.size() && children[level.next].kind == children[begin].kind) {
+      ++level.next;
+    }
+    const auto same = std::span<const Child>(children).subspan(begin, level.next - begin);
     auto& tokens = merged_.tokens_;
-    const auto at = nodes.size();
-    const auto first = tokens.size();
+    level.node = merged_.nodes_.size();
+    level.first_token = tokens.size();
     for (const auto& child : same) {
       for (auto token = tree_[child.node].token; token >= 0; token = vocabulary_.next_same(token)) {
         if ((wanted_[static_cast<std::size_t>(token) / 64] >> (static_cast<std::size_t>(token) % 64) & 1U) != 0) {
@@ -79,13 +95,19 @@ class TreeMerger {
         }
       }
     }
-    nodes.push_back({0, static_cast<uint32_t>(first), static_cast<uint32_t>(tokens.size()), -1,
-                     static_cast<uint16_t>(depth), tree_[same.front().node].byte});
-    merge_below(same, depth + 1);
-    if (tokens.size() == first) {
-      nodes.resize(at);  // none that is wanted is here or below
+    merged_.nodes_.push_back({0, static_cast<uint32_t>(level.first_token), static_cast<uint32_t>(tokens.size()), -1,
+                              static_cast<uint16_t>(depth), tree_[same.front().node].byte});
+    look_below(same, depth + 1);
+  }
+
+  /// Everything below the node is there.
+  void end_node(std::size_t depth) {
+    auto& nodes = merged_.nodes_;
+    const auto& level = levels_[depth];
+    if (merged_.tokens_.size() == level.first_token) {
+      nodes.resize(level.node);  // none that is wanted is here or below
     } else {
-      nodes[at].end = static_cast<uint32_t>(nodes.size());
+      nodes[level.node].end = static_cast<uint32_t>(nodes.size());
     }
   }
 
@@ -117,7 +139,7 @@ class TreeMerger {
   const std::vector<TokenTree::Node>& tree_;
   const ByteKinds& kinds_;
   std::span<const uint64_t> wanted_;
-  std::vector<std::vector<Child>> children_;  // by depth
+  std::vector<Level> levels_;  // by depth
   std::vector<Child> sorted_;
 };
 
