@@ -25,6 +25,12 @@ struct Gathered {
   std::vector<int64_t> counts;  // predictions of each example
 };
 
+/// A dry run has no numbers, and takes no memory of the CPU's.
+at::Tensor numbers(const std::vector<int64_t>& values, at::Device device) {
+  const auto options = at::TensorOptions(at::kLong).device(device);
+  return device.is_meta() ? at::empty({std::ssize(values)}, options) : at::tensor(values, at::kLong).to(device);
+}
+
 Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, const nn::Adapter* adapter,
                 at::Device device = at::kCPU) {
   Gathered result;
@@ -47,12 +53,12 @@ Gathered gather(const std::vector<Example>& examples, const MicroBatch& chosen, 
     result.batch.spans.push_back({.first = first, .count = read, .adapter = adapter ? 0 : -1});
     result.counts.push_back(static_cast<int64_t>(rows.size() - before));
   }
-  result.batch.tokens = at::tensor(tokens, at::kLong).to(device);
+  result.batch.tokens = numbers(tokens, device);
   if (adapter != nullptr) {
     result.batch.adapters = {adapter};
   }
-  result.rows = at::tensor(rows, at::kLong).to(device);
-  result.targets = at::tensor(targets, at::kLong).to(device);
+  result.rows = numbers(rows, device);
+  result.targets = numbers(targets, device);
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "core/throw.h"
@@ -29,9 +30,28 @@ struct Found {
   MemoryUse most;
   DType dtype = DType::float32;  // of the weights
   int64_t model_context = 0;
-  /// Of what parts that are learned side by side take beside the first.
-  int64_t beside = 0;
+
+  void add(MemoryKind kind, int64_t bytes) {
+    most.kinds[static_cast<std::size_t>(kind)].peak += bytes;
+    most.total.peak += bytes;
+  }
+  void cover(MemoryKind kind, int64_t bytes, int64_t together) {
+    auto& peak = most.kinds[static_cast<std::size_t>(kind)].peak;
+    peak = std::max(peak, bytes);
+    most.total.peak = std::max(most.total.peak, together);
+  }
 };
+
+/// Bytes of the `count` largest parameters, of which as many threads update one each, as a multiple of the largest.
+double largest_together(const Parameters& parameters, int64_t count) {
+  std::vector<double> sizes;
+  for (const auto& [name, parameter] : parameters) {
+    sizes.push_back(static_cast<double>(parameter.nbytes()));
+  }
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+  sizes.resize(static_cast<std::size_t>(std::min<int64_t>(count, std::ssize(sizes))));
+  return std::accumulate(sizes.begin(), sizes.end(), 0.0) / std::max(sizes.front(), 1.0);
+}
 
 /// Frozen weights in the format of the passes; a head of classes is trained, in float32.
 class FrozenWeights : public models::PlannedWeights {
@@ -80,9 +100,17 @@ Found learn_step(models::LanguageModel& model, const Parameters& parameters, con
   for (auto begun = int64_t{0}; begun < parts && begun < 2 * threads; begun += threads) {
     learn_examples(model, parameters, examples, all, 1, 0, {adapter, run.bfloat16, run.checkpointing});
   }
-  update(parameters, optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
-  Found found{account.use({}), dtype, model.sizes().max_positions, 0};
-  found.beside = (threads - 1) * found.most[MemoryKind::activations].peak;
+  Found found{account.use({}), dtype, model.sizes().max_positions};
+  const auto kept = found.most.total.bytes;
+  found.add(MemoryKind::activations, (threads - 1) * found.most[MemoryKind::activations].peak);
+  const auto passing = std::make_shared<MemoryAccount>();  // what an update takes and gives back
+  {
+    const MemoryScope scope(passing, MemoryKind::activations);
+    update(parameters, optimizer, /*learning_rate=*/0, /*clip_norm=*/1, 0, 1);
+  }
+  const auto taken = static_cast<int64_t>(static_cast<double>(passing->use({}).total.peak) *
+                                          largest_together(parameters, std::max<int64_t>(run.threads, 1)));
+  found.cover(MemoryKind::activations, taken, kept + taken);
   return found;
 }
 
@@ -106,16 +134,18 @@ Found learn_all(const Json& config, const PlannedRun& run, int64_t sequence) {
   initialize_parameters(*model, {});
   model->train();
   const auto parameters = parameters_of(*model);
-  Found found{{}, DType::float32, model->sizes().max_positions, 0};
+  Found found;
   if (run.device.type == DeviceType::cpu) {
     found = learn_step(*model, parameters, nullptr, run, sequence, *account, DType::float32);
   } else {
     learn_at_once(*model, parameters, run, sequence);
+    found = {account->use({}), DType::float32, model->sizes().max_positions};
   }
   for (const auto& [name, parameter] : parameters) {
     const auto saved = parameter.detach().contiguous();  // a copy of what lies transposed
   }
-  found.most = account->use({});
+  const auto saving = account->use({});
+  found.cover(MemoryKind::other, saving[MemoryKind::other].peak, saving.total.peak);
   return found;
 }
 
@@ -173,8 +203,7 @@ MemoryPlan plan_sequence(const Json& config, const std::shared_ptr<const Checkpo
   for (std::size_t kind = 0; kind < kMemoryKinds; ++kind) {
     plan.kinds[kind] = found.most.kinds[kind].peak;
   }
-  part(plan, MemoryKind::activations) += found.beside;
-  plan.total = found.most.total.peak + found.beside;
+  plan.total = found.most.total.peak;
   return plan;
 }
 
