@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "dstorch/checkpoint.h"
+#include "dstorch/error.h"
 #include "models/registry.h"
 #include "support/paths.h"
 #include "support/tolerances.h"
@@ -93,6 +94,18 @@ TEST_F(TrainingParity, TenStepsOfAdamW) {
     const auto wanted = read(*file_, "final:" + name);
     const auto got = model_->named_parameters()[name];
     EXPECT_LE((got - wanted).abs().max().item<double>(), test::tolerance(Compared::trained_weight)) << name;
+  }
+}
+
+TEST_F(TrainingParity, ALossThatIsNotFiniteLeavesNoGradients) {
+  {
+    const at::NoGradGuard no_grad;
+    model_->parameters().front().fill_(std::nan(""));
+  }
+  const auto parameters = parameters_of(*model_);
+  EXPECT_THROW(learn_windows(*model_, parameters, batch(0), /*bfloat16=*/false, 1), LMError);
+  for (const auto& [name, parameter] : parameters) {
+    EXPECT_FALSE(parameter.grad().defined()) << name;
   }
 }
 

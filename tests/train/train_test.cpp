@@ -134,6 +134,17 @@ TEST_F(Train, ThreadsChangeNoBit) {
   EXPECT_EQ(read_file(how.output / "model.safetensors"), model);
 }
 
+TEST_F(Train, PassesInBfloat16RoundAsThatDoes) {
+  auto how = options("float32");
+  how.steps = 3;
+  const auto wide = train(how);
+  how.output = folder_ / "bfloat16";
+  how.bfloat16 = true;
+  const auto narrow = train(how);
+  EXPECT_NE(narrow.loss, wide.loss);
+  EXPECT_NEAR(narrow.loss, wide.loss, 0.02 * wide.loss);
+}
+
 TEST_F(Train, AStoppedRunGoesOnAsIfNeverStopped) {
   const auto whole = options("whole");
   const auto expected = train(whole);
