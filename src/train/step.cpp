@@ -36,8 +36,6 @@ void count_gradients(const Parameters& parameters) {
   }
 }
 
-void count_gradients(const torch::nn::Module& model) { count_gradients(parameters_of(model)); }
-
 void drop_gradients(const Parameters& parameters) {
   for (auto [name, parameter] : parameters) {
     parameter.mutable_grad() = at::Tensor();

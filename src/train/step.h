@@ -11,7 +11,6 @@ namespace dstorch::training {
 
 /// From now on the memory of the gradients is counted as such from the moment backward hands them over.
 void count_gradients(const Parameters& parameters);
-void count_gradients(const torch::nn::Module& model);
 
 /// Undefined rather than zero: the next backward pass then writes gradients instead of adding to them.
 void drop_gradients(const Parameters& parameters);

@@ -31,10 +31,12 @@ struct Found {
   DType dtype = DType::float32;  // of the weights
   int64_t model_context = 0;
 
+  /// As much more at that moment.
   void add(MemoryKind kind, int64_t bytes) {
     most.kinds[static_cast<std::size_t>(kind)].peak += bytes;
     most.total.peak += bytes;
   }
+  /// At another moment there are `bytes` of a kind, and so many of all.
   void cover(MemoryKind kind, int64_t bytes, int64_t together) {
     auto& peak = most.kinds[static_cast<std::size_t>(kind)].peak;
     peak = std::max(peak, bytes);
@@ -81,7 +83,7 @@ std::vector<Example> whole_examples(int64_t count, int64_t sequence, bool classi
   return std::vector<Example>(static_cast<std::size_t>(count), one);
 }
 
-/// A step of `parameters`, those of `model` or of `adapter` (null: no adapter), as finetune takes it. Its parts are
+/// A step of `parameters`, those of `model` or of `adapter` (null: no adapter), as the CPU takes it. Its parts are
 /// alike, so that few of them are run: one that each thread takes stands for those beside it, and a second one comes
 /// after it where there are more parts than threads. Then all gradients are there already while it is learned.
 Found learn_step(models::LanguageModel& model, const Parameters& parameters, const nn::Adapter* adapter,
